@@ -1,0 +1,186 @@
+"""What a worker serves from: an immutable, versioned picture of the configuration, as msgpack on tmpfs.
+
+The builder writes it, workers decode it. Virtual keys are not in here: they are rows of the shared table beside it
+(``gateway/snapshot/keytable.py``), so that a hundred thousand of them cost a worker nothing. Every entity carries its
+stable id; limits, records and ledger rows use ``id_hash(id)``, never names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+
+def id_hash(stable_id: str) -> int:
+    """The 64-bit name of an entity in records, arena and table: the first 8 bytes of BLAKE2b of its stable id, never 0."""
+    return int.from_bytes(hashlib.blake2b(stable_id.encode(), digest_size=8).digest(), "little") or 1
+
+
+class _Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class ProviderKey(_Base):
+    id: str
+    name: str
+    value: str
+    """The credential itself; empty for keyless providers."""
+    weight: float = 1.0
+    models: tuple[str, ...] = ()
+    """Upstream models it may serve (exact, or a trailing ``*``); empty: all."""
+    deny_models: tuple[str, ...] = ()
+    enabled: bool = True
+    health_slot: int = -1
+    """Arena slot of kind HEALTH."""
+
+
+class Timeouts(_Base):
+    """Seconds; 0 switches one off (``total`` excepted)."""
+
+    connect: float = 3.0
+    first_byte: float = 120.0
+    """From the request written to the first byte of the answer."""
+    stream_idle: float = 60.0
+    total: float = 600.0
+
+
+class Tls(_Base):
+    ca_file: str = ""
+    """Empty: the system's trust store."""
+    server_name: str = ""
+    """Empty: the host of the base URL."""
+    client_cert: str = ""
+    client_key: str = ""
+
+
+class Provider(_Base):
+    id: str
+    name: str
+    vendor: str
+    """Row of ``providers.vendors.VENDORS``; ``custom`` when none."""
+    base_url: str
+    """scheme://host[:port]/prefix, or unix:/path|/prefix for the gateway's own services."""
+    dialects: dict[str, str]
+    """operation name -> dialect name, for the operations this provider offers."""
+    paths: dict[str, str]
+    """operation name -> path appended to base_url; ``{model}`` is replaced by the percent-encoded upstream model."""
+    query: str = ""
+    """Query string added to every request (``api-version=...``)."""
+    auth_header: str = "authorization"
+    auth_scheme: str = "Bearer"
+    """Empty: the bare credential."""
+    headers: tuple[tuple[str, str], ...] = ()
+    forward_headers: tuple[str, ...] = ()
+    """Request headers of the caller passed on beside the dialect's own allow-list (lower case)."""
+    keys: tuple[ProviderKey, ...] = ()
+    models: tuple[str, ...] = ()
+    """Models declared in configuration, listed by /v1/models as name/model."""
+    stream_usage: str = "never"
+    """``ask``: a stream reports usage only when asked by stream_options; ``always``; ``never``."""
+    timeouts: Timeouts = Timeouts()
+    max_connections: int = 0
+    """Per worker; 0: no limit of its own."""
+    proxy: str = ""
+    """http://[user:password@]host:port of an HTTP proxy (CONNECT for https)."""
+    tls: Tls = Tls()
+    enabled: bool = True
+    aliases: dict[str, str] = {}
+    """caller's model name -> upstream model (Azure deployments)."""
+
+
+class Target(_Base):
+    provider: str
+    """Provider's name."""
+    model: str
+    weight: float = 1.0
+
+
+class Route(_Base):
+    id: str
+    name: str
+    targets: tuple[Target, ...]
+    """One is drawn by weight; the others follow in order of configuration, then ``fallbacks``."""
+    fallbacks: tuple[Target, ...] = ()
+
+
+class Retry(_Base):
+    attempts: int = 3
+    """Upstream attempts in all, the first included, over all targets and keys."""
+    statuses: tuple[int, ...] = (408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
+    backoff_initial: float = 0.1
+    backoff_max: float = 2.0
+
+
+class ServerLimits(_Base):
+    """Bounds of the listening side; sizes in bytes, times in seconds."""
+
+    header_bytes: int = 32768
+    header_count: int = 100
+    target_bytes: int = 8192
+    json_body_bytes: int = 32 << 20
+    binary_hold_bytes: int = 8 << 20
+    binary_body_bytes: int = 512 << 20
+    header_timeout: float = 10.0
+    body_timeout: float = 300.0
+    body_min_rate: int = 1024
+    body_grace: float = 5.0
+    keepalive_timeout: float = 75.0
+    keepalive_max_age: float = 3600.0
+    write_timeout: float = 60.0
+    response_json_bytes: int = 64 << 20
+    connections: int = 0
+    """Per worker; 0: (RLIMIT_NOFILE - 256) / 2."""
+
+
+class Settings(_Base):
+    retry: Retry = Retry()
+    limits: ServerLimits = ServerLimits()
+    drain_timeout: float = 30.0
+    metrics_token_sha256: str = ""
+    """Hex; empty: /metrics is served to loopback only."""
+    trusted_proxies: tuple[str, ...] = ()
+    forward_rate_limit_headers: bool = False
+    demo: bool = False
+
+
+class Ruleset(_Base):
+    """What virtual keys may use; shared by all keys with equal rules, so a row only names its index."""
+
+    models: tuple[str, ...] = ()
+    """Models as the caller writes them (exact, or a trailing ``*``); empty: all."""
+    providers: tuple[str, ...] = ()
+    """Provider names; empty: all."""
+
+
+class Snapshot(_Base):
+    version: int
+    created_ns: int
+    providers: dict[str, Provider]
+    """By name."""
+    routes: dict[str, Route]
+    rulesets: tuple[Ruleset, ...] = (Ruleset(),)
+    settings: Settings = Settings()
+    table: str = ""
+    """File name of the virtual-key table, beside the snapshot."""
+    virtual_keys: int = 0
+    pepper: bytes = b""
+    """32 bytes: the HMAC key of the table's digests."""
+    names: dict[int, str] = {}
+    """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
+
+
+class Delta(_Base):
+    """The way from one version to the next: whole entities that changed, names that went away."""
+
+    base: int
+    version: int
+    providers: dict[str, Provider] = {}
+    gone_providers: tuple[str, ...] = ()
+    routes: dict[str, Route] = {}
+    gone_routes: tuple[str, ...] = ()
+    rulesets: tuple[Ruleset, ...] | None = None
+    settings: Settings | None = None
+    table: str = ""
+    virtual_keys: int = -1
+    names: dict[int, str] = {}

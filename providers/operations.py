@@ -1,0 +1,44 @@
+"""The operations a caller can ask for, as small integers shared by routes, vendors, records and metrics.
+
+Values are stored in records and in the request log: append, never renumber.
+"""
+
+from enum import IntEnum
+
+
+class Operation(IntEnum):
+    """What a request asks a provider to do; ``.name.lower()`` is the spelling in configuration and metrics."""
+
+    NONE = 0
+    CHAT = 1
+    COMPLETIONS = 2
+    RESPONSES = 3
+    EMBEDDINGS = 4
+    MODERATIONS = 5
+    SPEECH = 6
+    TRANSCRIPTION = 7
+    TRANSLATION = 8
+    IMAGE_GENERATION = 9
+    IMAGE_EDIT = 10
+    IMAGE_VARIATION = 11
+    MODELS = 12
+    FILES = 13
+    BATCHES = 14
+    RESPONSE_OBJECT = 15
+    PASSTHROUGH = 16
+    RERANK = 17
+    ADMIN = 18
+
+
+class Dialect(IntEnum):
+    """The wire formats spoken by callers and by providers."""
+
+    NONE = 0
+    OPENAI_CHAT = 1
+    OPENAI_RESPONSES = 2
+    OPENAI_COMPLETIONS = 3
+    ANTHROPIC = 4
+    GEMINI = 5
+    BEDROCK = 6
+    COHERE = 7
+    OLLAMA = 8
