@@ -1,0 +1,96 @@
+"""Compiled modules and their pure twins, and the one switch that chooses between them.
+
+Every module named in ``COMPILED_MODULES`` exists twice: as an extension module and as Python source. All of them are
+taken compiled or all of them pure, never a mixture, so that what was tested is what runs. Import them by their one name
+(``from _speedups._scan import JsonScan``); this package makes that name mean the chosen implementation.
+
+Standard library only, and little of it: every process imports this first.
+"""
+
+import os
+import sys
+from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.util import spec_from_file_location, spec_from_loader
+from types import ModuleType
+from typing import Final
+
+__all__ = ["COMPILED_MODULES", "IMPLEMENTATION", "WHY"]
+
+# The build reads this tuple from the source text, so it stays a literal.
+COMPILED_MODULES: Final = (
+    "_speedups._scan",
+    "_speedups._bucket",
+    "_speedups._keys",
+    "gateway.exchange",
+    "gateway.pipeline",
+    "gateway.relay",
+    "gateway.server.connection",
+    "gateway.server.deadlines",
+    "gateway.upstream.connection",
+    "gateway.upstream.pool",
+    "gateway.phases.parse",
+    "gateway.phases.authenticate",
+    "gateway.phases.admit",
+    "gateway.phases.lookup",
+    "gateway.phases.route",
+    "gateway.phases.forward",
+    "gateway.phases.settle",
+)
+
+_ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _file_of(name: str, suffix: str) -> str:
+    return os.path.join(_ROOT, *name.split(".")) + suffix
+
+
+def _is_built(name: str) -> bool:
+    return any(os.path.exists(_file_of(name, suffix)) for suffix in EXTENSION_SUFFIXES)
+
+
+def _choose() -> tuple[str, str]:
+    if os.environ.get("MICROGATE_PURE", "0") not in ("", "0"):
+        return "pure", "MICROGATE_PURE is set"
+    absent = [name for name in COMPILED_MODULES if not _is_built(name)]
+    if absent:
+        built = len(COMPILED_MODULES) - len(absent)
+        return "pure", f"{built} of {len(COMPILED_MODULES)} extension modules are built; absent: {', '.join(absent)}"
+    return "compiled", f"all {len(COMPILED_MODULES)} extension modules are built"
+
+
+IMPLEMENTATION, WHY = _choose()
+
+
+class _TwinLoader:
+    """Makes ``_speedups._x`` another name of ``_speedups._x_py``: one module object, so its classes exist once."""
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = import_module(module.__name__ + "_py")
+
+
+class _PureFinder:
+    """Finds the pure source of a compiled module before the usual finders see an extension module beside it."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name not in self.names:
+            return None
+        if os.path.exists(_file_of(name, "_py.py")):
+            return spec_from_loader(name, _TwinLoader(), origin=_file_of(name, "_py.py"))
+        source = _file_of(name, ".py")
+        return spec_from_file_location(name, source) if os.path.exists(source) else None
+
+
+# While modules are still being written: each name for itself, so that one absent module does not switch off the others.
+_unbuilt = frozenset(name for name in COMPILED_MODULES if not _is_built(name))
+if os.environ.get("MICROGATE_PURE", "0") not in ("", "0"):
+    _unbuilt = frozenset(COMPILED_MODULES)
+elif len(_unbuilt) < len(COMPILED_MODULES):
+    IMPLEMENTATION = "compiled"
+sys.meta_path.insert(0, _PureFinder(_unbuilt))

@@ -1,0 +1,128 @@
+"""Builds the extension modules; everything else about the package stands in pyproject.toml.
+
+``MICROGATE_BUILD`` says what a failure means:
+
+``auto`` (default)
+    no compiler, no headers or no Cython: a warning, no extension module at all, and the pure twins run.
+``require``
+    the build fails.
+``pure``
+    nothing is compiled.
+
+Whenever nothing is compiled, extension modules of an earlier in-place build are removed: a stale one would be imported.
+"""
+
+import ast
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+MODES = ("auto", "require", "pure")
+
+# Two builds of one source are one file, byte for byte: archive members carry this time unless the environment names
+# another (the zip epoch plus a day, so that no time zone moves it before 1980).
+os.environ.setdefault("SOURCE_DATE_EPOCH", "315619200")
+
+
+def compiled_modules() -> tuple[str, ...]:
+    """Names of the modules to compile, read from the source text of ``_speedups`` without importing it."""
+    tree = ast.parse((ROOT / "_speedups" / "__init__.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and node.value and ast.unparse(node.target) == "COMPILED_MODULES":
+            names: tuple[str, ...] = ast.literal_eval(node.value)
+            return names
+    raise SystemExit("setup.py: COMPILED_MODULES is not a literal tuple in _speedups/__init__.py")
+
+
+def extension(name: str) -> Extension | None:
+    """The extension module ``name``, from its ``.pyx`` or from a ``.py`` that has a ``.pxd`` beside it."""
+    path = name.replace(".", "/")
+    if (ROOT / f"{path}.pyx").exists():
+        source = f"{path}.pyx"
+    elif (ROOT / f"{path}.py").exists() and (ROOT / f"{path}.pxd").exists():
+        source = f"{path}.py"
+    else:
+        print(f"setup.py: {name} has no source yet, left out")
+        return None
+    return Extension(
+        name,
+        [source],
+        include_dirs=["_speedups"],
+        depends=sorted(str(header.relative_to(ROOT)) for header in (ROOT / "_speedups").glob("*.h")),
+        extra_compile_args=["-O3", "-g0"],
+    )
+
+
+@contextmanager
+def one_build_at_a_time() -> Iterator[None]:
+    """Two builds in one checkout would write the same generated C files."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class BuildExtensions(build_ext):
+    """Knows ``MICROGATE_BUILD``; all or nothing."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        # Types stand in the .pxd: an annotation in a compiled .py must not make it stricter than the pure twin.
+        self.cython_directives = {"language_level": 3, "annotation_typing": False}
+        if self.inplace:
+            # An in-place build keeps its files out of build/lib, from which wheels are packed.
+            self.build_lib = "build/inplace"
+            self.build_temp = "build/inplace-temp"
+
+    def run(self) -> None:
+        mode = os.environ.get("MICROGATE_BUILD", "auto")
+        if mode not in MODES:
+            raise SystemExit(f"MICROGATE_BUILD={mode!r}: must be one of {', '.join(MODES)}")
+        if mode == "pure":
+            self.remove_extensions()
+            return
+        with one_build_at_a_time():
+            if mode == "require":
+                super().run()
+                return
+            try:
+                super().run()
+            except (Exception, SystemExit) as error:
+                self.remove_extensions()
+                self.warn_pure(error)
+
+    def remove_extensions(self) -> None:
+        for extension_module in self.extensions:
+            for directory in (ROOT, ROOT / "build" / "inplace", Path(self.build_lib)):
+                path = directory.joinpath(*extension_module.name.split("."))
+                for stale in [*path.parent.glob(path.name + ".*.so"), *path.parent.glob(path.name + ".so")]:
+                    stale.unlink()
+
+    def warn_pure(self, error: BaseException) -> None:
+        text = str(error).strip().splitlines() or [type(error).__name__]
+        lines = [
+            "microgate: the extension modules were NOT built; the slower pure Python modules will run.",
+            f"  reason: {text[0]}",
+            "  to build them: apt-get install gcc python3-dev (or what your system calls them), then build again",
+            "  to make this an error: MICROGATE_BUILD=require",
+        ]
+        rule = "*" * max(map(len, lines))
+        print("\n".join(["", rule, *lines, rule, ""]), file=sys.stderr)
+
+    def get_outputs(self) -> list[str]:
+        return [path for path in super().get_outputs() if Path(path).exists()]
+
+
+os.chdir(ROOT)
+modules = () if os.environ.get("MICROGATE_BUILD") == "pure" else compiled_modules()
+setup(
+    ext_modules=[module for name in modules if (module := extension(name))],
+    cmdclass={"build_ext": BuildExtensions},
+)
