@@ -14,14 +14,17 @@ Whenever nothing is compiled, extension modules of an earlier in-place build are
 
 import ast
 import fcntl
+import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 ROOT = Path(__file__).resolve().parent
 MODES = ("auto", "require", "pure")
@@ -58,6 +61,24 @@ def extension(name: str) -> Extension | None:
         depends=sorted(str(header.relative_to(ROOT)) for header in (ROOT / "_speedups").glob("*.h")),
         extra_compile_args=["-O3", "-g0"],
     )
+
+
+building: list[build_ext] = []
+
+
+def share_command(command: build_ext) -> None:
+    """Hand the command to a build process; forking passes it on as it is."""
+    building.append(command)
+
+
+def build_one(index: int) -> str:
+    """Translate and compile one extension module in a build process; returns what went wrong, empty when all is well."""
+    command = building[0]
+    try:
+        command.build_extension(command.extensions[index])
+    except Exception as error:
+        return f"{command.extensions[index].name}: {error or type(error).__name__}"
+    return ""
 
 
 @contextmanager
@@ -98,10 +119,18 @@ class BuildExtensions(build_ext):
                 self.remove_extensions()
                 self.warn_pure(error)
 
+    def build_extensions(self) -> None:
+        # A process each, not the threads of --parallel: Cython keeps state of its own in module globals.
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(len(os.sched_getaffinity(0)), context, share_command, (self,)) as pool:
+            failures = [line for line in pool.map(build_one, range(len(self.extensions))) if line]
+        if failures:
+            raise CompileError("; ".join(failures))
+
     def remove_extensions(self) -> None:
-        for extension_module in self.extensions:
-            for directory in (ROOT, ROOT / "build" / "inplace", Path(self.build_lib)):
-                path = directory.joinpath(*extension_module.name.split("."))
+        for name in compiled_modules():
+            for directory in (ROOT, Path(self.build_lib)):
+                path = directory.joinpath(*name.split("."))
                 for stale in [*path.parent.glob(path.name + ".*.so"), *path.parent.glob(path.name + ".so")]:
                     stale.unlink()
 
