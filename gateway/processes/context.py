@@ -1,0 +1,58 @@
+"""What the supervisor tells each process it starts. Plain frozen values, handed over by fork."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.processes.paths import Paths
+
+LoopName = Literal["uvloop", "asyncio"]
+
+
+@dataclass(frozen=True, slots=True)
+class BootOptions:
+    """What the command line contributes to the configuration."""
+
+    config_file: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """The port in use: the kernel's choice when 0 was asked for."""
+    workers: int = 1
+    demo: bool = False
+    demo_key: str = ""
+    """The virtual key that reaches the built-in provider; made anew at every start."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    index: int
+    """Slot of this worker: its arena cells, its ring, its listening socket."""
+    workers: int
+    sockets: list[socket.socket]
+    """Bound, with SO_REUSEPORT; the supervisor keeps them open and calls listen() first, in slot order."""
+    paths: Paths
+    host: str
+    port: int
+    supervisor_pid: int
+    log_level: str = "info"
+    loop: LoopName = "uvloop"
+    connections: int = 0
+    """Most caller connections at once: (RLIMIT_NOFILE - 256) / 2; 0: no figure."""
+    record_event_fd: int = -1
+    """eventfd shared by all workers and control: rung when records wait and control says it sleeps; -1: none."""
+    runtime: str = "gateway.runtime:Runtime"
+    """module:class of what serves; only tests name another."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlContext:
+    paths: Paths
+    workers: int
+    config_file: str | None
+    options: BootOptions
+    supervisor_pid: int
+    log_level: str = "info"
+    record_event_fd: int = -1
+    """See WorkerContext."""
