@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -72,7 +73,7 @@ def share_command(command: build_ext) -> None:
 
 
 def build_one(index: int) -> str:
-    """Translate and compile one extension module in a build process; returns what went wrong, empty when all is well."""
+    """Translate and compile one extension module, in a build process; returns what went wrong, empty when nothing did."""
     command = building[0]
     try:
         command.build_extension(command.extensions[index])
@@ -120,12 +121,16 @@ class BuildExtensions(build_ext):
                 self.warn_pure(error)
 
     def build_extensions(self) -> None:
+        if find_spec("Cython") is None:
+            # Without it setuptools would compile the generated C of an earlier build, whatever the source says by now.
+            raise CompileError("Cython is not installed")
         # A process each, not the threads of --parallel: Cython keeps state of its own in module globals.
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(len(os.sched_getaffinity(0)), context, share_command, (self,)) as pool:
             failures = [line for line in pool.map(build_one, range(len(self.extensions))) if line]
         if failures:
-            raise CompileError("; ".join(failures))
+            more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
+            raise CompileError(failures[0] + more)
 
     def remove_extensions(self) -> None:
         for name in compiled_modules():
