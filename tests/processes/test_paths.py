@@ -44,8 +44,9 @@ def test_without_shared_memory_the_data_directory_serves(tmp_path: Path, monkeyp
 
 
 def test_an_open_runtime_directory_is_refused(paths: Paths) -> None:
-    os.mkdir(paths.runtime_dir)
-    os.chmod(paths.runtime_dir, 0o750)
+    old = os.umask(0)
+    os.mkdir(paths.runtime_dir, 0o755)
+    os.umask(old)
     with pytest.raises(DirectoryError, match="open to other users"):
         paths.create()
 
