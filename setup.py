@@ -73,7 +73,7 @@ def share_command(command: build_ext) -> None:
 
 
 def build_one(index: int) -> str:
-    """Translate and compile one extension module, in a build process; returns what went wrong, empty when nothing did."""
+    """Translate and compile one extension module in a build process; returns what went wrong, or nothing."""
     command = building[0]
     try:
         command.build_extension(command.extensions[index])
