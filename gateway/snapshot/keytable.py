@@ -3,12 +3,12 @@
 Layout, little endian, every 64-bit word naturally aligned::
 
     header   64 B   magic, row size, rows in use, rows there is room for, index size, checksum of the rows as built
-    index    8 B x  a power of two: upper 32 bits of the word are a tag from the digest, the lower 32 the row + 1, 0 free
+    index    8 B x  a power of two: upper 32 bits a tag from the digest, lower 32 the row + 1; 0 is free
     rows     208 B x sequence, digest, id, flags, rule set, limit slots, pinned provider key, expiry
 
 One process writes (boot, later the control process), any number read. A row's sequence word is even when the row is
-stable and odd while it is being written; its top bit means *revoked*, so that a revocation is one store and every reader
-that kept the old sequence number notices it. An entry is published by the store of its index word, after its row.
+stable and odd while it is being written; its top bit means *revoked*, so that a revocation is one store and every
+reader that kept the old sequence number notices it. An entry is published by the store of its index word, after its row.
 Entries are never taken out of the index: a revoked key stays as a closed row until the next table is built.
 
 A hundred thousand keys cost about 22 MiB once, for all workers together, and nothing when a snapshot is swapped.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -65,8 +66,6 @@ def test_long_shared_prefixes_do_not_meet() -> None:
 
 
 def test_an_imported_hash_gives_the_same_digest() -> None:
-    import hashlib
-
     assert imported_digest(PEPPER, hashlib.sha256(b"sk-old").digest()) == key_digest(PEPPER, b"sk-old")
     with pytest.raises(ValueError, match="32 bytes"):
         imported_digest(PEPPER, b"short")

@@ -1,0 +1,291 @@
+"""Everything a configuration file may say: one schema for YAML, JSON and TOML, the JSON Schema and the documentation.
+
+Unknown fields are errors. Values that differ from what the snapshot calls them are turned into it by
+``gateway/snapshot/build.py``; what one field cannot know about another is judged in ``validate.py``. A time or size that
+is not given (None) has the default of ``gateway/snapshot/model.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.config.references import Secret, Text
+from gateway.config.units import Duration, Size
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+"""No slash: it separates a provider from its model. No space: names stand in headers, metrics and paths."""
+
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
+ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
+DialectName = Literal[
+    "openai_chat", "openai_responses", "openai_completions", "anthropic", "gemini", "bedrock", "cohere"
+]
+OperationName = Literal[
+    "chat",
+    "completions",
+    "responses",
+    "embeddings",
+    "moderations",
+    "speech",
+    "transcription",
+    "translation",
+    "image_generation",
+    "image_edit",
+    "image_variation",
+    "models",
+    "files",
+    "batches",
+    "response_object",
+    "passthrough",
+    "rerank",
+]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every section."""
+
+
+class KeyEntry(Entry):
+    """One credential at a provider."""
+
+    name: Name
+    value: Annotated[Secret | None, Meta(description="The credential; usually env.NAME or file.PATH.")] = None
+    weight: Annotated[
+        float, Meta(ge=0, le=1e6, description="Share of the requests. 0: only when no other is left.")
+    ] = 1.0
+    models: Annotated[
+        list[ModelName], Meta(description="Upstream models it may serve, exact or with a trailing *. Empty: all.")
+    ] = []
+    deny_models: Annotated[list[ModelName], Meta(description="Upstream models it may not serve.")] = []
+    enabled: bool = True
+    id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
+
+
+class AuthEntry(Entry):
+    """How the credential is sent."""
+
+    header: Annotated[HeaderName | None, Meta(description="Header field, e.g. api-key.")] = None
+    scheme: Annotated[
+        Annotated[str, Meta(pattern=r"^[!-~]*$")] | None, Meta(description="Word before the credential; empty: none.")
+    ] = None
+
+
+class TimeoutsEntry(Entry):
+    """Time limits of one upstream attempt; 0 switches one off (total excepted)."""
+
+    connect: Annotated[Duration | None, Meta(description="Until connected, TLS included.")] = None
+    first_byte: Annotated[
+        Duration | None, Meta(description="From the request sent to the first byte of the answer.")
+    ] = None
+    stream_idle: Annotated[Duration | None, Meta(description="Between two pieces of a stream.")] = None
+    total: Annotated[Duration | None, Meta(description="Of the whole request, over all attempts.")] = None
+
+
+class UpstreamTlsEntry(Entry):
+    """TLS towards a provider; certificates are always verified."""
+
+    ca_file: Annotated[Text, Meta(description="CA bundle instead of the system's.")] = Text()
+    server_name: Annotated[Text, Meta(description="Name to verify instead of the host of base_url.")] = Text()
+    client_cert: Text = Text()
+    client_key: Text = Text()
+
+
+class ProviderEntry(Entry):
+    """Where requests can be sent."""
+
+    vendor: Annotated[
+        str | None, Meta(description="Row of the vendor table; the provider's own name when it is one, else custom.")
+    ] = None
+    dialect: Annotated[DialectName | None, Meta(description="Wire format it speaks.")] = None
+    base_url: Annotated[
+        Text | None, Meta(description="scheme://host[:port][/prefix], the part before /chat/completions.")
+    ] = None
+    keys: list[KeyEntry] = []
+    headers: Annotated[dict[HeaderName, Text], Meta(description="Header fields added to every request.")] = {}
+    auth: AuthEntry = AuthEntry()
+    paths: Annotated[
+        dict[OperationName, Annotated[str, Meta(pattern=r"^/[!-~]*$")]],
+        Meta(description="Path of an operation after base_url; {model} stands for the model."),
+    ] = {}
+    query: Annotated[Text | None, Meta(description="Query string of every request, e.g. api-version=2025-04-01.")] = (
+        None
+    )
+    operations: Annotated[
+        list[OperationName] | None, Meta(description="Operations it offers, instead of the vendor's.")
+    ] = None
+    models: Annotated[list[ModelName], Meta(description="Models listed by /v1/models.")] = []
+    aliases: Annotated[
+        dict[ModelName, ModelName], Meta(description="Model as asked for -> model (or deployment) upstream.")
+    ] = {}
+    timeouts: TimeoutsEntry = TimeoutsEntry()
+    max_connections: Annotated[int, Meta(ge=0, le=100_000, description="Per worker; 0: no limit of its own.")] = 0
+    proxy: Annotated[Secret | None, Meta(description="http://[user:password@]host:port")] = None
+    tls: UpstreamTlsEntry = UpstreamTlsEntry()
+    forward_headers: Annotated[list[HeaderName], Meta(description="Caller's header fields passed on.")] = []
+    stream_usage: Annotated[
+        Literal["ask", "always", "never"] | None, Meta(description="Whether a stream reports usage only when asked.")
+    ] = None
+    enabled: bool = True
+    id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
+
+
+class TargetEntry(Entry):
+    """A model at a provider."""
+
+    provider: Name
+    model: ModelName
+    weight: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
+
+
+class RouteEntry(Entry):
+    """A model name of your own, and what stands behind it."""
+
+    targets: Annotated[
+        list[str | TargetEntry], Meta(min_length=1, description='"provider/model", or provider, model and weight.')
+    ]
+    fallbacks: Annotated[list[str | TargetEntry], Meta(description="Tried in order when the targets failed.")] = []
+    id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
+
+
+class LimitEntry(Entry):
+    """One limit; exactly one of requests, tokens and concurrency."""
+
+    requests: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    tokens: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    concurrency: Annotated[int, Meta(ge=1, le=2**31)] | None = None
+    per: Annotated[Duration | None, Meta(description="Length of the window.")] = None
+    window: Annotated[
+        Literal["fixed", "rolling", "smooth"],
+        Meta(description="fixed: starts anew; rolling: any such span; smooth: evenly spaced with a burst (GCRA)."),
+    ] = "fixed"
+    burst: Annotated[
+        Annotated[int, Meta(ge=1, le=2**53)] | None, Meta(description="smooth only: how many at once.")
+    ] = None
+
+
+class VirtualKeyEntry(Entry):
+    """A credential that callers present to the gateway."""
+
+    name: Name
+    value: Annotated[Secret, Meta(description="The key itself; usually env.NAME or file.PATH.")]
+    models: Annotated[
+        list[ModelName],
+        Meta(description="Models it may ask for, as callers write them, trailing * allowed. Empty: all."),
+    ] = []
+    providers: Annotated[list[Name], Meta(description="Providers it may reach. Empty: all.")] = []
+    limits: list[LimitEntry] = []
+    stateful: Annotated[
+        str | None,
+        Meta(
+            description="provider/key: files, batches and stored responses are served, always with this provider key."
+        ),
+    ] = None
+    enabled: bool = True
+    expires: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Unix time from which it is refused.")] = (
+        None
+    )
+    id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
+
+
+class RetryEntry(Entry):
+    """Further attempts before the first byte has gone to the caller."""
+
+    attempts: Annotated[Annotated[int, Meta(ge=1, le=20)] | None, Meta(description="In all, the first included.")] = (
+        None
+    )
+    statuses: Annotated[
+        list[Annotated[int, Meta(ge=400, le=599)]] | None, Meta(description="Upstream statuses worth another attempt.")
+    ] = None
+    backoff_initial: Duration | None = None
+    backoff_max: Duration | None = None
+
+
+class ServerTlsEntry(Entry):
+    """TLS on the listening port."""
+
+    cert: Annotated[Text, Meta(description="Path of the certificate chain (PEM).")]
+    key: Annotated[Text, Meta(description="Path of the private key (PEM).")]
+
+
+class ServerLimitsEntry(Entry):
+    """Bounds of the listening side."""
+
+    header_bytes: Size | None = None
+    header_count: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    target_bytes: Size | None = None
+    json_body_bytes: Size | None = None
+    binary_hold_bytes: Size | None = None
+    binary_body_bytes: Size | None = None
+    header_timeout: Duration | None = None
+    body_timeout: Duration | None = None
+    body_min_rate: Annotated[Size | None, Meta(description="Bytes a second a slow body must reach.")] = None
+    body_grace: Duration | None = None
+    keepalive_timeout: Duration | None = None
+    keepalive_max_age: Duration | None = None
+    write_timeout: Duration | None = None
+    response_json_bytes: Size | None = None
+    connections: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="Per worker; 0: from the limit of open files.")
+    ] = None
+
+
+class ServerEntry(Entry):
+    """The port callers connect to."""
+
+    host: Text = Text("127.0.0.1")
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    tls: ServerTlsEntry | None = None
+    limits: ServerLimitsEntry = ServerLimitsEntry()
+    drain_timeout: Annotated[Duration | None, Meta(description="What running requests get at a shutdown.")] = None
+    trusted_proxies: Annotated[
+        list[str], Meta(description="Addresses or networks whose X-Forwarded-For is believed.")
+    ] = []
+    forward_rate_limit_headers: Annotated[
+        bool, Meta(description="Pass the provider's rate-limit header fields on.")
+    ] = False
+
+
+class AdminEntry(Entry):
+    """The administrative interface."""
+
+    listen: Annotated[str | None, Meta(description="host:port of its own; otherwise it shares the server's port.")] = (
+        None
+    )
+
+
+class LogEntry(Entry):
+    """The request log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    retention: Annotated[Duration | None, Meta(description="How long rows are kept; default 30d.")] = None
+    content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
+
+
+class MetricsEntry(Entry):
+    """/metrics."""
+
+    token: Annotated[Secret | None, Meta(description="Bearer token; without one only loopback is served.")] = None
+
+
+class Config(Entry):
+    """The whole document."""
+
+    providers: dict[Name, ProviderEntry] = {}
+    routes: Annotated[
+        dict[Annotated[str, Meta(pattern=r"^[!-~]{1,256}$")], RouteEntry], Meta(description="Model names of your own.")
+    ] = {}
+    virtual_keys: list[VirtualKeyEntry] = []
+    retry: RetryEntry = RetryEntry()
+    timeouts: Annotated[TimeoutsEntry, Meta(description="For every provider that does not say otherwise.")] = (
+        TimeoutsEntry()
+    )
+    server: ServerEntry = ServerEntry()
+    admin: AdminEntry = AdminEntry()
+    log: LogEntry = LogEntry()
+    metrics: MetricsEntry = MetricsEntry()

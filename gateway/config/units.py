@@ -1,0 +1,55 @@
+"""Times and sizes as people write them: ``30s``, ``5m``, ``1.5h``, ``32MiB``."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?B?|B)?")
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+DURATION_PATTERN = r"^(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$"
+SIZE_PATTERN = r"^\d+(\.\d+)?\s*([kKMGT]i?B?|B)?$"
+
+
+class Duration(float):
+    """Seconds; written as a number of seconds or as text such as ``250ms``, ``30s``, ``1h30m``."""
+
+    __slots__ = ()
+
+
+class Size(int):
+    """Bytes; written as a number of bytes or as text such as ``64KiB``, ``32MiB``, ``1GB``."""
+
+    __slots__ = ()
+
+
+def parse_duration(value: object) -> Duration:
+    """Raises ValueError with words fit for the operator."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value < 0 or not math.isfinite(value):
+            raise ValueError("a time cannot be negative or infinite")
+        return Duration(value)
+    if isinstance(value, str):
+        text, seconds, at = value.strip(), 0.0, 0
+        while match := _TIME.match(text, at):
+            seconds += float(match[1]) * _SECONDS[match[2]]
+            at = match.end()
+            while at < len(text) and text[at] == " ":
+                at += 1
+        if text and at == len(text):
+            return Duration(seconds)
+    raise ValueError(f"expected a time such as 30s, 5m or 250ms (or a number of seconds), got {value!r}")
+
+
+def parse_size(value: object) -> Size:
+    """Raises ValueError with words fit for the operator."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError("a size cannot be negative")
+        return Size(value)
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        return Size(float(match[1]) * _BYTES[(match[2] or "").lower().removesuffix("b")])
+    raise ValueError(f"expected a size such as 32MiB or 64KiB (or a number of bytes), got {value!r}")
