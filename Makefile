@@ -1,0 +1,68 @@
+# make serve   runs the gateway with its demo upstream        make lint    ruff, mypy, stubtest
+# make test    runs the tests                                 make wheel   builds dist/*.whl
+# make bench   runs the benchmarks                            make lock    refreshes the lock files (needs uv)
+#
+# Each does all the set-up it needs: a private virtual environment in .venv, the locked packages, the extension modules.
+# ARGS="..." is passed on; PYTHON=python3.12 chooses the interpreter; MICROGATE_BUILD=auto|require|pure as in setup.py.
+
+MICROGATE_BUILD ?= auto
+export MICROGATE_BUILD
+
+venv := .venv
+python := $(venv)/bin/python
+built := $(venv)/built-$(MICROGATE_BUILD)
+# Wheels only: building a package from its source would fetch build tools that no hash covers.
+install := $(python) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r
+typed_sources := $(basename $(shell find gateway _speedups -name '*.pxd'))
+sources := setup.py _speedups/__init__.py $(wildcard _speedups/*.h _speedups/*.pyx) \
+	$(addsuffix .pxd,$(typed_sources)) $(wildcard $(addsuffix .py,$(typed_sources)))
+
+.PHONY: serve test bench lint wheel lock clean
+.DELETE_ON_ERROR:
+
+serve: $(built)
+	exec $(python) -m gateway serve --demo $(ARGS)
+
+test: $(venv)/dev $(built)
+	$(python) -m pytest $(ARGS)
+
+bench: $(venv)/dev
+	$(MAKE) --no-print-directory MICROGATE_BUILD=$(if $(filter pure,$(MICROGATE_BUILD)),pure,require) $(venv)/built-$(if $(filter pure,$(MICROGATE_BUILD)),pure,require)
+	$(python) -m bench $(ARGS)
+
+lint: $(venv)/dev $(built)
+	$(python) .ci/lint.py
+
+wheel: $(venv)/runtime
+	rm -rf build/lib* build/bdist* dist
+	MICROGATE_BUILD=$(if $(filter pure,$(MICROGATE_BUILD)),pure,require) \
+		$(python) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist .
+	@ls dist/*.whl
+
+lock:
+	.ci/lock
+
+clean:
+	rm -rf $(venv) build dist *.egg-info
+	find gateway _speedups providers -name '*.so' -delete -o -name '*.c' -delete
+
+$(venv)/bin/python:
+	.ci/venv $(venv)
+
+$(venv)/runtime: requirements.lock | $(venv)/bin/python
+	@echo "installing the packages of requirements.lock"
+	$(install) requirements.lock
+	@touch $@
+
+$(venv)/dev: requirements-dev.lock | $(venv)/runtime
+	@echo "installing the packages of requirements-dev.lock"
+	$(install) requirements-dev.lock
+	@touch $@
+
+# The stamp is written only when something was compiled, so that a compiler installed later is noticed.
+$(venv)/built-%: $(sources) | $(venv)/runtime
+	@rm -f $(venv)/built-*
+	@.ci/headers $(python)
+	@echo "building the extension modules (MICROGATE_BUILD=$(MICROGATE_BUILD))"
+	@$(python) setup.py --quiet build_ext --inplace
+	@if [ $* = pure ] || ls _speedups/*.so >/dev/null 2>&1; then touch $@; fi
