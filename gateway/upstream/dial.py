@@ -47,7 +47,7 @@ class Dialer:
         loop: asyncio.AbstractEventLoop,
         contexts: TlsContexts | None = None,
         resolver: Resolver | None = None,
-        forbidden: Callable[[str, bool], bool] = is_forbidden,
+        forbidden: Callable[[str, bool], str | None] = is_forbidden,
     ) -> None:
         self._loop = loop
         self._contexts = contexts if contexts is not None else TlsContexts()
@@ -110,8 +110,9 @@ class Dialer:
                 raise DialError("dns", str(e)) from e
         for address in addresses:
             # One forbidden address condemns the name: to pick the public ones would be to trust its owner.
-            if self._forbidden(address, allow_private):
-                raise DialError("forbidden", f"{host} has the address {address}, which may not be connected to")
+            reason = self._forbidden(address, allow_private)
+            if reason:
+                raise DialError("forbidden", f"{host} has the address {address}: {reason}")
         failure: OSError | None = None
         for i, address in enumerate(addresses):
             share = None
@@ -126,8 +127,9 @@ class Dialer:
                 async with asyncio.timeout_at(share):
                     await self._loop.sock_connect(sock, (address, port))
                 peer = str(sock.getpeername()[0])
-                if self._forbidden(peer, allow_private):
-                    raise DialError("forbidden", f"{host} led to {peer}, which may not be connected to")
+                reason = self._forbidden(peer, allow_private)
+                if reason:
+                    raise DialError("forbidden", f"{host} led to {peer}: {reason}")
             except OSError as e:
                 sock.close()
                 failure = e
@@ -183,7 +185,7 @@ class Dialer:
             socket.inet_pton(family, origin.host)
         except OSError:
             return False
-        return self._forbidden(origin.host, origin.allow_private)
+        return self._forbidden(origin.host, origin.allow_private) is not None
 
 
 _dialers: WeakKeyDictionary[asyncio.AbstractEventLoop, Dialer] = WeakKeyDictionary()

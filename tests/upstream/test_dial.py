@@ -300,15 +300,15 @@ def test_the_answer_is_judged_again_at_every_connection(run: Run, listener: List
     async def main() -> None:
         judged: list[str] = []
 
-        def guard(ip: str, allow_private: bool) -> bool:
+        def guard(ip: str, allow_private: bool) -> str | None:
             judged.append(ip)
-            return len(judged) > 2
+            return "private" if len(judged) > 2 else None
 
         d = dialer(names, forbidden=guard)
         client = Client()
         transport = await d.dial(plain(listener.port, "api.test"), lambda: client)
         assert await exchange(transport, client, b"ping") == b"pong"
-        with pytest.raises(DialError, match="forbidden"):
+        with pytest.raises(DialError, match=r"forbidden: .*private"):
             await d.dial(plain(listener.port, "api.test"), Client)
 
     run(main)
@@ -318,11 +318,11 @@ def test_the_connected_peer_is_judged_not_only_the_answer(run: Run, listener: Li
     async def main() -> None:
         judged: list[str] = []
 
-        def guard(ip: str, allow_private: bool) -> bool:
+        def guard(ip: str, allow_private: bool) -> str | None:
             judged.append(ip)
-            return len(judged) == 2
+            return "private" if len(judged) == 2 else None
 
-        with pytest.raises(DialError, match="forbidden"):
+        with pytest.raises(DialError, match=r"forbidden: .*private"):
             await dialer(None, forbidden=guard).dial(plain(listener.port), Client)
         assert judged == ["127.0.0.1", "127.0.0.1"]
 
@@ -331,7 +331,7 @@ def test_the_connected_peer_is_judged_not_only_the_answer(run: Run, listener: Li
 
 def test_the_guard_itself_is_called_by_default(run: Run, listener: Listener) -> None:
     assert is_forbidden("127.0.0.1", False)
-    assert not is_forbidden("127.0.0.1", True)
+    assert is_forbidden("127.0.0.1", True) is None
     assert failure(run, lambda: _dial_once(plain(listener.port, allow_private=False))).kind == "forbidden"
 
 

@@ -29,7 +29,7 @@ def origin_of(server: TlsServer, tls: Tls, name: str = "api.test") -> Origin:
 
 async def send(origin: Origin, contexts: TlsContexts | None = None, *, remember: bool = False) -> bytes:
     loop = asyncio.get_running_loop()
-    dialer = Dialer(loop, contexts, Resolver(loop, lambda host: ["127.0.0.1"]), lambda ip, allow_private: False)
+    dialer = Dialer(loop, contexts, Resolver(loop, lambda host: ["127.0.0.1"]), lambda ip, allow_private: None)
     client = Client()
     transport = await dialer.dial(origin, lambda: client)
     assert transport.get_extra_info("ssl_object").selected_alpn_protocol() in (None, "http/1.1")
