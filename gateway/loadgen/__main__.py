@@ -1,0 +1,7 @@
+"""``python -m gateway.loadgen URL``: the load generator without the rest of the command line."""
+
+import sys
+
+from gateway.loadgen.cli import run
+
+sys.exit(run(sys.argv[1:]))
