@@ -11,9 +11,12 @@ export MICROGATE_BUILD
 venv := .venv
 python := $(venv)/bin/python
 built := $(venv)/built-$(MICROGATE_BUILD)
+# Where a fallback would hide what went wrong: what is measured and what is handed out.
+strict_build := $(if $(filter pure,$(MICROGATE_BUILD)),pure,require)
 # Wheels only: building a package from its source would fetch build tools that no hash covers.
 install := $(python) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r
 typed_sources := $(basename $(shell find gateway _speedups -name '*.pxd'))
+stubbed := $(subst /,.,$(basename $(wildcard _speedups/*.pyi)))
 sources := setup.py _speedups/__init__.py $(wildcard _speedups/*.h _speedups/*.pyx) \
 	$(addsuffix .pxd,$(typed_sources)) $(wildcard $(addsuffix .py,$(typed_sources)))
 
@@ -27,16 +30,18 @@ test: $(venv)/dev $(built)
 	$(python) -m pytest $(ARGS)
 
 bench: $(venv)/dev
-	$(MAKE) --no-print-directory MICROGATE_BUILD=$(if $(filter pure,$(MICROGATE_BUILD)),pure,require) $(venv)/built-$(if $(filter pure,$(MICROGATE_BUILD)),pure,require)
+	@$(MAKE) --no-print-directory MICROGATE_BUILD=$(strict_build) $(venv)/built-$(strict_build)
 	$(python) -m bench $(ARGS)
 
 lint: $(venv)/dev $(built)
-	$(python) .ci/lint.py
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m mypy.stubtest $(stubbed)
 
 wheel: $(venv)/runtime
 	rm -rf build/lib* build/bdist* dist
-	MICROGATE_BUILD=$(if $(filter pure,$(MICROGATE_BUILD)),pure,require) \
-		$(python) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist .
+	MICROGATE_BUILD=$(strict_build) $(python) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist .
 	@ls dist/*.whl
 
 lock:
@@ -62,7 +67,6 @@ $(venv)/dev: requirements-dev.lock | $(venv)/runtime
 # The stamp is written only when something was compiled, so that a compiler installed later is noticed.
 $(venv)/built-%: $(sources) | $(venv)/runtime
 	@rm -f $(venv)/built-*
-	@.ci/headers $(python)
 	@echo "building the extension modules (MICROGATE_BUILD=$(MICROGATE_BUILD))"
 	@$(python) setup.py --quiet build_ext --inplace
 	@if [ $* = pure ] || ls _speedups/*.so >/dev/null 2>&1; then touch $@; fi

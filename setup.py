@@ -17,11 +17,13 @@ import fcntl
 import multiprocessing
 import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -62,6 +64,18 @@ def extension(name: str) -> Extension | None:
         depends=sorted(str(header.relative_to(ROOT)) for header in (ROOT / "_speedups").glob("*.h")),
         extra_compile_args=["-O3", "-g0"],
     )
+
+
+def missing_packages() -> Iterator[str]:
+    """What a Debian-like system would have to install first, each with its command."""
+    compiler = os.environ.get("CC", "gcc").split()[0]
+    if not which(compiler) and not which("cc"):
+        yield f"the C compiler {compiler}: apt-get install gcc"
+    headers = Path(sysconfig.get_path("include"))
+    if not (headers / "Python.h").exists():
+        # The system's own python3 has its headers in python3-dev, another version in a package of its own name.
+        default = Path("/usr/bin/python3").resolve().name == headers.name
+        yield f"{headers}/Python.h: apt-get install {'python3' if default else headers.name}-dev"
 
 
 building: list[build_ext] = []
@@ -111,12 +125,12 @@ class BuildExtensions(build_ext):
             self.remove_extensions()
             return
         with one_build_at_a_time():
-            if mode == "require":
-                super().run()
-                return
             try:
                 super().run()
             except (Exception, SystemExit) as error:
+                if mode == "require":
+                    print(*missing_packages(), sep="\n", file=sys.stderr)
+                    raise
                 self.remove_extensions()
                 self.warn_pure(error)
 
@@ -140,14 +154,14 @@ class BuildExtensions(build_ext):
                     stale.unlink()
 
     def warn_pure(self, error: BaseException) -> None:
-        text = str(error).strip().splitlines() or [type(error).__name__]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         lines = [
             "microgate: the extension modules were NOT built; the slower pure Python modules will run.",
-            f"  reason: {text[0]}",
-            "  to build them: apt-get install gcc python3-dev (or what your system calls them), then build again",
+            f"  reason: {reason}",
+            *(f"  missing: {what}" for what in missing_packages()),
             "  to make this an error: MICROGATE_BUILD=require",
         ]
-        rule = "*" * max(map(len, lines))
+        rule = "*" * min(120, max(map(len, lines)))
         print("\n".join(["", rule, *lines, rule, ""]), file=sys.stderr)
 
     def get_outputs(self) -> list[str]:
