@@ -193,3 +193,6 @@ def scan_multipart(body: bytes, boundary: bytes) -> dict[bytes, tuple[int, int]]
 
 def boundary_of(content_type: bytes) -> bytes | None:
     """The boundary parameter of a multipart content type (RFC 2046 5.1.1), None when absent or invalid."""
+
+def validate(data: bytes) -> bool:
+    """Whether ``data`` is one RFC 8259 document with any top level, by the rules of ``JsonScan.scan``."""
