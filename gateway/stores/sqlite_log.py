@@ -1,0 +1,314 @@
+"""The request log in SQLite: a directory of hourly segments (``sqlite_segment.py``), one writer process.
+
+Positions of the record rings are stored in the transaction that stores the rows. They are carried from segment to
+segment, and the first batch after a start always goes to the newest segment there is, whatever the hour: if the
+predecessor died after its commit and before it freed the ring, the unique key of that segment sees the same records
+again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from gateway.stores import sqlite_segment as segment
+from gateway.stores.protocols import LogPage, LogQuery, LogRow, StoreStatus, StoreUnavailable
+from gateway.stores.sqlite_rules import connect_reader, version_note
+
+log = logging.getLogger("microgate.log")
+
+WINDOW_IDS = 20_000
+"""Rows looked at between two glances at the clock: some 5 ms of scanning."""
+
+PAGE_BUDGET_S = 0.25
+"""A look-up that takes longer is answered in parts."""
+
+MOST_ROWS = 1000
+"""Of one page."""
+
+_CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d(?:-\d{1,6})?\.db)~(\d{1,18})", re.ASCII)
+
+
+class LogLimits(msgspec.Struct, frozen=True):
+    """How much of the log is kept, and when a further file is begun within the hour."""
+
+    max_age_s: float = 30 * 86400.0
+    max_bytes: int = 10 << 30
+    segment_bytes: int = 1 << 30
+
+
+DEFAULT_LIMITS = LogLimits()
+
+
+class SqliteLog:
+    """``LogStore`` over a directory. ``append`` belongs to one thread, ``maintain`` to one thread, ``page`` to any."""
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        limits: LogLimits = DEFAULT_LIMITS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises StoreUnavailable only when another process has the log; whatever else is wrong is tried again by
+        ``append``."""
+        self.directory = directory
+        self.limits = limits
+        self._clock = clock
+        self._problem = ""
+        self._segment: segment.OpenSegment | None = None
+        self._name: segment.SegmentName | None = None
+        self._positions: Mapping[tuple[int, int], int] = {}
+        self._appended = False
+        self._verify = False
+        self._lock_fd = self._take_lock()
+        with contextlib.suppress(StoreUnavailable), self._guarded():
+            self._open()
+
+    def _take_lock(self) -> int:
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        fd = os.open(os.path.join(self.directory, "writer.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise StoreUnavailable("the request log is being written by another process") from error
+        return fd
+
+    # -- writing
+
+    def append(self, rows: Sequence[tuple[object, ...]], positions: Mapping[tuple[int, int], int]) -> int:
+        with self._guarded():
+            current = self._segment or self._open()
+            if self._appended:
+                current = self._roll_if_due(current)
+            new = current.append(rows, positions)
+            self._appended = True
+            self._problem = ""
+            return new
+
+    def positions(self) -> Mapping[tuple[int, int], int]:
+        return {} if self._segment is None else dict(self._segment.positions)
+
+    def _open(self) -> segment.OpenSegment:
+        """The newest segment, or a new one when there is none or the newest is no place for new rows."""
+        names = segment.names_in(self.directory)
+        if not names:
+            return self._use(segment.SegmentName(segment.hour_of(self._clock()), 0))
+        name = names[-1]
+        try:
+            found = self._use(name)
+        except (segment.DamagedSegment, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            self._set_aside(name, error)
+            return self._use(self._next_name(name))
+        # A closed one is indexed and no longer the place for new rows; its successor was removed by hand.
+        return self._use(self._next_name(name)) if found.is_closed else found
+
+    def _use(self, name: segment.SegmentName) -> segment.OpenSegment:
+        opened = segment.OpenSegment(os.path.join(self.directory, name.file), self._positions, verify=self._verify)
+        if self._segment is not None:
+            self._segment.close()
+        self._segment, self._name, self._positions, self._verify = opened, name, opened.positions, False
+        return opened
+
+    def _roll_if_due(self, current: segment.OpenSegment) -> segment.OpenSegment:
+        assert self._name is not None
+        # A clock set back must not reopen an older file: the newest one is simply used for longer.
+        if segment.hour_of(self._clock()) > self._name.hour or current.bytes() > self.limits.segment_bytes:
+            return self._use(self._next_name(self._name))
+        return current
+
+    def _next_name(self, name: segment.SegmentName) -> segment.SegmentName:
+        hour = max(segment.hour_of(self._clock()), name.hour)
+        return segment.SegmentName(hour, name.number + 1 if hour == name.hour else 0)
+
+    def _set_aside(self, name: segment.SegmentName, error: Exception) -> None:
+        """Under a name that nobody takes for a segment, with its WAL: nothing of it is thrown away or written over."""
+        path = os.path.join(self.directory, name.file)
+        log.error("request log: %s: %s; set aside as %s.damaged, a new segment is begun", name.file, error, name.file)
+        for suffix in ("-wal", "-shm", ""):
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path + suffix, f"{path}.damaged{suffix}")
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, segment.DamagedSegment, OSError) as error:
+            problem = f"request log: {error}"
+            if problem != self._problem:
+                log.error("%s; records wait in the rings and the spool", problem)  # noqa: TRY400 - the cause is in the line
+            self._problem = problem
+            self._recover(error)
+            raise StoreUnavailable(problem) from error
+
+    def _recover(self, error: Exception) -> None:
+        """Full or locked: the connection is sound, the next append tries again. Anything else: what the connection
+        holds in memory may differ from the disk (a failed fsync is never repeated and believed), so it is dropped
+        and the file is read through before it is used again."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if self._segment is None or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return
+        with contextlib.suppress(sqlite3.Error):
+            self._segment.close()
+        self._segment = None
+        self._verify = True
+
+    # -- reading
+
+    def page(self, query: LogQuery) -> LogPage:
+        before, below = self._start_of(query.cursor)
+        try:
+            names = [name for name in reversed(segment.names_in(self.directory)) if before is None or name <= before]
+        except OSError as error:
+            raise StoreUnavailable(f"request log: {error}") from error
+        search = _Search(query, deadline=time.monotonic() + PAGE_BUDGET_S)
+        for name in names:
+            path = os.path.join(self.directory, name.file)
+            try:
+                at = search.through(path, below if name == before else None)
+            except (sqlite3.Error, OSError) as error:
+                if not os.path.exists(path):  # retention was faster
+                    continue
+                raise StoreUnavailable(f"request log: {name.file}: {error}") from error
+            if at is not None:
+                return LogPage(search.rows, f"{name.file}~{at}")
+        return LogPage(search.rows, None)
+
+    @staticmethod
+    def _start_of(cursor: str | None) -> tuple[segment.SegmentName | None, int | None]:
+        if cursor is None:
+            return None, None
+        match = _CURSOR.fullmatch(cursor)
+        name = segment.parse_name(match[1]) if match else None
+        if match is None or name is None:
+            raise ValueError("not a cursor of the request log")
+        return name, int(match[2])
+
+    # -- keeping house
+
+    def maintain(self) -> None:
+        """Index closed segments, then drop what is older or more than ``limits`` allow. Errors are logged and tried
+        again the next time."""
+        names = segment.names_in(self.directory)[:-1]
+        for name in names:
+            try:
+                if segment.finish(os.path.join(self.directory, name.file)):
+                    log.debug("request log: %s indexed", name.file)
+            except sqlite3.Error as error:
+                log.warning("request log: %s not indexed: %s", name.file, error)
+        self._retain(names)
+
+    def _retain(self, names: Sequence[segment.SegmentName]) -> None:
+        """The newest segment, which is being written, always stays."""
+        oldest_hour = segment.hour_of(max(0.0, self._clock() - self.limits.max_age_s))
+        spare = self.limits.max_bytes - (0 if self._segment is None else self._segment.bytes())
+        for name in reversed(names):
+            path = os.path.join(self.directory, name.file)
+            spare -= segment.size_of(path)
+            if name.hour < oldest_hour or spare < 0:
+                log.info("request log: %s dropped (retention)", name.file)
+                for suffix in ("", "-wal", "-shm"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(path + suffix)
+
+    def status(self) -> StoreStatus:
+        try:
+            names = segment.names_in(self.directory)
+            files = os.listdir(self.directory)
+        except OSError as error:
+            return StoreStatus(ok=False, problem=f"request log: {error.strerror}")
+        notes = [note for note in (version_note(),) if note]
+        notes += [f"{file} is damaged and was set aside" for file in sorted(files) if file.endswith(".db.damaged")]
+        size = sum(segment.size_of(os.path.join(self.directory, name.file)) for name in names)
+        return StoreStatus(not self._problem, self._problem, tuple(notes), size, len(names))
+
+    def close(self) -> None:
+        """Fold the WAL into the newest segment (SQLite does that when its last connection closes) and let go of it."""
+        if self._lock_fd < 0:
+            return
+        if self._segment is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._segment.close()
+            self._segment = None
+        os.close(self._lock_fd)
+        self._lock_fd = -1
+
+
+class _Search:
+    """One look-up on its way through the segments, newest first."""
+
+    def __init__(self, query: LogQuery, *, deadline: float) -> None:
+        self.rows: list[LogRow] = []
+        self._deadline = deadline
+        self._query = query
+        self._most = max(1, min(query.limit, MOST_ROWS))
+        self._conditions, self._values = _conditions(query)
+
+    def through(self, path: str, below: int | None) -> int | None:
+        """Search one segment, ids under ``below`` only. The id to go on below when the page or its time is full, else
+        None: the segment is done with."""
+        reader = connect_reader(path)
+        try:
+            if self._outside(reader):
+                return None
+            high = segment.last_id(reader) if below is None else below - 1
+            while high > 0:
+                low = max(1, high - WINDOW_IDS + 1)
+                wanted = self._most - len(self.rows)
+                found = segment.rows_between(reader, low, high, self._conditions, self._values, wanted)
+                self.rows += [row for _, row in found]
+                if len(found) == wanted:
+                    return found[-1][0]
+                high = low - 1
+                if time.monotonic() > self._deadline:
+                    return low
+            return None
+        finally:
+            reader.close()
+
+    def _outside(self, reader: sqlite3.Connection) -> bool:
+        span = segment.span(reader)
+        if span is None:
+            return False
+        since, until = self._query.since_us, self._query.until_us
+        return (since is not None and span[1] < since) or (until is not None and span[0] >= until)
+
+
+def _conditions(query: LogQuery) -> tuple[list[str], list[object]]:
+    """WHERE terms, each a constant, and the values they bind."""
+    terms: list[tuple[str, tuple[object, ...]]] = []
+    if query.kind is not None:
+        terms.append(("kind = ?", (query.kind,)))
+    if query.since_us is not None:
+        terms.append(("started_us >= ?", (query.since_us,)))
+    if query.until_us is not None:
+        terms.append(("started_us < ?", (query.until_us,)))
+    if query.provider is not None:
+        terms.append(("provider = ?", (query.provider,)))
+    if query.model is not None:
+        terms.append(("(target_model = ? OR model = ?)", (query.model, query.model)))
+    if query.virtual_key is not None:
+        terms.append(("virtual_key = ?", (query.virtual_key,)))
+    if query.status is not None:
+        terms.append(("status = ?", (query.status,)))
+    if query.errors_only:
+        terms.append(("(status >= 400 OR status = 0)", ()))
+    if query.request_id is not None:
+        terms.append(("request_id = ?", (query.request_id,)))
+    return [term for term, _ in terms], [value for _, values in terms for value in values]
+
+
+def open_log(path: str) -> SqliteLog:
+    """For ``stores/urls.py``: the log in directory ``path``."""
+    return SqliteLog(path)

@@ -1,0 +1,80 @@
+"""How this program uses SQLite files, in one place: who may write, which settings, which versions are told apart.
+
+SQLite before 3.51.3 (but for 3.50.7 and 3.44.6) can corrupt a file in WAL mode when several connections write and
+checkpoint at once (the WAL-reset race). So every file has one writer process with one writing connection, which alone
+checkpoints; everybody else opens it read-only and can neither write nor checkpoint. That is safe with every
+version; with an affected one it is said aloud. Database files are never memory-mapped (``mmap_size=0``): an I/O
+error there would be a SIGBUS instead of an exception.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from typing import Literal
+from urllib.parse import quote
+
+FIXED_IN = (3, 51, 3)
+BACKPORTED = ((3, 50, 7), (3, 44, 6))
+"""Patch releases that carry the same fix; later ones of the same minor version carry it too."""
+
+BUSY_MS = 2000
+"""Only a reader that changes a file's journal mode can make the writer wait; two seconds is far beyond that."""
+
+CHECKPOINT_PAGES = 4000
+"""About 16 MiB of WAL between checkpoints: one fsync for some 40,000 rows instead of one for 2,500."""
+
+
+def has_wal_reset_fix(version: Sequence[int] = sqlite3.sqlite_version_info) -> bool:
+    """Whether this SQLite is free of the WAL-reset race."""
+    at = tuple(version[:3])
+    return at >= FIXED_IN or any(at[:2] == fixed[:2] and at >= fixed for fixed in BACKPORTED)
+
+
+def version_note(version: Sequence[int] = sqlite3.sqlite_version_info) -> str:
+    """What start-up and readiness say about this SQLite; empty when there is nothing to say."""
+    if has_wal_reset_fix(version):
+        return ""
+    at = ".".join(map(str, version[:3]))
+    return (
+        f"SQLite {at} can corrupt a WAL file when several connections write (fixed in 3.51.3): "
+        "every file is used in single-writer mode, other processes must only open it read-only"
+    )
+
+
+def connect_writer(path: str, *, synchronous: Literal["NORMAL", "FULL"]) -> sqlite3.Connection:
+    """The one writing connection of ``path``, in autocommit mode (transactions are begun explicitly).
+
+    A new file is made with mode 0600; its WAL and index inherit it. Raises sqlite3.Error, OSError.
+    """
+    # Never opened when it exists: closing any descriptor of a file drops this process's POSIX locks on it, SQLite's
+    # too.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA mmap_size=0")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        # Caps the WAL file that a burst leaves behind; it would otherwise keep its largest size.
+        connection.execute("PRAGMA journal_size_limit=33554432")
+        connection.execute("PRAGMA cache_size=-2048")
+        connection.execute("PRAGMA trusted_schema=OFF")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: str) -> sqlite3.Connection:
+    """A read-only connection: it can neither write, create nor checkpoint. Raises sqlite3.Error when there is no
+    file."""
+    uri = f"file:{quote(os.path.abspath(path))}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA mmap_size=0")
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA cache_size=-1024")
+    return connection

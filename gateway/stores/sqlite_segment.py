@@ -1,0 +1,196 @@
+"""One segment of the request log: a SQLite file of its own, written for an hour, then indexed and left alone.
+
+While it is open it has no secondary index but the records' unique key, whose values only ever grow, so that a row costs
+an append. Whoever queries it then scans backwards, newest first. Closing it builds the indexes, folds the WAL into the
+file and turns WAL mode off: from then on it is one plain file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gateway.stores.protocols import LogRow
+from gateway.stores.sqlite_rules import connect_reader, connect_writer
+
+FORMAT = 1
+"""``PRAGMA user_version`` of a segment. A reader refuses a greater one."""
+
+_NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(?:-(\d+))?\.db", re.ASCII)
+
+_TYPES = {"request_id": "BLOB", "model": "TEXT", "target_model": "TEXT", "dropped": "TEXT", "receipt": "TEXT"}
+_COLUMNS = ", ".join(f"{name} {_TYPES.get(name, 'INTEGER')}" for name in LogRow._fields)
+
+_SCHEMA = (
+    f"CREATE TABLE log (id INTEGER PRIMARY KEY, {_COLUMNS}, UNIQUE (slot, epoch, sequence))",
+    "CREATE TABLE ring_position (slot INTEGER, epoch INTEGER, sequence INTEGER, PRIMARY KEY (slot, epoch))",
+    "CREATE TABLE closed (first_us INTEGER, last_us INTEGER, row_count INTEGER)",
+    f"PRAGMA user_version = {FORMAT}",
+)
+
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS log_request ON log (request_id)",
+    "CREATE INDEX IF NOT EXISTS log_key ON log (virtual_key)",
+    "CREATE INDEX IF NOT EXISTS log_provider ON log (provider)",
+    "CREATE INDEX IF NOT EXISTS log_target_model ON log (target_model)",
+    "CREATE INDEX IF NOT EXISTS log_error ON log (status) WHERE status >= 400 OR status = 0",
+)
+"""A filter on anything else scans; (model as asked) mostly equals the target's, so it has none of its own."""
+
+_NAMES = ", ".join(LogRow._fields)
+_MARKS = ", ".join("?" * len(LogRow._fields))
+# Built from the field names alone; values are always bound.
+_INSERT = "INSERT OR IGNORE INTO log (%s) VALUES (%s)".__mod__((_NAMES, _MARKS))
+_SELECT = "SELECT * FROM log WHERE "
+_ADVANCE = (
+    "INSERT INTO ring_position VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)"
+)
+
+
+class SegmentName(NamedTuple):
+    """Sorts by age."""
+
+    hour: str
+    """``2026-11-22T10``, UTC."""
+    number: int
+    """0, then counted up when one hour needs several files."""
+
+    @property
+    def file(self) -> str:
+        return f"{self.hour}-{self.number}.db" if self.number else f"{self.hour}.db"
+
+
+def parse_name(file: str) -> SegmentName | None:
+    """The name behind a file name; None when the file is no segment (a WAL, a lock)."""
+    match = _NAME.fullmatch(file)
+    return SegmentName(match[1], int(match[2] or 0)) if match else None
+
+
+def hour_of(now_s: float) -> str:
+    return time.strftime("%Y-%m-%dT%H", time.gmtime(now_s))
+
+
+def names_in(directory: str) -> list[SegmentName]:
+    """All segments of a directory, oldest first."""
+    return sorted(name for name in map(parse_name, os.listdir(directory)) if name is not None)
+
+
+class DamagedSegment(Exception):
+    """The file is there and is no sound segment; it is never overwritten or recreated."""
+
+
+class OpenSegment:
+    """The newest segment, with the one writing connection."""
+
+    def __init__(self, path: str, positions: Mapping[tuple[int, int], int], *, verify: bool = False) -> None:
+        """Opens, or creates with ``positions``. ``verify`` reads it through first (after an I/O error).
+
+        Raises sqlite3.Error, OSError; DamagedSegment when what is there is no sound segment.
+        """
+        self.path = path
+        self._connection = connect_writer(path, synchronous="NORMAL")
+        try:
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._create(positions)
+            elif version != FORMAT:
+                raise DamagedSegment(f"{os.path.basename(path)} has format {version}, this program writes {FORMAT}")
+            elif verify and self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise DamagedSegment(f"{os.path.basename(path)} is damaged")
+            stored = self._connection.execute("SELECT slot, epoch, sequence FROM ring_position")
+            self.positions: dict[tuple[int, int], int] = {(slot, epoch): sequence for slot, epoch, sequence in stored}
+            self.is_closed = bool(self._connection.execute("SELECT count(*) FROM closed").fetchone()[0])
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _create(self, positions: Mapping[tuple[int, int], int]) -> None:
+        if self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            raise DamagedSegment(f"{os.path.basename(self.path)} is a database of another program")
+        self._connection.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA:
+            self._connection.execute(statement)
+        self._connection.executemany(_ADVANCE, [(slot, epoch, at) for (slot, epoch), at in positions.items()])
+        self._connection.execute("COMMIT")
+
+    def append(self, rows: Sequence[tuple[object, ...]], positions: Mapping[tuple[int, int], int]) -> int:
+        """Insert rows and positions in one transaction; how many rows were new."""
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            new = self._connection.executemany(_INSERT, rows).rowcount if rows else 0
+            self._connection.executemany(_ADVANCE, [(slot, epoch, at) for (slot, epoch), at in positions.items()])
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise
+        for key, sequence in positions.items():
+            self.positions[key] = max(self.positions.get(key, 0), sequence)
+        return new
+
+    def bytes(self) -> int:
+        return size_of(self.path)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def size_of(path: str) -> int:
+    """Bytes of a segment on disk, its WAL included."""
+    total = 0
+    for suffix in ("", "-wal", "-shm"):
+        try:
+            total += os.stat(path + suffix).st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def finish(path: str) -> bool:
+    """Index a segment that is written no more and fold it into one plain file; True when that was still to do.
+
+    Interrupted at any point it is simply done again. Raises sqlite3.OperationalError while a reader is in the file.
+    """
+    reader = connect_reader(path)
+    try:
+        if reader.execute("SELECT count(*) FROM closed").fetchone()[0]:
+            return False
+    finally:
+        reader.close()
+    writer = connect_writer(path, synchronous="NORMAL")
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+        for statement in _INDEXES:
+            writer.execute(statement)
+        writer.execute("INSERT INTO closed SELECT min(started_us), max(started_us), count(*) FROM log")
+        writer.execute("COMMIT")
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        writer.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        writer.close()
+    return True
+
+
+def span(reader: sqlite3.Connection) -> tuple[int, int] | None:
+    """(first, last) start time in a closed segment; None while it is open or empty."""
+    row = reader.execute("SELECT first_us, last_us FROM closed").fetchone()
+    return None if row is None or row[0] is None else (row[0], row[1])
+
+
+def last_id(reader: sqlite3.Connection) -> int:
+    row = reader.execute("SELECT max(id) FROM log").fetchone()
+    return int(row[0] or 0)
+
+
+def rows_between(
+    reader: sqlite3.Connection, low: int, high: int, conditions: Sequence[str], values: Sequence[object], most: int
+) -> list[tuple[int, LogRow]]:
+    """(id, row) with low <= id <= high, newest first. ``conditions`` are constants of the caller, values are bound."""
+    where = " AND ".join(("id BETWEEN ? AND ?", *conditions))
+    cursor = reader.execute(_SELECT + where + " ORDER BY id DESC LIMIT ?", (low, high, *values, most))
+    return [(row[0], LogRow._make(row[1:])) for row in cursor]

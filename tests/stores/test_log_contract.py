@@ -1,0 +1,129 @@
+"""What every request log does, whoever keeps the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.stores.protocols import LogQuery, LogStore
+from tests.stores.conftest import Clock
+from tests.stores.rows import row
+
+Open = Callable[[], LogStore]
+
+
+def every(store: LogStore, **query: object) -> list[int]:
+    """Sequences of all rows of a look-up, page by page."""
+    found: list[int] = []
+    cursor: str | None = None
+    while True:
+        page = store.page(LogQuery(cursor=cursor, **query))  # type: ignore[arg-type]
+        found += [entry.sequence for entry in page.rows]
+        cursor = page.next
+        if cursor is None:
+            return found
+
+
+def test_rows_come_back_whole_and_newest_first(open_log: Open) -> None:
+    store = open_log()
+    rows = [row(i, prompt_tokens=i, dropped="logprobs", receipt="r") for i in range(1, 6)]
+    assert store.append(rows, {(0, 1): 5}) == 5
+    assert store.page(LogQuery()).rows == rows[::-1]
+
+
+def test_a_batch_given_again_after_a_crash_is_stored_once(open_log: Open) -> None:
+    store = open_log()
+    assert store.append([row(1), row(2)], {(0, 1): 2}) == 2
+    again = open_log()
+    assert again.append([row(1), row(2), row(3)], {(0, 1): 3}) == 1
+    assert every(again) == [3, 2, 1]
+
+
+def test_it_is_stored_once_when_the_hour_has_changed_between_crash_and_restart(open_log: Open, clock: Clock) -> None:
+    open_log().append([row(1), row(2)], {(0, 1): 2})
+    clock.now += 7200
+    again = open_log()
+    assert again.append([row(1), row(2)], {(0, 1): 2}) == 0
+    assert again.append([row(3)], {(0, 1): 3}) == 1
+    assert every(again) == [3, 2, 1]
+
+
+def test_equal_sequences_of_other_workers_and_epochs_are_other_records(open_log: Open) -> None:
+    store = open_log()
+    assert store.append([row(1), row(1, slot=1), row(1, epoch=2)], {}) == 3
+
+
+def test_positions_survive_and_never_go_back(open_log: Open, clock: Clock) -> None:
+    store = open_log()
+    store.append([row(5)], {(0, 1): 5, (1, 1): 9})
+    store.append([], {(0, 1): 3})
+    clock.now += 3600
+    store.append([row(6)], {(0, 1): 6})
+    assert store.positions() == {(0, 1): 6, (1, 1): 9}
+    assert open_log().positions() == {(0, 1): 6, (1, 1): 9}
+
+
+def test_a_refused_batch_leaves_nothing_behind(open_log: Open) -> None:
+    store = open_log()
+    with pytest.raises((ValueError, OverflowError)):
+        store.append([row(1), row(2, provider=1 << 70)], {(0, 1): 2})
+    assert store.page(LogQuery()).rows == []
+    assert store.append([row(1)], {(0, 1): 1}) == 1
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(open_log: Open, clock: Clock) -> None:
+    store = open_log()
+    for hour in range(4):
+        store.append([row(hour * 100 + i) for i in range(25)], {})
+        clock.now += 3600
+    assert every(store, limit=7) == [hour * 100 + i for hour in (3, 2, 1, 0) for i in range(24, -1, -1)]
+    page = store.page(LogQuery(limit=7))
+    store.append([row(999)], {})
+    assert [entry.sequence for entry in store.page(LogQuery(limit=2, cursor=page.next)).rows] == [317, 316]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_filters(open_log: Open, clock: Clock, closed: bool) -> None:
+    store = open_log()
+    store.append(
+        [
+            row(1, provider=1),
+            row(2, virtual_key=2),
+            row(3, status=429),
+            row(4, status=0),
+            row(5, model="route", target_model="x"),
+            row(6, model="x", target_model="y"),
+            row(7, kind=1, attempt=2),
+            row(8),
+        ],
+        {},
+    )
+    if closed:
+        clock.now += 3600
+        store.append([], {})
+        store.append([row(1000, provider=3)], {})
+        store.maintain()
+    assert every(store, provider=1) == [1]
+    assert every(store, virtual_key=2) == [2]
+    assert every(store, status=429) == [3]
+    assert every(store, errors_only=True) == [4, 3]
+    assert every(store, model="x") == [6, 5]
+    assert every(store, request_id=row(8).request_id) == [8]
+    assert every(store, kind=None, since_us=7_000_000, until_us=9_000_000) == [8, 7]
+    assert every(store, kind=1) == [7]
+    assert every(store, provider=99) == []
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "2026-01-01T00.db", "../../etc/passwd~1", "2026-01-01T00.db~x", "a.db~1"])
+def test_what_is_no_cursor_is_refused(open_log: Open, cursor: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        open_log().page(LogQuery(cursor=cursor))
+
+
+def test_status_counts_and_says_ok(open_log: Open) -> None:
+    store = open_log()
+    store.append([row(1)], {})
+    status = store.status()
+    assert status.ok
+    assert status.bytes > 0
