@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway.config.addresses import is_forbidden
 
+from gateway.config.addresses import is_forbidden
 from gateway.snapshot.model import Provider, Timeouts, Tls
 from gateway.upstream import dial as dial_module
 from gateway.upstream.dial import Dialer, DialError, dial, dialer_of
