@@ -44,29 +44,30 @@ def version_note(version: Sequence[int] = sqlite3.sqlite_version_info) -> str:
     )
 
 
-def connect_writer(path: str, *, synchronous: Literal["NORMAL", "FULL"]) -> sqlite3.Connection:
-    """The one writing connection of ``path``, in autocommit mode (transactions are begun explicitly).
+def connect_writer(path: str) -> sqlite3.Connection:
+    """The one writing connection of ``path``, in autocommit mode (transactions are begun explicitly). It has not changed
+    the file yet: ``enter_wal`` does, once the caller knows the file for its own.
 
     A new file is made with mode 0600; its WAL and index inherit it. Raises sqlite3.Error, OSError.
     """
-    # Never opened when it exists: closing any descriptor of a file drops this process's POSIX locks on it, SQLite's
-    # too.
+    # Never opened when it exists: closing any descriptor of a file drops this process's POSIX locks on it, SQLite's too.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA mmap_size=0")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={synchronous}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-        # Caps the WAL file that a burst leaves behind; it would otherwise keep its largest size.
-        connection.execute("PRAGMA journal_size_limit=33554432")
-        connection.execute("PRAGMA cache_size=-2048")
-        connection.execute("PRAGMA trusted_schema=OFF")
-    except BaseException:
-        connection.close()
-        raise
+    connection.execute("PRAGMA mmap_size=0")
+    connection.execute("PRAGMA cache_size=-2048")
+    connection.execute("PRAGMA trusted_schema=OFF")
     return connection
+
+
+def enter_wal(writer: sqlite3.Connection, *, synchronous: Literal["NORMAL", "FULL"]) -> None:
+    """WAL mode, and how much of it a power loss may undo: nothing that was committed (FULL) or the last commits since a
+    checkpoint (NORMAL); a killed process loses nothing either way."""
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute(f"PRAGMA synchronous={synchronous}")
+    writer.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+    # Caps the WAL file that a burst leaves behind; it would otherwise keep its largest size.
+    writer.execute("PRAGMA journal_size_limit=33554432")
 
 
 def connect_reader(path: str) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.stores.protocols import LogRow
-from gateway.stores.sqlite_rules import connect_reader, connect_writer
+from gateway.stores.sqlite_rules import connect_reader, connect_writer, enter_wal
 
 FORMAT = 1
 """``PRAGMA user_version`` of a segment. A reader refuses a greater one."""
@@ -92,15 +92,18 @@ class OpenSegment:
         Raises sqlite3.Error, OSError; DamagedSegment when what is there is no sound segment.
         """
         self.path = path
-        self._connection = connect_writer(path, synchronous="NORMAL")
+        self._connection = connect_writer(path)
         try:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, FORMAT):
+                raise DamagedSegment(f"it has format {version}, this program writes {FORMAT}")
+            if version == 0 and self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                raise DamagedSegment("it is a database of another program")
+            if verify and self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise DamagedSegment("it is damaged")
+            enter_wal(self._connection, synchronous="NORMAL")
             if version == 0:
                 self._create(positions)
-            elif version != FORMAT:
-                raise DamagedSegment(f"{os.path.basename(path)} has format {version}, this program writes {FORMAT}")
-            elif verify and self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise DamagedSegment(f"{os.path.basename(path)} is damaged")
             stored = self._connection.execute("SELECT slot, epoch, sequence FROM ring_position")
             self.positions: dict[tuple[int, int], int] = {(slot, epoch): sequence for slot, epoch, sequence in stored}
             self.is_closed = bool(self._connection.execute("SELECT count(*) FROM closed").fetchone()[0])
@@ -109,8 +112,6 @@ class OpenSegment:
             raise
 
     def _create(self, positions: Mapping[tuple[int, int], int]) -> None:
-        if self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            raise DamagedSegment(f"{os.path.basename(self.path)} is a database of another program")
         self._connection.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA:
             self._connection.execute(statement)
@@ -162,8 +163,9 @@ def finish(path: str) -> bool:
             return False
     finally:
         reader.close()
-    writer = connect_writer(path, synchronous="NORMAL")
+    writer = connect_writer(path)
     try:
+        enter_wal(writer, synchronous="NORMAL")
         writer.execute("BEGIN IMMEDIATE")
         for statement in _INDEXES:
             writer.execute(statement)

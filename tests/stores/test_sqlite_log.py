@@ -93,7 +93,7 @@ def test_retention_by_age(tmp_path: Path, clock: Clock) -> None:
         store.append([row(i)], {})
         clock.now += HOUR
     store.maintain()
-    assert [entry.sequence for entry in store.page(LogQuery()).rows] == [4, 3]
+    assert [entry.sequence for entry in store.page(LogQuery()).rows] == [4, 3, 2]
     clock.now += 1000 * HOUR
     store.maintain()
     assert [entry.sequence for entry in store.page(LogQuery()).rows] == [4]
@@ -143,7 +143,7 @@ def test_a_database_of_another_program_is_not_written_to(tmp_path: Path, clock: 
     store = SqliteLog(str(directory), clock=clock)
     store.append([row(1)], {})
     store.close()
-    assert Path(f"{foreign}.damaged").read_bytes()[:24] == before[:24]
+    assert Path(f"{foreign}.damaged").read_bytes() == before
     connection = sqlite3.connect(f"{foreign}.damaged")
     assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("precious",)]
     connection.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.stores.sqlite_rules import connect_reader, connect_writer, has_wal_reset_fix, version_note
+from gateway.stores.sqlite_rules import connect_reader, connect_writer, enter_wal, has_wal_reset_fix, version_note
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,8 @@ def test_versions_with_the_wal_reset_race_are_told_apart_and_named(version: tupl
 
 def test_no_database_file_is_mapped_into_memory(tmp_path: Path) -> None:
     path = str(tmp_path / "x.db")
-    writer = connect_writer(path, synchronous="FULL")
+    writer = connect_writer(path)
+    enter_wal(writer, synchronous="FULL")
     writer.execute("CREATE TABLE t (x)")
     reader = connect_reader(path)
     for connection in (writer, reader):
