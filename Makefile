@@ -17,7 +17,7 @@ strict_build := $(if $(filter pure,$(MICROGATE_BUILD)),pure,require)
 install := $(python) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r
 typed_sources := $(basename $(shell find gateway _speedups -name '*.pxd'))
 stubbed := $(subst /,.,$(basename $(wildcard _speedups/*.pyi)))
-sources := setup.py _speedups/__init__.py $(wildcard _speedups/*.h _speedups/*.pyx) \
+sources := setup.py _speedups/__init__.py $(wildcard _speedups/*.h _speedups/*/*.h _speedups/*.pyx) \
 	$(addsuffix .pxd,$(typed_sources)) $(wildcard $(addsuffix .py,$(typed_sources)))
 
 .PHONY: serve test bench lint wheel lock clean

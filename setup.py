@@ -61,7 +61,7 @@ def extension(name: str) -> Extension | None:
         name,
         [source],
         include_dirs=["_speedups"],
-        depends=sorted(str(header.relative_to(ROOT)) for header in (ROOT / "_speedups").glob("*.h")),
+        depends=sorted(str(header.relative_to(ROOT)) for header in (ROOT / "_speedups").rglob("*.h")),
         extra_compile_args=["-O3", "-g0"],
     )
 

@@ -1,7 +1,7 @@
 """serves.py IMPLEMENTATION COMMAND...: start the command's demo gateway, ask it once, end it.
 
-For ``make serve`` and for an installed ``microgate``: the command must print a curl that works when pasted, run the named
-implementation, stop at SIGTERM with code 0 and leave nothing behind.
+For ``make serve`` and for an installed ``microgate``: the command must print a curl that works when pasted, run the
+named implementation, stop at SIGTERM with code 0 and leave nothing behind.
 """
 
 import os
