@@ -10,8 +10,8 @@ Standard library only, and little of it: every process imports this first.
 import os
 import sys
 from importlib import import_module
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
-from importlib.util import spec_from_file_location, spec_from_loader
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
 from types import ModuleType
 from typing import Final
 
@@ -62,11 +62,8 @@ def _choose() -> tuple[str, str]:
 IMPLEMENTATION, WHY = _choose()
 
 
-class _TwinLoader:
+class _TwinLoader(SourceFileLoader):
     """Makes ``_speedups._x`` another name of ``_speedups._x_py``: one module object, so its classes exist once."""
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
 
     def exec_module(self, module: ModuleType) -> None:
         sys.modules[module.__name__] = import_module(module.__name__ + "_py")
@@ -81,8 +78,9 @@ class _PureFinder:
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if name not in self.names:
             return None
-        if os.path.exists(_file_of(name, "_py.py")):
-            return spec_from_loader(name, _TwinLoader(), origin=_file_of(name, "_py.py"))
+        twin = _file_of(name, "_py.py")
+        if os.path.exists(twin):
+            return spec_from_file_location(name, twin, loader=_TwinLoader(name, twin))
         source = _file_of(name, ".py")
         return spec_from_file_location(name, source) if os.path.exists(source) else None
 
