@@ -1,0 +1,226 @@
+"""A real gateway in its own processes, as an operator starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from _speedups._bucket import Arena
+from gateway.processes.paths import Paths
+from tests.live.wire import Answer, ask, request
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 20.0
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return int(s.getsockname()[1])
+
+
+def configuration(upstream_url: str, **more: Any) -> dict[str, Any]:
+    """One provider ``mock`` behind ``upstream_url``, a route ``m`` to it and the virtual key ``sk-test``; ``more``
+    replaces or adds sections."""
+    provider = {
+        "dialect": "openai_chat",
+        "base_url": upstream_url,
+        "keys": [{"name": "k1", "value": "sk-upstream-canary"}],
+    }
+    base: dict[str, Any] = {
+        "providers": {"mock": {**provider, **more.pop("provider", {})}},
+        "routes": {"m": {"targets": ["mock/m"]}},
+        "virtual_keys": [{"name": "test", "value": "sk-test"}],
+    }
+    return {**base, **more}
+
+
+class Gateway:
+    """``microgate serve`` with a configuration, its own data directory and a free port."""
+
+    def __init__(
+        self, folder: Path, config: dict[str, Any] | None, *, workers: int = 1, env: dict[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.paths = Paths(str(self.data_dir))
+        self.workers = workers
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.config_file = folder / "config.json"
+        self.stderr_file = folder / "stderr.txt"
+        self.env = {**os.environ, **(env or {})}
+        self.arguments = ["--port", str(self.port), "--data-dir", str(self.data_dir), "--workers", str(workers)]
+        if config is not None:
+            self.configure(config)
+            self.arguments += ["--config", str(self.config_file)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Replace the configuration file (a running instance notices or is told by SIGHUP)."""
+        temporary = self.config_file.with_suffix(".new")
+        temporary.write_text(json.dumps(config, indent=1))
+        os.replace(temporary, self.config_file)
+
+    def start(self) -> Gateway:
+        """Start and wait for readiness; fails with the process's own words when it does not come."""
+        with open(self.stderr_file, "ab") as err:
+            command = [sys.executable, "-m", "gateway", "serve", *self.arguments]
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=err, stderr=err
+            )
+        end = time.monotonic() + START_TIMEOUT
+        while True:
+            if self._process.poll() is not None:
+                raise AssertionError(f"the gateway ended with {self._process.returncode}:\n{self.stderr()}")
+            try:
+                if ask(self.port, request("GET", "/readyz", None, ""), timeout=2).status == 200:
+                    return self
+            except (OSError, AssertionError):
+                pass
+            if time.monotonic() > end:
+                self.kill()
+                raise AssertionError(f"the gateway is not ready after {START_TIMEOUT:g} s:\n{self.stderr()}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """SIGTERM; asserts a clean exit of every process and no traceback."""
+        process = self._process
+        if process is None:
+            return
+        children = self.children()
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still running {STOP_TIMEOUT:g} s after SIGTERM:\n{self.stderr()}") from None
+        self._process = None
+        end = time.monotonic() + 5
+        while (left := [pid for pid in children if _alive(pid)]) and time.monotonic() < end:
+            time.sleep(0.01)
+        self._remove_runtime_files()
+        assert not left, f"processes left behind: {left}\n{self.stderr()}"
+        assert status == 0, f"exit status {status}:\n{self.stderr()}"
+        self.assert_quiet()
+
+    def kill(self) -> None:
+        """End everything at once, whatever state it is in."""
+        if self._process is not None:
+            children = self.children()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            for pid in children:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self._remove_runtime_files()
+
+    def _remove_runtime_files(self) -> None:
+        runtime = Path(self.paths.runtime_dir)
+        if runtime.is_dir() and self.data_dir not in runtime.parents:
+            for path in runtime.iterdir():
+                path.unlink()
+            runtime.rmdir()
+
+    def stderr(self) -> str:
+        return self.stderr_file.read_text(errors="replace") if self.stderr_file.exists() else ""
+
+    def assert_quiet(self) -> None:
+        """No traceback and no secret in what the processes said."""
+        said = self.stderr()
+        assert "Traceback" not in said, said
+        assert "Exception" not in said, said
+        for secret in ("canary", "sk-test"):
+            assert secret not in said, said
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's."""
+        assert self._process is not None
+        return self._process.pid
+
+    def children(self) -> list[int]:
+        """Every process below the supervisor."""
+        found: list[int] = []
+        frontier = [self.pid]
+        while frontier:
+            below = [child for parent in frontier for child in _children_of(parent)]
+            found += below
+            frontier = below
+        return found
+
+    def worker_pids(self) -> list[int]:
+        """As the workers themselves published them."""
+        arena = Arena.attach(self.paths.arena)
+        try:
+            return [arena.status(index)[1] for index in range(self.workers)]
+        finally:
+            arena.close()
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the workers."""
+        page = os.sysconf("SC_PAGE_SIZE")
+        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page for pid in self.worker_pids())
+
+    def open_files(self) -> int:
+        """Descriptors of the workers."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.worker_pids())
+
+    def cpu_s(self) -> float:
+        """Processor time of the workers so far."""
+        total = 0
+        for pid in self.worker_pids():
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(stat[11]) + int(stat[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+    def get(self, path: str, key: str = "") -> Answer:
+        return ask(self.port, request("GET", path, None, key))
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of /metrics by its full name with labels."""
+        samples: dict[str, float] = {}
+        for line in self.get("/metrics").body.decode().splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                samples[name] = float(value)
+        return samples
+
+    def settle(self, open_files: int, rss_bytes: int, *, within: float = 5.0, slack_bytes: int = 24 << 20) -> None:
+        """Descriptors back at the baseline, memory near it, and a plain request succeeds."""
+        end = time.monotonic() + within
+        while True:
+            files, rss = self.open_files(), self.rss_bytes()
+            if files <= open_files and rss <= rss_bytes + slack_bytes:
+                break
+            assert time.monotonic() < end, (
+                f"{files} open files (baseline {open_files}), RSS {rss >> 20} MiB (baseline {rss_bytes >> 20} MiB)"
+            )
+            time.sleep(0.05)
+        assert ask(self.port, request("GET", "/v1/models", None)).status == 200
+
+
+def _children_of(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
