@@ -13,6 +13,7 @@ import logging
 import os
 import random
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
@@ -127,8 +128,8 @@ class _Link(asyncio.Protocol):
         """Set by the server from ``Hello``."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -56,3 +56,30 @@ class ControlContext:
     log_level: str = "info"
     record_event_fd: int = -1
     """See WorkerContext."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """``module:name`` of what each process runs. Tests put stubs in their place."""
+
+    boot: str = "gateway.boot:prepare"
+    worker: str = "gateway.worker:run"
+    runtime: str = "gateway.runtime:Runtime"
+    control: str = "gateway.control.main:run"
+    """Empty: no control process."""
+    demo: str = "gateway.demo.main:run"
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    config_file: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0: a free one, printed at start."""
+    workers: int = 1
+    data_dir: str = ""
+    """Empty: the user's state directory."""
+    demo: bool = False
+    log_level: str = "info"
+    loop: LoopName = "uvloop"
+    entries: Entries = Entries()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from gateway.processes.channel import (
     MAX_FRAME_BYTES,
@@ -77,16 +78,26 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         await asyncio.sleep(0.005)
 
 
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(60):
-            await main()
-        assert len(asyncio.all_tasks()) == 1
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
-    asyncio.run(bounded())
+Run = Callable[[Callable[[], Awaitable[None]]], None]
 
 
-def test_publish_reaches_all_and_is_acknowledged(tmp_path: Path) -> None:
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Run:
+    def run(main: Callable[[], Awaitable[None]]) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(60):
+                await main()
+            assert len(asyncio.all_tasks()) == 1
+
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            runner.run(bounded())
+
+    return run
+
+
+def test_publish_reaches_all_and_is_acknowledged(tmp_path: Path, run: Run) -> None:
     async def main() -> None:
         hellos: list[Hello] = []
         acks: list[Ack] = []
@@ -118,7 +129,7 @@ def test_publish_reaches_all_and_is_acknowledged(tmp_path: Path) -> None:
     run(main)
 
 
-def test_a_worker_that_is_behind_is_told_on_hello(tmp_path: Path) -> None:
+def test_a_worker_that_is_behind_is_told_on_hello(tmp_path: Path, run: Run) -> None:
     async def main() -> None:
         server = ChannelServer(str(tmp_path / "s"), lambda hello: Publish(3, "/p") if hello.version < 3 else None)
         await server.start()
@@ -132,7 +143,7 @@ def test_a_worker_that_is_behind_is_told_on_hello(tmp_path: Path) -> None:
     run(main)
 
 
-def test_a_version_that_cannot_be_applied_is_not_acknowledged(tmp_path: Path) -> None:
+def test_a_version_that_cannot_be_applied_is_not_acknowledged(tmp_path: Path, run: Run) -> None:
     async def main() -> None:
         server = ChannelServer(str(tmp_path / "s"), lambda hello: None)
         await server.start()
@@ -151,7 +162,7 @@ def test_a_version_that_cannot_be_applied_is_not_acknowledged(tmp_path: Path) ->
     run(main)
 
 
-def test_a_worker_finds_a_restarted_server(tmp_path: Path) -> None:
+def test_a_worker_finds_a_restarted_server(tmp_path: Path, run: Run) -> None:
     async def main() -> None:
         worker = Worker(tmp_path / "s", 0)
         worker.channel.start()  # before there is a server at all
@@ -168,7 +179,7 @@ def test_a_worker_finds_a_restarted_server(tmp_path: Path) -> None:
     run(main)
 
 
-def test_a_broken_peer_loses_its_connection_only(tmp_path: Path) -> None:
+def test_a_broken_peer_loses_its_connection_only(tmp_path: Path, run: Run) -> None:
     async def main() -> None:
         server = ChannelServer(str(tmp_path / "s"), lambda hello: None)
         await server.start()

@@ -1,0 +1,31 @@
+"""What ``microgate serve`` prints once it takes connections."""
+
+from __future__ import annotations
+
+from _speedups import IMPLEMENTATION
+from gateway import __version__
+from gateway.processes.context import ServeOptions
+from gateway.processes.limits import connection_cap
+
+
+def announce(options: ServeOptions, port: int, open_files: int, demo_key: str) -> None:
+    """Address, implementation and limits on standard output; with a demo key, a command that works when pasted."""
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"http://{host}:{port}"
+    plural = "s" if options.workers > 1 else ""
+    print(
+        f"microgate {__version__} ({IMPLEMENTATION}) listens on {url}\n"
+        f"{options.workers} worker{plural}, each with at most {open_files} open files and "
+        f"{connection_cap(open_files)} connections",
+        flush=True,
+    )
+    if demo_key:
+        body = '{"model": "demo/chat", "messages": [{"role": "user", "content": "Hello"}]}'
+        print(
+            f"\nDemo key, valid until this process ends: {demo_key}\n\n"
+            f"curl {url}/v1/chat/completions \\\n"
+            f"  -H 'Authorization: Bearer {demo_key}' \\\n"
+            f"  -H 'Content-Type: application/json' \\\n"
+            f"  -d '{body}'\n",
+            flush=True,
+        )

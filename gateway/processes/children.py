@@ -1,0 +1,87 @@
+"""Starting a child process so that it holds nothing that belongs to its siblings and never outlives its supervisor."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any, Protocol
+
+from gateway.processes.kernel import die_with_parent
+
+CRASHED = 70
+"""Exit status after an uncaught exception (EX_SOFTWARE of sysexits.h)."""
+
+_STEERED_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+
+
+class Closable(Protocol):
+    def close(self) -> object: ...
+
+
+def load(entry: str) -> Any:
+    """The object that ``module:name`` names."""
+    module, _, name = entry.partition(":")
+    return getattr(import_module(module), name)
+
+
+def fork(main: Callable[[], int | None], private: Iterable[Closable], death_signal: int = signal.SIGTERM) -> int:
+    """Fork; the child closes ``private`` (what only the parent or a sibling may hold), then its exit status is what
+    ``main`` returns. Returns the child's pid in the parent, never in the child.
+
+    ``death_signal`` reaches the child when the parent ends. SIGINT and SIGHUP are ignored in the child: a terminal
+    sends them to the whole process group, and it is the supervisor's to decide what they mean.
+    """
+    parent = os.getpid()
+    # Blocked over the fork, so that a signal meant for the child is not swallowed by handlers it inherits.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _STEERED_SIGNALS)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        raise
+    if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return pid
+    status = CRASHED
+    try:
+        signal.set_wakeup_fd(-1)
+        for held in private:
+            held.close()
+        die_with_parent(death_signal)
+        for number in _STEERED_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        random.seed()
+        # Death before prctl() sends no signal.
+        status = (main() or 0) if os.getppid() == parent else CRASHED
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # Never return into the parent's frames, nor run its exit handlers.
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+
+def describe_exit(wait_status: int) -> str:
+    """``exited with status 1`` or ``was killed by SIGKILL``, from what waitpid() returned."""
+    if os.WIFSIGNALED(wait_status):
+        number = os.WTERMSIG(wait_status)
+        try:
+            return f"was killed by {signal.Signals(number).name}"
+        except ValueError:
+            return f"was killed by signal {number}"
+    return f"exited with status {os.waitstatus_to_exitcode(wait_status)}"

@@ -1,0 +1,34 @@
+"""One data directory, one running instance: the lock file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+
+class AlreadyRunning(Exception):
+    """Another instance holds the data directory; the message names it."""
+
+
+class InstanceLock:
+    """Holds ``path`` until closed, or until this process is gone: the kernel drops the lock with the last descriptor,
+    which is why no child may keep a copy."""
+
+    def __init__(self, path: str, data_dir: str) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(self._file, 32).decode("ascii", "replace").strip()
+            self.close()
+            who = f" (process {holder})" if holder else ""
+            raise AlreadyRunning(
+                f"{data_dir} is in use by another microgate{who}: give this one its own --data-dir"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -1,0 +1,82 @@
+"""When a worker gives memory back: collection and trimming happen only while little runs.
+
+Automatic collection is off in workers: with thousands of exchanges in flight a full collection stalls all of them. What
+the garbage collector would find is waited for until the load is gone.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+from gateway.processes.kernel import trim_memory
+
+CALM_SHARE = 10
+"""Calm is a load below a tenth of its recent peak,"""
+
+CALM_FOR_S = 10.0
+"""for this long: a burst that is only pausing would have to allocate everything anew."""
+
+WORTHWHILE_PEAK = 64
+"""Below this many exchanges or connections there is nothing worth trimming."""
+
+GARBAGE_WORTH_COLLECTING = 20_000
+"""Containers allocated and not freed since the last collection; collected when nothing runs at all."""
+
+
+def _garbage() -> int:
+    return gc.get_count()[0]
+
+
+class Memory:
+    """Watches the load at every heartbeat. Times in seconds (monotonic)."""
+
+    def __init__(
+        self,
+        collect: Callable[[], int] = gc.collect,
+        trim: Callable[[], bool] = trim_memory,
+        garbage: Callable[[], int] = _garbage,
+    ) -> None:
+        self._collect = collect
+        self._trim = trim
+        self._garbage = garbage
+        self._peaks = [0, 0]
+        self._calm_since: list[float | None] = [None, None]
+        self._stale = False
+        self.collections = 0
+
+    @property
+    def garbage(self) -> int:
+        """Containers allocated and not freed since the last collection."""
+        return self._garbage()
+
+    def swapped(self) -> None:
+        """A snapshot was replaced: the old one's objects refer to each other and wait for a collection."""
+        self._stale = True
+
+    def observe(self, in_flight: int, connections: int, now: float) -> bool:
+        """Note the load; True when memory was given back because of it."""
+        eased = False
+        for i, load in enumerate((in_flight, connections)):
+            peak = self._peaks[i] = max(self._peaks[i], load)
+            if peak < WORTHWHILE_PEAK or load * CALM_SHARE >= peak:
+                self._calm_since[i] = None
+                continue
+            since = self._calm_since[i]
+            if since is None:
+                self._calm_since[i] = now
+            elif now - since >= CALM_FOR_S:
+                self._peaks[i] = load
+                self._calm_since[i] = None
+                eased = True
+        if eased:
+            self._collect_now()
+            self._trim()
+        elif in_flight == 0 and (self._stale or self._garbage() >= GARBAGE_WORTH_COLLECTING):
+            self._collect_now()
+        return eased
+
+    def _collect_now(self) -> None:
+        self._collect()
+        self._stale = False
+        self.collections += 1

@@ -1,0 +1,373 @@
+"""The first process: binds the sockets, starts the others, notices when one dies or freezes, stops them in order.
+
+Single-threaded and without an event loop, so that forking is safe at any time. It holds no request and knows no
+configuration; what must not be lost (listening sockets, the lock on the data directory) it keeps for as long as it
+lives.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from _speedups._bucket import Arena
+from gateway.processes import logs
+from gateway.processes.announce import announce
+from gateway.processes.children import Closable, describe_exit, fork, load
+from gateway.processes.context import BootOptions, ControlContext, ServeOptions, WorkerContext
+from gateway.processes.drain import drain_timeout_s
+from gateway.processes.heartbeat import DRAINING, SERVING, STARTING
+from gateway.processes.instance import AlreadyRunning, InstanceLock
+from gateway.processes.limits import connection_cap, raise_open_files
+from gateway.processes.listeners import ListenError, Listeners
+from gateway.processes.paths import DirectoryError, Paths, default_data_dir
+from gateway.processes.service import Service
+from gateway.processes.signals import SignalPipe
+from gateway.processes.slot import Slot
+
+TICK_S = 0.25
+"""How often workers are looked at when nothing happens; the heartbeat's own interval."""
+
+STARTING_TICK_S = 0.002
+"""While somebody starts: the time from ready to reachable."""
+
+STOPPING_TICK_S = 0.02
+
+STARTS_BEFORE_GIVING_UP = 3
+"""Before anything was served. Later a crash loop only slows down, for the other workers go on serving."""
+
+LISTEN_ANYWAY_S = 5.0
+"""One worker that does not come up must not keep the ready ones from serving."""
+
+KILL_AFTER_DRAIN_S = 2.0
+"""Beyond the drain time: a worker that still runs then does not follow its own deadline."""
+
+STOP_SERVICE_S = 10.0
+"""For control to take in the last records and close its databases."""
+
+ASLEEP_NS = 1_000_000_000
+"""A tick that came this much too late: the machine slept, and the workers' silence is not their fault."""
+
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+
+log = logging.getLogger("microgate.supervisor")
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message is for a person, ``status`` is the exit status."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def run(options: ServeOptions) -> int:
+    """Serve until told to stop; returns the exit status. Says on stderr why it cannot start."""
+    logs.configure(options.log_level, "supervisor")
+    try:
+        supervisor = Supervisor(options)
+    except (DirectoryError, AlreadyRunning, ListenError, StartError, OSError) as error:
+        print(f"microgate: {error}", file=sys.stderr)
+        return 1
+    try:
+        return supervisor.run()
+    except StartError as error:
+        if str(error):
+            print(f"microgate: {error}", file=sys.stderr)
+        return error.status
+    finally:
+        supervisor.close()
+
+
+class Supervisor:
+    """One life of the gateway. Making it takes the lock and the port; ``run`` starts processes; ``close`` ends what is
+    left of them."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.options = options
+        self.pid = os.getpid()
+        self.open_files = raise_open_files()
+        self.paths = Paths(options.data_dir or default_data_dir())
+        self.paths.create()
+        self.lock = InstanceLock(self.paths.lock, self.paths.data_dir)
+        self.listeners = Listeners(options.host, options.port, options.workers)
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            boot_id = file.read().strip().replace(b"-", b"")
+        self.arena = Arena.create(self.paths.arena, workers=options.workers, boot_id=bytes.fromhex(boot_id.decode()))
+        self.record_event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.signals = SignalPipe((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self.boot_options = BootOptions(
+            config_file=options.config_file,
+            host=options.host,
+            port=self.listeners.port,
+            workers=options.workers,
+            demo=options.demo,
+            demo_key=f"mg-demo-{os.urandom(16).hex()}" if options.demo else "",
+        )
+        self.slots = [Slot(index) for index in range(options.workers)]
+        self.control = Service("control")
+        self.demo = Service("demo")
+        self.services = [self.control] if options.entries.control else []
+        if options.demo:
+            self.services.append(self.demo)
+        self.stopping = False
+        self.awake_since_ns = self.last_tick_ns = self.started_ns = time.monotonic_ns()
+
+    # -- start ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Boot, start, serve; returns the exit status. Raises StartError."""
+        boot = self._fork(self._boot, death_signal=signal.SIGKILL)
+        self._preload()
+        self._await_boot(boot)
+        gc.collect()
+        gc.freeze()
+        while True:
+            now_ns = self._tick()
+            arrived = self.signals.wait(self._pause_s(now_ns))
+            if signal.SIGHUP in arrived and self.control.pid:
+                os.kill(self.control.pid, signal.SIGHUP)
+            if arrived & STOP_SIGNALS:
+                return self._stop()
+
+    def _fork(self, main: Callable[[], int | None], own: Closable | None = None, *, death_signal: int) -> int:
+        private: list[Closable] = [self.signals, self.lock, self.arena]
+        private += [sock for sock in self.listeners.sockets if sock is not own]
+        return fork(main, private, death_signal)
+
+    def _boot(self) -> int | None:
+        status: int | None = load(self.options.entries.boot)(self.boot_options, self.paths)
+        return status
+
+    def _preload(self) -> None:
+        """Import what workers need, once, while boot runs: their forks share these pages."""
+        gc.disable()
+        worker = import_module(self.options.entries.worker.partition(":")[0])
+        worker.loop_factory(self.options.loop)
+        runtime = load(self.options.entries.runtime)
+        preload = getattr(sys.modules[runtime.__module__], "preload", None)
+        if preload is not None:
+            preload()
+
+    def _await_boot(self, boot: int) -> None:
+        while True:
+            pid, status = os.waitpid(boot, os.WNOHANG)
+            if pid:
+                break
+            if self.signals.wait(TICK_S) & STOP_SIGNALS:
+                os.kill(boot, signal.SIGKILL)
+                os.waitpid(boot, 0)
+                raise StartError("stopped before it had started", 130)
+        if status:
+            # A boot that ended by itself has said why.
+            code = os.waitstatus_to_exitcode(status)
+            raise StartError("" if code > 0 else f"reading the configuration {describe_exit(status)}", max(1, code))
+
+    def _start_worker(self, slot: Slot) -> None:
+        own = self.listeners.sockets[slot.index]
+        context = WorkerContext(
+            index=slot.index,
+            workers=self.options.workers,
+            sockets=[own],
+            paths=self.paths,
+            host=self.options.host,
+            port=self.listeners.port,
+            supervisor_pid=self.pid,
+            log_level=self.options.log_level,
+            loop=self.options.loop,
+            connections=connection_cap(self.open_files),
+            record_event_fd=self.record_event_fd,
+            runtime=self.options.entries.runtime,
+        )
+        entry = self.options.entries.worker
+        epoch = self.arena.status(slot.index)[0]
+        started_ns = time.monotonic_ns()
+        pid = self._fork(lambda: load(entry)(context), own, death_signal=signal.SIGTERM)
+        slot.started(pid, epoch, started_ns)
+        log.debug("worker %d started as process %d", slot.index, pid)
+
+    def _start_service(self, service: Service) -> None:
+        main = self._control if service is self.control else self._demo
+        service.started(self._fork(main, death_signal=signal.SIGTERM), time.monotonic_ns())
+        log.debug("%s started as process %d", service.name, service.pid)
+
+    def _control(self) -> int | None:
+        context = ControlContext(
+            paths=self.paths,
+            workers=self.options.workers,
+            config_file=self.options.config_file,
+            options=self.boot_options,
+            supervisor_pid=self.pid,
+            log_level=self.options.log_level,
+            record_event_fd=self.record_event_fd,
+        )
+        status: int | None = load(self.options.entries.control)(context)
+        return status
+
+    def _demo(self) -> int | None:
+        status: int | None = load(self.options.entries.demo)(self.paths.demo_socket)
+        return status
+
+    # -- serve ---------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> int:
+        """Look at everything once and do what is due; returns the time it took for now."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self.last_tick_ns > int(TICK_S * 1e9) + ASLEEP_NS:
+            self.awake_since_ns = now_ns
+        self.last_tick_ns = now_ns
+        self._reap(now_ns)
+        for slot in self.slots:
+            self._watch(slot, now_ns)
+        self._start_due(now_ns)
+        if not self.listeners.listening:
+            self._listen_if_ready(now_ns)
+        self.listeners.steer([slot.live(now_ns, self.awake_since_ns) for slot in self.slots])
+        return now_ns
+
+    def _watch(self, slot: Slot, now_ns: int) -> None:
+        slot.observe(self.arena.status(slot.index), now_ns)
+        if slot.overdue(now_ns, self.awake_since_ns):
+            silence_s = (now_ns - (slot.beat_ns or slot.started_ns)) / 1e9
+            log.error("worker %d gave no sign of life for %.1f s: killed", slot.index, silence_s)
+            os.kill(slot.pid, signal.SIGKILL)
+
+    def _start_due(self, now_ns: int) -> None:
+        for slot in self.slots:
+            if not slot.pid and now_ns >= slot.restart_at_ns:
+                try:
+                    self._start_worker(slot)
+                except OSError as error:
+                    log.warning("worker %d cannot be started: %s", slot.index, error)
+                    slot.died(now_ns)
+        for service in self.services:
+            # Control's imports would compete with the workers for the processor until they serve.
+            wanted = service is self.demo or self.listeners.listening
+            if wanted and not service.pid and now_ns >= service.restart_at_ns:
+                try:
+                    self._start_service(service)
+                except OSError as error:
+                    log.warning("%s cannot be started: %s", service.name, error)
+                    service.died(now_ns)
+
+    def _listen_if_ready(self, now_ns: int) -> None:
+        ready = [slot.state == SERVING for slot in self.slots]
+        if not any(ready):
+            if all(slot.failures >= STARTS_BEFORE_GIVING_UP for slot in self.slots):
+                raise StartError("no worker could be started; the lines above say why")
+            return
+        late = now_ns - self.started_ns > int(LISTEN_ANYWAY_S * 1e9)
+        if all(up or slot.failures or late for up, slot in zip(ready, self.slots, strict=True)):
+            self.listeners.listen()
+            announce(self.options, self.listeners.port, self.open_files, self.boot_options.demo_key)
+
+    def _pause_s(self, now_ns: int) -> float:
+        """Until something is due; a signal (a child's death is one) ends the pause."""
+        if any(slot.pid and slot.state == STARTING for slot in self.slots):
+            return STARTING_TICK_S
+        due = [slot.restart_at_ns for slot in self.slots if not slot.pid]
+        due += [service.restart_at_ns for service in self.services if not service.pid]
+        return min([TICK_S, *((at_ns - now_ns) / 1e9 for at_ns in due)])
+
+    def _reap(self, now_ns: int) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for slot in self.slots:
+                if slot.pid == pid:
+                    self._worker_ended(slot, status, now_ns)
+            for service in self.services:
+                if service.pid == pid:
+                    service.died(now_ns)
+                    self._report(service.name, status, service.restart_at_ns - now_ns)
+
+    def _worker_ended(self, slot: Slot, status: int, now_ns: int) -> None:
+        slot.died(now_ns)
+        try:
+            # Before a successor starts: what the dead one had reserved is posted, what it left half done is undone.
+            posted = self.arena.replay(slot.index)
+        except OSError as error:
+            log.warning("reservations of worker %d could not be posted: %s", slot.index, error)
+        else:
+            if posted:
+                log.info("posted %d reservations of worker %d", posted, slot.index)
+        self._report(f"worker {slot.index}", status, slot.restart_at_ns - now_ns)
+
+    def _report(self, name: str, status: int, wait_ns: int) -> None:
+        if self.stopping:
+            log.debug("%s %s", name, describe_exit(status))
+        else:
+            log.warning("%s %s; next start in %.2f s", name, describe_exit(status), wait_ns / 1e9)
+
+    # -- stop ----------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> int:
+        """Drain the workers, then control and demo; returns 0 when all ended by themselves in time. A second signal
+        ends everything at once."""
+        self.stopping = True
+        timeout_s = drain_timeout_s(self.paths)
+        busy = sum(1 for slot in self.slots if slot.pid)
+        log.info("stopping: %d workers have %.0f s to finish", busy, timeout_s)
+        workers_ended = self._end(self.slots, timeout_s + KILL_AFTER_DRAIN_S)
+        self.listeners.close()
+        # Only now: control takes in the workers' last records, and demo answers their last requests.
+        services_ended = self._end(self.services, STOP_SERVICE_S if workers_ended else 0.0)
+        return 0 if workers_ended and services_ended else 1
+
+    def _end(self, members: Sequence[Slot | Service], seconds: float) -> bool:
+        """Ask these processes to end; kill those that have not after ``seconds``, or at a stop signal. True when none
+        had to be killed."""
+        _signal_all(members, signal.SIGTERM)
+        deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
+        killed = False
+        while True:
+            now_ns = time.monotonic_ns()
+            self._reap(now_ns)
+            if not any(member.pid for member in members):
+                return not killed
+            self._refuse_when_drained()
+            if now_ns >= deadline_ns and not killed:
+                killed = True
+                _signal_all(members, signal.SIGKILL)
+            if self.signals.wait(STOPPING_TICK_S) & STOP_SIGNALS:
+                deadline_ns = now_ns
+
+    def _refuse_when_drained(self) -> None:
+        # A worker that drains has closed its copy of the socket; as long as this process holds one, callers could still
+        # connect and would wait for nobody.
+        for slot in self.slots:
+            slot.observe(self.arena.status(slot.index), time.monotonic_ns())
+        if all(not slot.pid or slot.state == DRAINING for slot in self.slots):
+            self.listeners.close()
+
+    def close(self) -> None:
+        """Kill what still runs and give everything back."""
+        self.stopping = True
+        members: list[Slot | Service] = [*self.slots, *self.services]
+        _signal_all(members, signal.SIGKILL)
+        for member in members:
+            if member.pid:
+                os.waitpid(member.pid, 0)
+                member.pid = 0
+        self.listeners.close()
+        self.signals.close()
+        self.arena.close()
+        os.close(self.record_event_fd)
+        self.lock.close()
+
+
+def _signal_all(members: Sequence[Slot | Service], number: int) -> None:
+    # A child that has ended but was not waited for yet still has its pid, so this cannot hit a stranger.
+    for member in members:
+        if member.pid:
+            os.kill(member.pid, number)

@@ -1,0 +1,150 @@
+"""Stand-ins for what the processes run: a runtime that answers one fixed HTTP response, a boot that writes an empty
+snapshot, a control process that only waits. Their behaviour is chosen by variables of the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from gateway.processes.context import BootOptions, ControlContext, WorkerContext
+from gateway.processes.paths import Paths
+
+
+def boot(options: BootOptions, paths: Paths) -> int:
+    """Like the real one: a snapshot on tmpfs, or a message and a status."""
+    if os.environ.get("STUB_BOOT") == "fail":
+        sys.stderr.write("config.yaml:3: unknown field 'prot', did you mean 'port'?\n")
+        return 2
+    if os.environ.get("STUB_BOOT") == "hang":
+        time.sleep(600)
+    drain = float(os.environ.get("STUB_DRAIN_TIMEOUT", "5"))
+    Path(paths.snapshot(1)).write_bytes(msgspec.msgpack.encode({"version": 1, "settings": {"drain_timeout": drain}}))
+    paths.point_at(1)
+    return 0
+
+
+class Connection(asyncio.Protocol):
+    """Keep-alive HTTP/1.1 for requests without a body. ``/pid`` answers the worker's process id, ``/slot`` its index,
+    ``/fds`` what its descriptors are, ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` never."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.runtime.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.runtime.open.discard(self)
+        self.runtime.running.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while b"\r\n\r\n" in self.buffer:
+            head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+            self.request(head.split(b" ")[1].decode())
+
+    def request(self, path: str) -> None:
+        loop = asyncio.get_running_loop()
+        if path == "/slow":
+            self.runtime.running.add(self)
+            loop.call_later(0.3, self.answer, b"slow")
+        elif path == "/hold":
+            self.runtime.running.add(self)
+        elif path == "/freeze":
+            time.sleep(600)
+        elif path == "/fds":
+            self.answer("\n".join(descriptors()).encode())
+        elif path == "/threads":
+            self.answer(str(threading.active_count()).encode())
+        else:
+            self.answer({"/pid": str(os.getpid()), "/slot": str(self.runtime.context.index)}.get(path, "ok").encode())
+
+    def answer(self, body: bytes, close: bool = False) -> None:
+        self.runtime.running.discard(self)
+        if self.transport.is_closing():
+            return
+        end = b"connection: close\r\n" if close or self.runtime.draining else b""
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (end, len(body), body))
+        if end:
+            self.transport.close()
+
+
+def descriptors() -> list[str]:
+    """What this process has open, as /proc tells it; listening sockets with their inode."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.append(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+class Runtime:
+    """The shell's counterpart, see gateway.worker.RuntimeProtocol."""
+
+    def __init__(self, context: WorkerContext, loop: asyncio.AbstractEventLoop, cells: Any, ring: Any) -> None:
+        self.context = context
+        self.loop = loop
+        self.open: set[Connection] = set()
+        self.running: set[Connection] = set()
+        self.draining = False
+        self.server: asyncio.Server | None = None
+        crash = os.environ.get("STUB_CRASH", "")
+        if crash == "all" or crash == str(context.index):
+            raise RuntimeError("this worker dies at its start")
+
+    def load(self, snapshot_path: str) -> None:
+        Path(snapshot_path).read_bytes()
+
+    def apply(self, publish: Any) -> None:
+        Path(publish.path).read_bytes()
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        self.server = await self.loop.create_server(lambda: Connection(self), sock=sockets[0], backlog=4096)
+
+    async def drain(self, deadline: float) -> None:
+        self.draining = True
+        assert self.server is not None
+        self.server.close()
+        for idle in self.open - self.running:
+            idle.transport.close()
+        while self.running and self.loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        for late in list(self.running):
+            late.answer(b"cut by the drain's deadline", close=True)
+
+    def close(self) -> None:
+        for connection in list(self.open):
+            connection.transport.abort()
+
+    def in_flight(self) -> int:
+        return len(self.running)
+
+    def connections(self) -> int:
+        return len(self.open)
+
+
+def control(context: ControlContext) -> int:
+    """Waits for SIGTERM; each SIGHUP leaves a line in the data directory."""
+    if os.environ.get("STUB_CONTROL") == "crash":
+        return 3
+    seen = Path(context.paths.data_dir) / "control-saw"
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
+    with seen.open("a") as file:
+        file.write(f"start {os.getpid()}\n")
+    while signal.sigwait({signal.SIGHUP, signal.SIGTERM}) == signal.SIGHUP:
+        with seen.open("a") as file:
+            file.write("SIGHUP\n")
+    return 0
