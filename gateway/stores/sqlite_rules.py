@@ -45,12 +45,13 @@ def version_note(version: Sequence[int] = sqlite3.sqlite_version_info) -> str:
 
 
 def connect_writer(path: str) -> sqlite3.Connection:
-    """The one writing connection of ``path``, in autocommit mode (transactions are begun explicitly). It has not changed
-    the file yet: ``enter_wal`` does, once the caller knows the file for its own.
+    """The one writing connection of ``path``, in autocommit mode (transactions are begun explicitly). It has not
+    changed the file yet: ``enter_wal`` does, once the caller knows the file for its own.
 
     A new file is made with mode 0600; its WAL and index inherit it. Raises sqlite3.Error, OSError.
     """
-    # Never opened when it exists: closing any descriptor of a file drops this process's POSIX locks on it, SQLite's too.
+    # Never opened when it exists: closing any descriptor of a file drops this process's POSIX locks on it, SQLite's
+    # too.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
