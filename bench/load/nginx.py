@@ -1,0 +1,102 @@
+"""nginx as the upstream and as the floor: templates of ``bench/nginx`` filled in, started, stopped."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import answer
+from bench.load import certificates
+from bench.load.process import Process, wait_for_port
+
+_TEMPLATES = Path(__file__).resolve().parent.parent / "nginx"
+_ECHO = Path("/usr/lib/nginx/modules/ngx_http_echo_module.so")
+
+
+def available() -> bool:
+    """Whether nginx and its echo module are installed (Debian: nginx-light libnginx-mod-http-echo)."""
+    return shutil.which("nginx") is not None and _ECHO.exists()
+
+
+def _connections() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 64
+
+
+def _fill(template: str, directory: Path, **values: object) -> Path:
+    text = string.Template((_TEMPLATES / template).read_text())
+    path = directory / template
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    path.write_text(text.substitute(values, directory=directory, files=files, connections=_connections()))
+    return path
+
+
+def _echo_locations() -> str:
+    """The delayed answer and the two streams, written out for the echo module."""
+    lines = [
+        "        location /delay/ {",
+        f"            echo_sleep {answer.DELAY};",
+        "            echo_exec @answer;",
+        "        }",
+    ]
+    for path, pace in (("/sse/", answer.PACE), ("/sse-slow/", 1.0)):
+        lines += [f"        location {path} {{", "            default_type text/event-stream;"]
+        for i, event in enumerate(answer.events()):
+            if i:
+                lines.append(f"            echo_sleep {pace};")
+            text = event.decode().replace("\n", "\\n")
+            lines += [f"            echo -n '{text}';", "            echo_flush;"]
+        lines.append("        }")
+    return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Upstream:
+    """A running upstream."""
+
+    process: Process
+    port: int
+    tls_port: int
+    ca: Path
+
+
+def start_upstream(directory: Path, port: int, tls_port: int) -> Upstream:
+    """nginx on two ports: ``/instant/...``, ``/delay/...``, ``/sse/...`` (50 events a second), ``/sse-slow/`` (1)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o755)
+    ca = certificates.write(directory)
+    config = _fill(
+        "upstream.conf",
+        directory,
+        modules=f"load_module {_ECHO};" if _ECHO.exists() else "",
+        port=port,
+        tls_port=tls_port,
+        headers="\n".join(f"        add_header {name} '{value}' always;" for name, value in answer.HEADERS),
+        answer=answer.chat().decode(),
+        echo=_echo_locations() if _ECHO.exists() else "",
+    )
+    process = Process("nginx upstream", ["nginx", "-p", str(directory), "-c", str(config)], directory)
+    wait_for_port(port, process)
+    return Upstream(process, port, tls_port, ca)
+
+
+def start_floor(directory: Path, port: int, upstream: Upstream, *, workers: int = 1) -> Process:
+    """nginx as a proxy in front of the upstream; same paths, and ``/tls/...`` for the TLS upstream."""
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o755)
+    config = _fill(
+        "floor.conf",
+        directory,
+        port=port,
+        upstream_port=upstream.port,
+        upstream_tls_port=upstream.tls_port,
+        workers=workers,
+        reuseport="reuseport" if workers > 1 else "",
+        keepalive=_connections() // 2,
+        ca=upstream.ca,
+    )
+    process = Process("nginx", ["nginx", "-p", str(directory), "-c", str(config)], directory)
+    wait_for_port(port, process)
+    return process

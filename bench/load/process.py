@@ -1,0 +1,90 @@
+"""Processes under test: started in a group of their own, ended with everything they started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from bench.load import tree
+
+
+class NotReady(RuntimeError):
+    """A process ended, or did not answer in time; the text holds the end of its log."""
+
+
+class Process:
+    """A subprocess with its output in ``<directory>/<name>.log``; a context manager that stops it."""
+
+    def __init__(self, name: str, command: Sequence[str], directory: Path, env: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        directory.mkdir(parents=True, exist_ok=True)
+        self._log = directory / f"{name.replace(' ', '-')}.log"
+        self.started = time.monotonic()
+        with self._log.open("wb") as log:
+            self._child = subprocess.Popen(  # noqa: S603  # commands are this package's own
+                list(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(env or os.environ),
+                start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child.poll() is None
+
+    def log_end(self) -> str:
+        """The last 2,000 characters it wrote."""
+        return self._log.read_text(errors="replace")[-2000:]
+
+    def stop(self, timeout: float = 15) -> None:
+        """SIGTERM, then SIGKILL to whatever of its tree is left."""
+        everybody = tree.members(self.pid)
+        if self.alive:
+            self._child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout)
+        for pid in everybody:
+            # Session leaders of its own making are its descendants and were listed before; pids are not reused so fast.
+            with contextlib.suppress(OSError):
+                if os.getsid(pid) == self.pid:
+                    os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(5)
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+
+def wait_for_port(port: int, process: Process, timeout: float = 20) -> None:
+    """Until something accepts on 127.0.0.1:port. Raises NotReady."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if not process.alive:
+            break
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    end_of_log = process.log_end()
+    process.stop()
+    raise NotReady(f"{process.name} does not listen on port {port}\n{end_of_log}")
+
+
+def free_port() -> int:
+    """A TCP port nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,78 @@
+"""wrk, the closed loop: a number of callers, each waiting for its answer."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.loadgen import message
+
+# Requests are built once by wrk itself (no request() function), so the script costs nothing while it runs.
+_SCRIPT = """wrk.method = "POST"
+wrk.body = [==[{body}]==]
+{headers}
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format('\\nJSON {{"requests":%d,"duration_us":%d,"bytes":%d,"connect":%d,"read":%d,"write":%d,' ..
+    '"status":%d,"timeout":%d,"p50_us":%d,"p90_us":%d,"p99_us":%d,"p999_us":%d,"max_us":%d,"mean_us":%.1f}}\\n',
+    summary.requests, summary.duration, summary.bytes, e.connect, e.read, e.write, e.status, e.timeout,
+    latency:percentile(50), latency:percentile(90), latency:percentile(99), latency:percentile(99.9),
+    latency.max, latency.mean))
+end
+"""
+
+
+def available() -> bool:
+    """Whether wrk is installed (Debian package ``wrk``)."""
+    return shutil.which("wrk") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What wrk saw. Microseconds."""
+
+    requests: int
+    seconds: float
+    failures: int
+    p50_us: float
+    p90_us: float
+    p99_us: float
+    p999_us: float
+    mean_us: float
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds if self.seconds else 0.0
+
+
+def run(
+    directory: Path, port: int, path: str, body: bytes, *, key: str, connections: int, seconds: float, threads: int = 1
+) -> Run:
+    """POST ``body`` with 17 headers from ``connections`` callers. Raises RuntimeError when wrk fails."""
+    lines = [
+        f'wrk.headers["{name}"] = "{value}"'
+        for name, value in message.headers(f"127.0.0.1:{port}", key, len(body))
+        if name not in ("Host", "Content-Length")  # wrk adds these two itself
+    ]
+    script = directory / "wrk.lua"
+    script.write_text(_SCRIPT.format(body=body.decode(), headers="\n".join(lines)))
+    # wrk takes whole seconds or ms-free units only
+    command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
+    done = subprocess.run(  # noqa: S603
+        [*command, "-s", str(script), f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=False
+    )
+    found = re.search(r"^JSON (\{.*\})$", done.stdout, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"wrk: {done.stdout[-500:]}{done.stderr[-500:]}")
+    seen = json.loads(found[1])
+    return Run(
+        requests=seen["requests"],
+        seconds=seen["duration_us"] / 1e6,
+        failures=sum(seen[name] for name in ("connect", "read", "write", "status", "timeout")),
+        p50_us=seen["p50_us"], p90_us=seen["p90_us"], p99_us=seen["p99_us"], p999_us=seen["p999_us"],
+        mean_us=seen["mean_us"],
+    )  # fmt: skip
