@@ -1,0 +1,92 @@
+"""The compiled parts, for programs of your own: scanning, key choice, limits shared by processes.
+
+These names and what their docstrings say are kept from release to release; everything else in ``_speedups`` may change.
+They work without a gateway, import the standard library only, and are compiled or pure as ``IMPLEMENTATION`` says.
+docs/embedding.md shows each of them at work.
+
+=====================================================  ==============================================================
+``JsonScan``, ``validate``                             one strict pass over a JSON body: the few fields that routing
+                                                       needs, with their offsets
+``UsageScan``, ``StreamScan``                          token counts out of an answer or an event stream as it goes by
+``CHAT``, ``RESPONSES``, ``TYPED``, ``RAW``            kinds of event streams
+``CLEAN``, ``TRUNCATED``, ``FAILED``                   how an event stream ended
+``HeadScan``, ``HeaderFilter``                         fields of an HTTP head; copies of it by allow-list or drop-list
+``scan_multipart``, ``boundary_of``                    fields of a multipart body
+``KeySet``, ``seed``, ``MAX_KEYS``                     weighted choice with cool-down
+``Arena``, ``ArenaWorker``, ``LimitSet``               limits that many processes share exactly
+``WINDOW``, ``ROLLING``, ``GCRA``, ``GAUGE``,          kinds of limits
+``MONEY``, ``HEALTH``
+``REQUESTS``, ``TOKENS``                               what a limit counts
+=====================================================  ==============================================================
+"""
+
+from _speedups import IMPLEMENTATION, WHY
+from _speedups._bucket import (
+    GAUGE,
+    GCRA,
+    HEALTH,
+    MAX_LIMITS,
+    MONEY,
+    REQUESTS,
+    ROLLING,
+    TOKENS,
+    WINDOW,
+    Arena,
+    ArenaWorker,
+    LimitSet,
+)
+from _speedups._keys import MAX_KEYS, KeySet, seed
+from _speedups._scan import (
+    ABSENT,
+    CHAT,
+    CLEAN,
+    FAILED,
+    RAW,
+    RESPONSES,
+    TRUNCATED,
+    TYPED,
+    HeaderFilter,
+    HeadScan,
+    JsonScan,
+    StreamScan,
+    UsageScan,
+    boundary_of,
+    scan_multipart,
+    validate,
+)
+
+__all__ = [
+    "ABSENT",
+    "CHAT",
+    "CLEAN",
+    "FAILED",
+    "GAUGE",
+    "GCRA",
+    "HEALTH",
+    "IMPLEMENTATION",
+    "MAX_KEYS",
+    "MAX_LIMITS",
+    "MONEY",
+    "RAW",
+    "REQUESTS",
+    "RESPONSES",
+    "ROLLING",
+    "TOKENS",
+    "TRUNCATED",
+    "TYPED",
+    "WHY",
+    "WINDOW",
+    "Arena",
+    "ArenaWorker",
+    "HeadScan",
+    "HeaderFilter",
+    "JsonScan",
+    "KeySet",
+    "LimitSet",
+    "StreamScan",
+    "UsageScan",
+    "boundary_of",
+    "scan_multipart",
+    "seed",
+    "validate",
+]
