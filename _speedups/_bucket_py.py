@@ -2,6 +2,500 @@
 
 from __future__ import annotations
 
-from _speedups._ring_py import RECORD_SIZE, Record, RingReader, RingWriter
+import fcntl
+import os
+import threading
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-__all__ = ["RECORD_SIZE", "Record", "RingReader", "RingWriter"]
+from _speedups._journal import JournaledArena
+from _speedups._layout import (
+    B_BEAT,
+    B_IN_FLIGHT,
+    B_STATE,
+    BODY_WORDS,
+    ENTRY_WORDS,
+    GAUGE,
+    GCRA,
+    HEALTH,
+    INDEX_BITS,
+    J_COUNT,
+    J_ENTRIES,
+    J_OP,
+    L_EXTENSION,
+    L_LIMIT,
+    L_META,
+    L_OFFSET,
+    L_PERIOD,
+    L_STEP,
+    L_TAU,
+    L_WORD,
+    LINE,
+    MAX_AMOUNT,
+    MAX_LIMITS,
+    META_BUSY,
+    MONEY,
+    NEVER_NS,
+    NO_RESERVATION,
+    OP_NONE,
+    OP_RESERVE,
+    OP_SETTLE,
+    R_COUNT,
+    R_DONE_MONEY,
+    R_DONE_TOKENS,
+    R_ENTRIES,
+    R_MONEY,
+    R_REQUESTS,
+    R_TOKENS,
+    REQUESTS,
+    ROLL_COUNT_BITS,
+    ROLL_COUNT_MASK,
+    ROLL_NUMBER_MASK,
+    ROLL_WORDS,
+    ROLLING,
+    S_FREE,
+    S_PENDING,
+    STEP_SHIFT,
+    SUB_PAIR,
+    SUB_WINDOWS,
+    TOKENS,
+    WINDOW,
+    cost_of,
+    number_of,
+    roll_mark,
+    roll_tag,
+    saturate,
+    tag_of,
+)
+from _speedups._ring_py import RECORD_SIZE, Record, RingReader, RingWriter
+from _speedups._segments import Segment
+
+__all__ = [
+    "GAUGE", "GCRA", "HEALTH", "MAX_LIMITS", "MONEY", "RECORD_SIZE", "REQUESTS", "ROLLING", "TOKENS", "WINDOW",
+    "Arena", "ArenaWorker", "LimitSet", "Record", "RingReader", "RingWriter",
+]  # fmt: skip
+
+TRIES: Final = 4
+"""A period that ends in the middle of a reservation makes it start again; more often than this is a broken clock."""
+_AGAIN: Final = 1
+
+
+class Arena(JournaledArena):
+    """The mapping as the supervisor, the snapshot builder and the control process see it."""
+
+    _lock_fd = -1
+
+    def worker(self, index: int) -> ArenaWorker:
+        return ArenaWorker(self, index)
+
+    def shift(self, segment: Segment, word: int, delta_ns: int, now_ns: int, mark: int = -1) -> None:
+        with _Locked(self):
+            now = segment.q[word]
+            if delta_ns > 0:
+                self._put(segment.q, word, saturate(max(now, now_ns) + delta_ns))
+            elif mark in (-1, now & 0xFFFFFFFF):
+                self._put(segment.q, word, max(0, now + delta_ns))
+
+    def take(self, segment: Segment, at: int, amount: int, now_ns: int) -> int:
+        """Charge a GCRA word if its burst allows; the word's new value, or -1."""
+        with _Locked(self):
+            q = segment.q
+            word, tau = max(q[at + L_WORD], now_ns), q[at + L_TAU]
+            cost = cost_of(amount, q[at + L_STEP])
+            if word - now_ns + cost > tau or (not amount and word - now_ns >= tau):
+                return -1
+            if amount:
+                self._put(q, at + L_WORD, word + cost)
+            return q[at + L_WORD]
+
+    def extend(self, segment: Segment, word: int, until_ns: int) -> None:
+        with _Locked(self):
+            if segment.q[word] < until_ns:
+                self._put(segment.q, word, until_ns)
+
+    def close(self) -> None:
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+        super().close()
+
+
+class _Locked:
+    """Holds the arena's flock; every process (and every arena object) has a descriptor of its own."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, arena: Arena) -> None:
+        if arena._lock_fd < 0:
+            arena._lock_fd = os.open(f"{arena.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.fd = arena._lock_fd
+
+    def __enter__(self) -> None:
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+
+class LimitSet:
+    """The limits a principal is held to, in the order they are reported."""
+
+    __slots__ = ("slots",)
+
+    def __init__(self, slots: Sequence[int]) -> None:
+        self.slots = tuple(slots)
+        if len(self.slots) > MAX_LIMITS:
+            raise ValueError(f"a request can be held to {MAX_LIMITS} limits, got {len(self.slots)}")
+        if len(set(self.slots)) != len(self.slots):
+            raise ValueError("a limit is named twice")
+        if any(not 0 <= slot < 1 << INDEX_BITS for slot in self.slots):
+            raise ValueError("a limit's slot is out of range")
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+
+class _Step(NamedTuple):
+    """One limit of a reservation under way: what is taken, and where the own cell lies."""
+
+    slot: int
+    kind: int
+    meta: int
+    segment: Segment
+    at: int
+    amount: int
+    limit: int
+    words: memoryview[int]
+    cell: int
+    """Word offset of the own cell, -1 for a GCRA word."""
+    sub: int
+    tag: int
+    before: int
+    """Count of the own cell in this period."""
+    mark: int
+
+
+class ArenaWorker:
+    """One worker's own cells, reservations and health words. Single-threaded."""
+
+    def __init__(self, arena: Arena, index: int) -> None:
+        self._arena = arena
+        self._own_fd, self.epoch = arena.become(index)
+        self.index = index
+        geometry = arena.geometry
+        self._q, self._u = arena.q, arena.segments[0].u
+        self._block = geometry.block(index)
+        self._states, self._bodies = geometry.states(index), geometry.bodies(index)
+        self._free = list(range(geometry.reservations - 1, -1, -1))
+        self._refused = (-1, 0)
+        # Taking a lock is the one full memory fence that plain Python offers.
+        self._fence = threading.Lock()
+
+    def close(self) -> None:
+        """Give the place up; what is pending is posted by whoever takes it next."""
+        if self._own_fd >= 0:
+            os.close(self._own_fd)
+            self._own_fd = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_own_fd", -1) >= 0:
+            self.close()
+
+    def reserve(self, limits: LimitSet, requests: int, tokens: int, money: int, now_ns: int) -> int:
+        if not self._free:
+            return NO_RESERVATION
+        amounts = (_clamp(requests), _clamp(tokens), _clamp(money))
+        for _ in range(TRIES):
+            verdict = self._attempt(limits, amounts, now_ns)
+            if verdict != _AGAIN:
+                break
+        else:
+            return -1
+        if verdict < 0:
+            return verdict
+        return self._commit(limits, amounts)
+
+    def _commit(self, limits: LimitSet, amounts: tuple[int, int, int]) -> int:
+        q, index = self._q, self._free.pop()
+        body, state = self._bodies + index * BODY_WORDS, self._states + index
+        q[body + R_REQUESTS], q[body + R_TOKENS], q[body + R_MONEY] = amounts
+        q[body + R_DONE_TOKENS] = q[body + R_DONE_MONEY] = 0
+        q[body + R_COUNT] = len(limits.slots)
+        sequence = (q[state] >> 8) + 1 & 0x7FFFFFFFF
+        q[state] = sequence << 8 | S_PENDING
+        q[self._block + J_OP] = OP_NONE
+        return sequence << INDEX_BITS | index
+
+    def _attempt(self, limits: LimitSet, amounts: tuple[int, int, int], now_ns: int) -> int:
+        """0 when every limit has been taken, _AGAIN, or what reserve returns for a refusal."""
+        steps: list[_Step] = []
+        for i, slot in enumerate(limits.slots):
+            step = self._look(slot, amounts, now_ns)
+            if step is None:
+                return self._refuse(i, slot, amounts)
+            steps.append(step)
+        q, block = self._q, self._block
+        body = self._bodies + self._free[-1] * BODY_WORDS + R_ENTRIES
+        q[block + J_COUNT] = 0
+        q[block + J_OP] = self._free[-1] << 8 | OP_RESERVE
+        count = 0
+        for i, step in enumerate(steps):
+            self._u[body + i] = (step.mark << 8 | step.meta >> 32 & 0xFF) << INDEX_BITS | step.slot
+            if step.cell < 0:
+                continue
+            at = block + J_ENTRIES + count * ENTRY_WORDS
+            q[at] = step.sub << 32 | step.slot
+            q[at + 1], q[at + 2] = (step.tag, step.before) if step.sub == SUB_PAIR else (step.tag | step.before, 0)
+            count += 1
+            q[block + J_COUNT] = count
+            _store(step, step.before + step.amount)
+        with self._fence:
+            pass
+        for i, step in enumerate(steps):
+            verdict = self._verify(step, now_ns)
+            if verdict:
+                self._roll_back(steps)
+                return _AGAIN if verdict == _AGAIN else self._refuse(i, step.slot, amounts)
+        return self._take_words(steps, amounts, body, now_ns)
+
+    def _take_words(self, steps: list[_Step], amounts: tuple[int, int, int], body: int, now_ns: int) -> int:
+        for i, step in enumerate(steps):
+            if step.cell >= 0:
+                continue
+            word = self._arena.take(step.segment, step.at, step.amount, now_ns)
+            if word < 0:
+                for j, taken in enumerate(steps[:i]):
+                    if taken.cell < 0:
+                        cost = cost_of(taken.amount, taken.segment.q[taken.at + L_STEP])
+                        mark = self._u[body + j] >> 32
+                        self._arena.shift(taken.segment, taken.at + L_WORD, -cost, now_ns, mark)
+                self._roll_back(steps)
+                return self._refuse(i, step.slot, amounts)
+            self._u[body + i] = ((word & 0xFFFFFFFF) << 8 | step.meta >> 32 & 0xFF) << INDEX_BITS | step.slot
+        return 0
+
+    def _roll_back(self, steps: list[_Step]) -> None:
+        for step in steps:
+            if step.cell >= 0:
+                _store(step, step.before)
+        self._q[self._block + J_OP] = OP_NONE
+
+    def _refuse(self, i: int, slot: int, amounts: tuple[int, int, int]) -> int:
+        segment, at = self._arena.line(slot)
+        self._refused = (slot, _amount_of(segment.q[at + L_META], amounts))
+        return -1 - i
+
+    def _look(self, slot: int, amounts: tuple[int, int, int], now_ns: int) -> _Step | None:
+        """The step for this limit, or None when it refuses already."""
+        segment, at = self._arena.line(slot)
+        q, meta = segment.q, segment.q[at + L_META]
+        kind, generation = meta & 0xFF, meta >> 32
+        if kind in (0, HEALTH) or meta & META_BUSY:
+            return None
+        amount, limit = _amount_of(meta, amounts), q[at + L_LIMIT]
+        if kind == ROLLING:
+            return self._look_rolling(slot, segment, at, meta, amount, now_ns)
+        if kind == GCRA and meta >> 8 & 0xFF == REQUESTS:
+            slack = max(0, q[at + L_WORD] - now_ns)
+            if slack + cost_of(amount, q[at + L_STEP]) > q[at + L_TAU]:
+                return None
+            return _Step(slot, kind, meta, segment, at, amount, limit, q, -1, 0, 0, 0, 0)
+        period = 0 if kind in (GAUGE, GCRA) else q[at + L_PERIOD]
+        tag = tag_of(generation, number_of(now_ns, period, q[at + L_OFFSET] if period else 0))
+        total, newest = self._pair_sum(q, at, tag)
+        if newest != tag:
+            # Another worker's clock has reached the next period: so has everybody's.
+            tag = newest
+            total, _ = self._pair_sum(q, at, tag)
+        cell = at + LINE + 2 * self.index
+        before = q[cell + 1] if q[cell] == tag else 0
+        step = _Step(slot, kind, meta, segment, at, amount, limit, q, cell, SUB_PAIR, tag, before, tag & 0xFFFFFFFF)
+        return None if _exceeds(step, total + amount, now_ns) else step
+
+    def _look_rolling(self, slot: int, segment: Segment, at: int, meta: int, amount: int, now_ns: int) -> _Step | None:
+        q = segment.q
+        block, base = self._arena.sub_windows(q[at + L_EXTENSION])
+        number = now_ns // q[at + L_PERIOD]
+        total, ahead = self._rolling_sum(block.q, base, meta >> 32, number)
+        if ahead:
+            number += ahead
+            total, _ = self._rolling_sum(block.q, base, meta >> 32, number)
+        if total + amount > q[at + L_LIMIT] or total + (not amount) > q[at + L_LIMIT] or amount > ROLL_COUNT_MASK:
+            return None
+        sub, tag = number % SUB_WINDOWS, roll_tag(meta >> 32, number)
+        cell = base + self.index * ROLL_WORDS + sub
+        old = block.q[cell]
+        before = old & ROLL_COUNT_MASK if old & ~ROLL_COUNT_MASK == tag else 0
+        mark = roll_mark(number)
+        return _Step(slot, ROLLING, meta, segment, at, amount, q[at + L_LIMIT], block.q, cell, sub, tag, before, mark)
+
+    def _verify(self, step: _Step, now_ns: int) -> int:
+        """After the fence, with the own cell counted: 0 in order, _AGAIN, or 2 for a refusal."""
+        if step.segment.q[step.at + L_META] != step.meta:
+            return _AGAIN
+        if step.cell < 0:
+            return 0
+        if step.kind == ROLLING:
+            block_base = step.cell - step.sub - self.index * ROLL_WORDS
+            number = step.tag >> ROLL_COUNT_BITS & ROLL_NUMBER_MASK
+            total, ahead = self._rolling_sum(step.words, block_base, step.meta >> 32, number)
+            if ahead:
+                return _AGAIN
+            return 2 if total > step.limit or (not step.amount and total >= step.limit) else 0
+        total, newest = self._pair_sum(step.words, step.at, step.tag)
+        if newest != step.tag:
+            return _AGAIN
+        return 2 if _exceeds(step, total, now_ns) else 0
+
+    def _pair_sum(self, q: memoryview[int], at: int, tag: int) -> tuple[int, int]:
+        """Sum of the cells of this period, and the newest period's tag that some cell has."""
+        total, newest = 0, tag
+        for cell in range(at + LINE, at + LINE + 2 * self._arena.geometry.cells, 2):
+            while True:
+                own, count = q[cell], q[cell + 1]
+                if q[cell] == own:
+                    break
+            if own == tag:
+                total += count
+            elif own > newest and own >> 48 == tag >> 48:
+                newest = own
+        return saturate(total), newest
+
+    def _rolling_sum(self, q: memoryview[int], base: int, generation: int, number: int) -> tuple[int, int]:
+        """Sum of the last 60 sub-windows, and by how many some worker is ahead of ``number``."""
+        total, ahead = 0, 0
+        mine = generation & 0x1F
+        for word in q[base : base + self._arena.geometry.rolling_words]:
+            if not word & ROLL_COUNT_MASK or word >> ROLL_COUNT_BITS + 22 != mine:
+                continue
+            age = number - (word >> ROLL_COUNT_BITS) & ROLL_NUMBER_MASK
+            if age < SUB_WINDOWS:
+                total += word & ROLL_COUNT_MASK
+            elif age > ROLL_NUMBER_MASK - SUB_WINDOWS:
+                ahead = max(ahead, ROLL_NUMBER_MASK + 1 - age)
+        return total, ahead
+
+    def deliver(self, handle: int, tokens: int, money: int) -> None:
+        """Raises ValueError for a handle that is not pending."""
+        index = self._pending(handle)
+        body = self._bodies + index * BODY_WORDS
+        self._q[body + R_DONE_TOKENS], self._q[body + R_DONE_MONEY] = _clamp(tokens), _clamp(money)
+
+    def settle(self, handle: int, requests: int, tokens: int, money: int, now_ns: int) -> None:
+        index = self._pending(handle)
+        arena = self._arena
+        entries = arena.settlement(self.index, index, _clamp(requests), _clamp(tokens), _clamp(money))
+        if entries:
+            arena._redo(self.index, index << 8 | OP_SETTLE, entries, now_ns)
+        else:
+            state = self._states + index
+            self._q[state] = self._q[state] & ~0xFF | S_FREE
+        self._free.append(index)
+
+    def _pending(self, handle: int) -> int:
+        index = handle & (1 << INDEX_BITS) - 1
+        if (
+            handle < 0
+            or index >= self._arena.geometry.reservations
+            or self._q[self._states + index] != handle >> INDEX_BITS << 8 | S_PENDING
+        ):
+            raise ValueError(f"reservation {handle} is not pending")
+        return index
+
+    def retry_after_ns(self, limits: LimitSet, i: int, now_ns: int) -> int:
+        slot = limits.slots[i]
+        segment, at = self._arena.line(slot)
+        q, kind = segment.q, segment.q[at + L_META] & 0xFF
+        amount = self._refused[1] if self._refused[0] == slot else 1
+        if kind == GCRA:
+            held = self._arena.used(slot, NEVER_NS)
+            return max(0, max(0, q[at + L_WORD] - now_ns) + cost_of(amount + held, q[at + L_STEP]) - q[at + L_TAU])
+        if kind == ROLLING:
+            return self._rolling_wait(segment, at, amount, now_ns)
+        if kind in (WINDOW, MONEY):
+            period = q[at + L_PERIOD]
+            return period - (now_ns + q[at + L_OFFSET]) % period if period else NEVER_NS
+        return 0
+
+    def _rolling_wait(self, segment: Segment, at: int, amount: int, now_ns: int) -> int:
+        q = segment.q
+        sub_window = q[at + L_PERIOD]
+        number = now_ns // sub_window
+        tags = {roll_tag(q[at + L_META] >> 32, number - age): age for age in range(SUB_WINDOWS)}
+        by_age = [0] * SUB_WINDOWS
+        block, base = self._arena.sub_windows(q[at + L_EXTENSION])
+        for word in block.q[base : base + self._arena.geometry.rolling_words]:
+            age = tags.get(word & ~ROLL_COUNT_MASK)
+            if age is not None:
+                by_age[age] += word & ROLL_COUNT_MASK
+        excess = sum(by_age) + max(1, amount) - q[at + L_LIMIT]
+        for age in range(SUB_WINDOWS - 1, -1, -1):
+            if excess <= 0:
+                return 0 if age == SUB_WINDOWS - 1 else (number - age - 1 + SUB_WINDOWS) * sub_window - now_ns
+            excess -= by_age[age]
+        return (number + SUB_WINDOWS) * sub_window - now_ns
+
+    def state_of(self, limits: LimitSet, i: int, now_ns: int) -> tuple[int, int, int]:
+        slot = limits.slots[i]
+        segment, at = self._arena.line(slot)
+        q, kind = segment.q, segment.q[at + L_META] & 0xFF
+        limit = q[at + L_LIMIT]
+        if kind == GCRA:
+            step = q[at + L_STEP]
+            full_in = max(0, q[at + L_WORD] - now_ns) + cost_of(self._arena.used(slot, NEVER_NS), step)
+            return limit, (max(0, q[at + L_TAU] - full_in) << STEP_SHIFT) // step, full_in
+        remaining = max(0, limit - self._arena.used(slot, now_ns))
+        if kind == ROLLING:
+            return limit, remaining, q[at + L_PERIOD] * (SUB_WINDOWS - 1)
+        if kind in (WINDOW, MONEY) and q[at + L_PERIOD]:
+            return limit, remaining, q[at + L_PERIOD] - (now_ns + q[at + L_OFFSET]) % q[at + L_PERIOD]
+        return limit, remaining, 0
+
+    def beat(self, now_ns: int, state: int, in_flight: int) -> None:
+        q, block = self._q, self._block
+        q[block + B_STATE], q[block + B_IN_FLIGHT] = state, in_flight
+        q[block + B_BEAT] = now_ns
+
+    def cooldown_ns(self, slot: int) -> int:
+        segment, at = self._arena.line(slot)
+        return segment.q[at + L_WORD]
+
+    def set_cooldown(self, slot: int, until_ns: int) -> None:
+        segment, at = self._arena.line(slot)
+        segment.q[at + L_WORD] = until_ns
+
+    def extend_cooldown(self, slot: int, until_ns: int) -> None:
+        """As set_cooldown, but never to an earlier time."""
+        segment, at = self._arena.line(slot)
+        self._arena.extend(segment, at + L_WORD, until_ns)
+
+
+def _clamp(amount: int) -> int:
+    return max(0, min(MAX_AMOUNT, amount))
+
+
+def _amount_of(meta: int, amounts: tuple[int, int, int]) -> int:
+    kind = meta & 0xFF
+    if kind == GAUGE:
+        return 1
+    if kind == MONEY:
+        return amounts[2]
+    return amounts[1] if meta >> 8 & 0xFF == TOKENS else amounts[0]
+
+
+def _store(step: _Step, count: int) -> None:
+    if step.sub == SUB_PAIR:
+        step.words[step.cell] = step.tag
+        step.words[step.cell + 1] = count
+    else:
+        step.words[step.cell] = step.tag | count
+
+
+def _exceeds(step: _Step, total: int, now_ns: int) -> bool:
+    """Whether a limit refuses with ``total`` spent and reserved, this reservation included. Nothing more is let through
+    an exhausted limit, not even a reservation of nothing."""
+    if step.kind == GCRA:
+        q, at = step.segment.q, step.at
+        ahead = max(0, q[at + L_WORD] - now_ns) + cost_of(total, q[at + L_STEP])
+        return ahead > q[at + L_TAU] or (not step.amount and ahead >= q[at + L_TAU])
+    return total > step.limit or (not step.amount and total >= step.limit)

@@ -1,0 +1,178 @@
+"""Where everything lies in the arena: words, offsets and the few formulas both twins must agree on.
+
+All shared values are aligned 8-byte words in the machine's own order. A file holds, in this order: a page of header, a
+block for each worker (heartbeat and journal; one more for control), a table of reservations for each worker, and the
+first segment of limits. Further segments are files of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+GCRA: Final = 1
+WINDOW: Final = 2
+ROLLING: Final = 3
+GAUGE: Final = 4
+MONEY: Final = 5
+HEALTH: Final = 6
+
+REQUESTS: Final = 0
+TOKENS: Final = 1
+
+MAX_LIMITS: Final = 32
+MAX_AMOUNT: Final = 1 << 62
+"""No amount, limit or sum exceeds this: sums saturate here, so nothing overflows a signed word."""
+NEVER_NS: Final = (1 << 63) - 1
+NO_RESERVATION: Final = -1000
+MIN_PERIOD_NS: Final = 1000
+"""A period's number must fit 48 bits for as long as a machine runs."""
+
+PAGE: Final = 4096
+LINE: Final = 8
+"""Words of a cache line."""
+
+# Header.
+H_MAGIC, H_LAYOUT, H_WORKERS, H_CAPACITY, H_RESERVATIONS, H_BOOT, H_BOOT2, H_SEGMENTS = range(8)
+H_WALL_OFFSET: Final = 8
+"""CLOCK_REALTIME - CLOCK_MONOTONIC at creation, for windows aligned to the calendar."""
+H_DEFINITIONS: Final = 9
+"""Grows with every slot that is taken or given back."""
+MAGIC: Final = int.from_bytes(b"mgarena\1", "little")
+
+# A worker's block.
+B_EPOCH, B_PID, B_BEAT, B_STATE, B_IN_FLIGHT = range(5)
+J_OP, J_COUNT, J_STEP, J_ENTRIES = 8, 9, 10, 16
+BLOCK_WORDS: Final = 128
+ENTRY_WORDS: Final = 3
+assert J_ENTRIES + MAX_LIMITS * ENTRY_WORDS <= BLOCK_WORDS
+
+# Journal operations, in the low byte of J_OP; the reservation's index above it.
+OP_NONE, OP_RESERVE, OP_SETTLE, OP_ADD = range(4)
+# What an entry names beside its slot: a sub-window 0-59, the pair cell, or the GCRA word.
+SUB_WINDOWS: Final = 60
+SUB_PAIR: Final = 255
+SUB_GCRA: Final = 254
+
+# A reservation: its state word stands in an array of its own; the body holds what a crash has to post.
+S_FREE, S_PENDING = 0, 1
+R_REQUESTS, R_TOKENS, R_MONEY, R_DONE_TOKENS, R_DONE_MONEY, R_COUNT, R_ENTRIES = 0, 1, 2, 3, 4, 5, 8
+BODY_WORDS: Final = R_ENTRIES + MAX_LIMITS
+INDEX_BITS: Final = 24
+
+# A limit: one line, then a pair of words (tag, count) for each worker and for control.
+L_ID, L_META, L_LIMIT, L_PERIOD, L_STEP, L_TAU, L_WORD, L_BURST = range(8)
+L_EXTENSION: Final = L_STEP
+"""ROLLING: number of its block of sub-windows."""
+L_OFFSET: Final = L_BURST
+"""WINDOW and MONEY: nanoseconds added to the clock before it is divided into periods."""
+META_BUSY: Final = 1 << 16
+"""Being redefined: refuses everything."""
+STEP_SHIFT: Final = 10
+"""Fraction bits of a GCRA step: its error is below 2**-10 ns a unit, always to the strict side."""
+NUMBER_BITS: Final = 48
+NUMBER_MASK: Final = (1 << NUMBER_BITS) - 1
+
+# A sub-window's word: count in 36 bits, number in 22, generation in 5.
+ROLL_WORDS: Final = 64
+ROLL_COUNT_BITS: Final = 36
+ROLL_COUNT_MASK: Final = (1 << ROLL_COUNT_BITS) - 1
+ROLL_NUMBER_MASK: Final = (1 << 22) - 1
+ROLLING_SHARE: Final = 16
+"""One slot in this many can be ROLLING."""
+
+LAYOUT: Final = int.from_bytes(
+    hashlib.blake2b(
+        b"arena 1; header 4096; block 128; entry slot|sub,a,b; body 8+32; entry slot:24|generation:8|period:32; "
+        b"limit id,meta,limit,period,step,tau,word,burst + (tag,count)*(workers+1); rolling 64*(workers+1)",
+        digest_size=7,
+    ).digest(),
+    "little",
+)
+
+
+def _lines(words: int) -> int:
+    return -(-words // LINE) * LINE
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Offsets in words, from the three sizes of an arena."""
+
+    workers: int
+    capacity: int
+    """Slots of one segment: a power of two."""
+    reservations: int
+
+    @property
+    def cells(self) -> int:
+        return self.workers + 1
+
+    @property
+    def limit_words(self) -> int:
+        return LINE + _lines(2 * self.cells)
+
+    @property
+    def rolling_words(self) -> int:
+        return ROLL_WORDS * self.cells
+
+    @property
+    def rolling_blocks(self) -> int:
+        return max(4, self.capacity // ROLLING_SHARE)
+
+    @property
+    def table_words(self) -> int:
+        """Of one worker's reservations: the state words, then the bodies."""
+        return _lines(self.reservations) + self.reservations * BODY_WORDS
+
+    def block(self, worker: int) -> int:
+        return PAGE // 8 + worker * BLOCK_WORDS
+
+    def states(self, worker: int) -> int:
+        return self.block(self.cells) + worker * self.table_words
+
+    def bodies(self, worker: int) -> int:
+        return self.states(worker) + _lines(self.reservations)
+
+    @property
+    def first_segment(self) -> int:
+        page = PAGE // 8
+        return -(-self.states(self.workers) // page) * page
+
+    @property
+    def segment_words(self) -> int:
+        return self.capacity * self.limit_words + self.rolling_blocks * self.rolling_words
+
+
+def step_of(limit: int, period_ns: int) -> int:
+    """Nanoseconds one unit costs a GCRA limit, rounded up, with STEP_SHIFT fraction bits."""
+    return min(-(-(period_ns << STEP_SHIFT) // limit) if limit > 0 else MAX_AMOUNT, MAX_AMOUNT)
+
+
+def cost_of(amount: int, step: int) -> int:
+    """Nanoseconds that ``amount`` units move a GCRA word."""
+    return min((amount * step + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT, MAX_AMOUNT)
+
+
+def saturate(value: int) -> int:
+    return max(-MAX_AMOUNT, min(MAX_AMOUNT, value))
+
+
+def tag_of(generation: int, number: int) -> int:
+    """What marks a pair cell as belonging to one period of one definition."""
+    return (generation & 0x7FFF) << NUMBER_BITS | number & NUMBER_MASK
+
+
+def number_of(now_ns: int, period_ns: int, offset_ns: int) -> int:
+    """Number of the fixed window at this time; a limit without a period has one window for ever."""
+    return (now_ns + offset_ns) // period_ns & NUMBER_MASK if period_ns else 0
+
+
+def roll_tag(generation: int, number: int) -> int:
+    return ((generation & 0x1F) << 22 | number & ROLL_NUMBER_MASK) << ROLL_COUNT_BITS
+
+
+def roll_mark(number: int) -> int:
+    """A sub-window's number as a reservation keeps it: enough to find the word and to know it again."""
+    return (number & ROLL_NUMBER_MASK) << 6 | number % SUB_WINDOWS
