@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 64 * 1024
 
 
 class Secret:
-    """A credential. It shows itself as ``[secret]`` in every formatting, cannot be serialised, and is had by ``reveal()``."""
+    """A credential: ``[secret]`` in every formatting, not to be serialised, had by ``reveal()`` only."""
 
     __slots__ = ("_value", "source")
 

@@ -1,8 +1,8 @@
 """Everything a configuration file may say: one schema for YAML, JSON and TOML, the JSON Schema and the documentation.
 
 Unknown fields are errors. Values that differ from what the snapshot calls them are turned into it by
-``gateway/snapshot/build.py``; what one field cannot know about another is judged in ``validate.py``. A time or size that
-is not given (None) has the default of ``gateway/snapshot/model.py``.
+``gateway/snapshot/plan.py``; what one field cannot know about another is judged in ``validate.py``. A time or size
+that is not given (None) has the default of ``gateway/snapshot/model.py``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base of every section."""
 
 
-class KeyEntry(Entry):
+class KeyEntry(Entry, frozen=True):
     """One credential at a provider."""
 
     name: Name
@@ -65,7 +65,7 @@ class KeyEntry(Entry):
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
-class AuthEntry(Entry):
+class AuthEntry(Entry, frozen=True):
     """How the credential is sent."""
 
     header: Annotated[HeaderName | None, Meta(description="Header field, e.g. api-key.")] = None
@@ -74,7 +74,7 @@ class AuthEntry(Entry):
     ] = None
 
 
-class TimeoutsEntry(Entry):
+class TimeoutsEntry(Entry, frozen=True):
     """Time limits of one upstream attempt; 0 switches one off (total excepted)."""
 
     connect: Annotated[Duration | None, Meta(description="Until connected, TLS included.")] = None
@@ -85,7 +85,7 @@ class TimeoutsEntry(Entry):
     total: Annotated[Duration | None, Meta(description="Of the whole request, over all attempts.")] = None
 
 
-class UpstreamTlsEntry(Entry):
+class UpstreamTlsEntry(Entry, frozen=True):
     """TLS towards a provider; certificates are always verified."""
 
     ca_file: Annotated[Text, Meta(description="CA bundle instead of the system's.")] = Text()
@@ -94,7 +94,7 @@ class UpstreamTlsEntry(Entry):
     client_key: Text = Text()
 
 
-class ProviderEntry(Entry):
+class ProviderEntry(Entry, frozen=True):
     """Where requests can be sent."""
 
     vendor: Annotated[
@@ -133,7 +133,7 @@ class ProviderEntry(Entry):
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
-class TargetEntry(Entry):
+class TargetEntry(Entry, frozen=True):
     """A model at a provider."""
 
     provider: Name
@@ -141,7 +141,7 @@ class TargetEntry(Entry):
     weight: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
 
 
-class RouteEntry(Entry):
+class RouteEntry(Entry, frozen=True):
     """A model name of your own, and what stands behind it."""
 
     targets: Annotated[
@@ -151,7 +151,7 @@ class RouteEntry(Entry):
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
-class LimitEntry(Entry):
+class LimitEntry(Entry, frozen=True):
     """One limit; exactly one of requests, tokens and concurrency."""
 
     requests: Annotated[int, Meta(ge=1, le=2**53)] | None = None
@@ -167,7 +167,7 @@ class LimitEntry(Entry):
     ] = None
 
 
-class VirtualKeyEntry(Entry):
+class VirtualKeyEntry(Entry, frozen=True):
     """A credential that callers present to the gateway."""
 
     name: Name
@@ -191,7 +191,7 @@ class VirtualKeyEntry(Entry):
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
-class RetryEntry(Entry):
+class RetryEntry(Entry, frozen=True):
     """Further attempts before the first byte has gone to the caller."""
 
     attempts: Annotated[Annotated[int, Meta(ge=1, le=20)] | None, Meta(description="In all, the first included.")] = (
@@ -204,14 +204,14 @@ class RetryEntry(Entry):
     backoff_max: Duration | None = None
 
 
-class ServerTlsEntry(Entry):
+class ServerTlsEntry(Entry, frozen=True):
     """TLS on the listening port."""
 
     cert: Annotated[Text, Meta(description="Path of the certificate chain (PEM).")]
     key: Annotated[Text, Meta(description="Path of the private key (PEM).")]
 
 
-class ServerLimitsEntry(Entry):
+class ServerLimitsEntry(Entry, frozen=True):
     """Bounds of the listening side."""
 
     header_bytes: Size | None = None
@@ -233,7 +233,7 @@ class ServerLimitsEntry(Entry):
     ] = None
 
 
-class ServerEntry(Entry):
+class ServerEntry(Entry, frozen=True):
     """The port callers connect to."""
 
     host: Text = Text("127.0.0.1")
@@ -250,7 +250,7 @@ class ServerEntry(Entry):
     ] = False
 
 
-class AdminEntry(Entry):
+class AdminEntry(Entry, frozen=True):
     """The administrative interface."""
 
     listen: Annotated[str | None, Meta(description="host:port of its own; otherwise it shares the server's port.")] = (
@@ -258,7 +258,7 @@ class AdminEntry(Entry):
     )
 
 
-class LogEntry(Entry):
+class LogEntry(Entry, frozen=True):
     """The request log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -267,13 +267,13 @@ class LogEntry(Entry):
     content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
 
 
-class MetricsEntry(Entry):
+class MetricsEntry(Entry, frozen=True):
     """/metrics."""
 
     token: Annotated[Secret | None, Meta(description="Bearer token; without one only loopback is served.")] = None
 
 
-class Config(Entry):
+class Config(Entry, frozen=True):
     """The whole document."""
 
     providers: dict[Name, ProviderEntry] = {}

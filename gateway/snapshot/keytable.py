@@ -8,8 +8,8 @@ Layout, little endian, every 64-bit word naturally aligned::
 
 One process writes (boot, later the control process), any number read. A row's sequence word is even when the row is
 stable and odd while it is being written; its top bit means *revoked*, so that a revocation is one store and every
-reader that kept the old sequence number notices it. An entry is published by the store of its index word, after its row.
-Entries are never taken out of the index: a revoked key stays as a closed row until the next table is built.
+reader that kept the old sequence number notices it. An entry is published by the store of its index word, after its
+row. Entries are never taken out of the index: a revoked key stays as a closed row until the next table is built.
 
 A hundred thousand keys cost about 22 MiB once, for all workers together, and nothing when a snapshot is swapped.
 """
@@ -151,7 +151,7 @@ class KeyTable:
 
     def __len__(self) -> int:
         """Rows in use, revoked ones included."""
-        return self._words[_USED_WORD]
+        return int(self._words[_USED_WORD])
 
     @property
     def checksum(self) -> bytes:
@@ -165,7 +165,7 @@ class KeyTable:
         i = int.from_bytes(digest[:8], "little") & mask
         while entry := words[at + i]:
             if entry >> 32 == tag:
-                row = (entry & 0xFFFFFFFF) - 1
+                row: int = (entry & 0xFFFFFFFF) - 1
                 start = (self._rows_at + row * _ROW_WORDS) * 8 + 8
                 if view[start : start + DIGEST_BYTES] == digest:
                     return row
@@ -174,7 +174,7 @@ class KeyTable:
 
     def seq(self, row: int) -> int:
         """Sequence word of a row: the same as in a ``KeyRow`` read before exactly as long as nothing has changed."""
-        return self._words[self._rows_at + row * _ROW_WORDS]
+        return int(self._words[self._rows_at + row * _ROW_WORDS])
 
     def row(self, row: int) -> KeyRow:
         """One consistent reading of a row; a revoked row, or one whose writer died half-way, is not enabled."""

@@ -13,7 +13,7 @@ import msgspec
 
 
 def id_hash(stable_id: str) -> int:
-    """The 64-bit name of an entity in records, arena and table: the first 8 bytes of BLAKE2b of its stable id, never 0."""
+    """The 64-bit name of an entity in records, arena and table: BLAKE2b-64 of its stable id, never 0."""
     return int.from_bytes(hashlib.blake2b(stable_id.encode(), digest_size=8).digest(), "little") or 1
 
 
@@ -21,7 +21,7 @@ class _Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
 
-class ProviderKey(_Base):
+class ProviderKey(_Base, frozen=True):
     id: str
     name: str
     value: str
@@ -35,7 +35,7 @@ class ProviderKey(_Base):
     """Arena slot of kind HEALTH."""
 
 
-class Timeouts(_Base):
+class Timeouts(_Base, frozen=True):
     """Seconds; 0 switches one off (``total`` excepted)."""
 
     connect: float = 3.0
@@ -45,7 +45,7 @@ class Timeouts(_Base):
     total: float = 600.0
 
 
-class Tls(_Base):
+class Tls(_Base, frozen=True):
     ca_file: str = ""
     """Empty: the system's trust store."""
     server_name: str = ""
@@ -54,7 +54,7 @@ class Tls(_Base):
     client_key: str = ""
 
 
-class Provider(_Base):
+class Provider(_Base, frozen=True):
     id: str
     name: str
     vendor: str
@@ -89,14 +89,14 @@ class Provider(_Base):
     """caller's model name -> upstream model (Azure deployments)."""
 
 
-class Target(_Base):
+class Target(_Base, frozen=True):
     provider: str
     """Provider's name."""
     model: str
     weight: float = 1.0
 
 
-class Route(_Base):
+class Route(_Base, frozen=True):
     id: str
     name: str
     targets: tuple[Target, ...]
@@ -104,7 +104,7 @@ class Route(_Base):
     fallbacks: tuple[Target, ...] = ()
 
 
-class Retry(_Base):
+class Retry(_Base, frozen=True):
     attempts: int = 3
     """Upstream attempts in all, the first included, over all targets and keys."""
     statuses: tuple[int, ...] = (408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
@@ -112,7 +112,7 @@ class Retry(_Base):
     backoff_max: float = 2.0
 
 
-class ServerLimits(_Base):
+class ServerLimits(_Base, frozen=True):
     """Bounds of the listening side; sizes in bytes, times in seconds."""
 
     header_bytes: int = 32768
@@ -133,7 +133,7 @@ class ServerLimits(_Base):
     """Per worker; 0: (RLIMIT_NOFILE - 256) / 2."""
 
 
-class Settings(_Base):
+class Settings(_Base, frozen=True):
     retry: Retry = Retry()
     limits: ServerLimits = ServerLimits()
     drain_timeout: float = 30.0
@@ -144,7 +144,7 @@ class Settings(_Base):
     demo: bool = False
 
 
-class Ruleset(_Base):
+class Ruleset(_Base, frozen=True):
     """What virtual keys may use; shared by all keys with equal rules, so a row only names its index."""
 
     models: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class Ruleset(_Base):
     """Provider names; empty: all."""
 
 
-class Snapshot(_Base):
+class Snapshot(_Base, frozen=True):
     version: int
     created_ns: int
     providers: dict[str, Provider]
@@ -170,11 +170,12 @@ class Snapshot(_Base):
     """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
 
 
-class Delta(_Base):
+class Delta(_Base, frozen=True):
     """The way from one version to the next: whole entities that changed, names that went away."""
 
     base: int
     version: int
+    created_ns: int = 0
     providers: dict[str, Provider] = {}
     gone_providers: tuple[str, ...] = ()
     routes: dict[str, Route] = {}

@@ -1,0 +1,350 @@
+"""What fields say about each other: names that must exist, values that must differ, places that must not be reached.
+
+Every check yields ``Problem``s with the path of the field to change. Warnings do not keep a configuration from use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
+
+from gateway.config.addresses import judge_host, judge_url
+from gateway.config.problems import Path, Problem, nearest
+from gateway.config.schema import (
+    NAME_PATTERN,
+    Config,
+    LimitEntry,
+    ProviderEntry,
+    TargetEntry,
+    TimeoutsEntry,
+    VirtualKeyEntry,
+)
+from gateway.snapshot.keytable import MAX_LIMITS
+from gateway.snapshot.plan import (
+    base_url_of,
+    limit_id,
+    provider_id,
+    provider_key_id,
+    target_of,
+    vendor_of,
+    virtual_key_id,
+)
+from providers.vendors import CUSTOM, VENDORS
+
+MAX_PROVIDER_KEYS = 64
+"""One bit each in the mask with which a key is chosen."""
+MIN_VIRTUAL_KEY = 8
+GOOD_VIRTUAL_KEY = 20
+"""Shorter ones are warned of: 128 random bits need 22 characters of base64."""
+MAX_WINDOW_S = 366 * 86400
+
+_HOP_BY_HOP = frozenset(
+    (
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_CREDENTIALS = frozenset(
+    ("api-key", "authorization", "cookie", "set-cookie", "x-api-key", "x-goog-api-key", "x-microgate-key")
+)
+_PROXY = re.compile(r"http://(?:[!-.0-?A-~]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})/?")
+_QUERY = re.compile(r"[!\"$-~]*")
+_FIELD_VALUE = re.compile(r"[!-~]+(?:[ \t]+[!-~]+)*|")
+
+
+def validate(config: Config) -> list[Problem]:
+    """Everything that is wrong or doubtful with a configuration whose fields are right one by one."""
+    problems: list[Problem] = []
+    for name, entry in config.providers.items():
+        problems += _provider(name, entry)
+    problems += _ids(config)
+    problems += _routes(config)
+    problems += _virtual_keys(config)
+    problems += _timeouts(config.timeouts, ("timeouts",))
+    problems += _server(config)
+    return problems
+
+
+def _provider(name: str, entry: ProviderEntry) -> Iterator[Problem]:
+    path: Path = ("providers", name)
+    vendor = vendor_of(name, entry)
+    row = VENDORS.get(vendor)
+    if row is None and vendor != CUSTOM:
+        yield Problem((*path, "vendor"), f"no vendor is called {vendor}", nearest(vendor, [*VENDORS, CUSTOM]))
+    elif vendor == "demo":
+        yield Problem((*path, "vendor"), "the demo provider is added by --demo only")
+    elif not base_url_of(name, entry):
+        if row is not None:
+            words = ", ".join(row.placeholders)
+            yield Problem(path, f"base_url is missing: {vendor} needs one with its {words}", f"e.g. {row.base_url}")
+        else:
+            hint = nearest(name, VENDORS) if entry.vendor is None else ""
+            yield Problem(path, "base_url is missing: this is no vendor that is known by name", hint)
+    if entry.base_url is not None:
+        yield from _base_url(str(entry.base_url), (*path, "base_url"))
+    keyless = row is None or row.keyless
+    yield from _keys(entry, path, keyless)
+    if not entry.keys and not keyless and entry.enabled:
+        yield Problem(path, f"has no keys: {vendor} will refuse what is sent", warning=True)
+    yield from _operations(entry, path)
+    yield from _header_fields(entry, path)
+    yield from _tls_and_proxy(entry, path)
+    yield from _timeouts(entry.timeouts, (*path, "timeouts"))
+
+
+def _base_url(url: str, path: Path) -> Iterator[Problem]:
+    if "{" in url:
+        yield Problem(path, "fill in what stands in braces")
+    elif reason := judge_url(url, allow_private=True):
+        hint = "link-local and metadata addresses are never reached" if "metadata" in reason else ""
+        yield Problem(path, f"cannot be used: {reason}", hint)
+    elif url.rstrip("/").endswith("/chat/completions"):
+        yield Problem(path, "ends with an operation's path", "leave out /chat/completions")
+
+
+def _keys(entry: ProviderEntry, path: Path, keyless: bool) -> Iterator[Problem]:
+    if len(entry.keys) > MAX_PROVIDER_KEYS:
+        yield Problem((*path, "keys"), f"a provider can have at most {MAX_PROVIDER_KEYS} keys")
+    seen: set[str] = set()
+    for i, key in enumerate(entry.keys):
+        here = (*path, "keys", i)
+        if key.name in seen:
+            yield Problem((*here, "name"), f"another key of this provider is called {key.name}")
+        seen.add(key.name)
+        if not key.value and not keyless:
+            yield Problem(here, "value is missing", "e.g. value: env.API_KEY")
+        for field, patterns in (("models", key.models), ("deny_models", key.deny_models)):
+            yield from _patterns(patterns, (*here, field))
+    if entry.keys and not any(key.enabled for key in entry.keys) and entry.enabled:
+        yield Problem((*path, "keys"), "every key is switched off", warning=True)
+
+
+def _operations(entry: ProviderEntry, path: Path) -> Iterator[Problem]:
+    if entry.operations is not None:
+        for operation in entry.paths:
+            if operation not in entry.operations:
+                yield Problem((*path, "paths", operation), f"{operation} is not among this provider's operations")
+    if entry.query is not None and not _QUERY.fullmatch(entry.query):
+        yield Problem((*path, "query"), "must be a query string without a # or a space")
+    elif entry.query is not None and entry.query.startswith("?"):
+        yield Problem((*path, "query"), "is written without its question mark")
+
+
+def _header_fields(entry: ProviderEntry, path: Path) -> Iterator[Problem]:
+    for name, value in entry.headers.items():
+        here = (*path, "headers", name)
+        if name.lower() in _HOP_BY_HOP or name.lower() == "content-type":
+            yield Problem(here, "is set by the gateway itself")
+        elif name.lower() == (entry.auth.header or "authorization").lower() and entry.keys:
+            yield Problem(here, "is where the key goes", "use keys, or auth.header for another field")
+        if not _FIELD_VALUE.fullmatch(value):
+            yield Problem(here, "must be printable ASCII on one line")
+    for i, name in enumerate(entry.forward_headers):
+        if name.lower() in _HOP_BY_HOP | _CREDENTIALS or name.lower().startswith(("proxy-", "x-forwarded-")):
+            yield Problem((*path, "forward_headers", i), f"{name} is never passed on")
+
+
+def _tls_and_proxy(entry: ProviderEntry, path: Path) -> Iterator[Problem]:
+    tls = entry.tls
+    for field, value in (("ca_file", tls.ca_file), ("client_cert", tls.client_cert), ("client_key", tls.client_key)):
+        yield from _readable(value, (*path, "tls", field))
+    if bool(tls.client_cert) != bool(tls.client_key):
+        yield Problem((*path, "tls"), "client_cert and client_key are needed together")
+    if entry.proxy is not None:
+        match = _PROXY.fullmatch(entry.proxy.reveal())
+        if match is None or not 0 < int(match[2]) < 65536:
+            yield Problem((*path, "proxy"), "expected http://[user:password@]host:port")
+        elif reason := judge_host(match[1], allow_private=True):
+            yield Problem((*path, "proxy"), f"cannot be used: {reason}")
+
+
+def _timeouts(entry: TimeoutsEntry, path: Path) -> Iterator[Problem]:
+    if entry.total is not None and not entry.total:
+        yield Problem((*path, "total"), "cannot be switched off")
+
+
+def _ids(config: Config) -> Iterator[Problem]:
+    """An ``id`` given for one entity may be another's name."""
+    seen: dict[str, Path] = {}
+
+    def note(stable_id: str, path: Path) -> Iterator[Problem]:
+        if stable_id in seen:
+            yield Problem(path, f"has the same id as {seen[stable_id][-1]}")
+        seen.setdefault(stable_id, path)
+
+    for name, entry in config.providers.items():
+        yield from note(provider_id(name, entry.id), ("providers", name))
+        names = set()
+        for i, key in enumerate(entry.keys):
+            if key.name not in names:
+                yield from note(provider_key_id(name, key.name, key.id), ("providers", name, "keys", i))
+            names.add(key.name)
+    for name, route in config.routes.items():
+        yield from note(f"file:route/{route.id or name}", ("routes", name))
+
+
+def _routes(config: Config) -> Iterator[Problem]:
+    for name, route in config.routes.items():
+        for field, entries in (("targets", route.targets), ("fallbacks", route.fallbacks)):
+            for i, entry in enumerate(entries):
+                yield from _target(config, entry, ("routes", name, field, i))
+        weights = [target_of(entry).weight for entry in route.targets]
+        if not any(weights):
+            yield Problem(("routes", name, "targets"), "every weight is 0")
+
+
+def _target(config: Config, entry: str | TargetEntry, path: Path) -> Iterator[Problem]:
+    target = target_of(entry)
+    if not target.model or not re.search(NAME_PATTERN, target.provider):
+        yield Problem(path, "expected provider/model")
+        return
+    provider = config.providers.get(target.provider)
+    if provider is None:
+        hint = nearest(target.provider, config.providers) or _known(config.providers)
+        yield Problem(path, f"no provider is called {target.provider}", hint)
+    elif not provider.enabled:
+        yield Problem(path, f"the provider {target.provider} is switched off", warning=True)
+
+
+def _virtual_keys(config: Config) -> Iterator[Problem]:
+    names: dict[str, int] = {}
+    ids: dict[str, int] = {}
+    values: dict[str, str] = {}
+    pins: dict[str, str] = {}
+    for i, entry in enumerate(config.virtual_keys):
+        stable_id = virtual_key_id(entry.name, entry.id)
+        if entry.name in names:
+            yield Problem(("virtual_keys", i, "name"), f"another virtual key is called {entry.name}")
+        elif stable_id in ids:
+            yield Problem(("virtual_keys", i), "has the same id as another virtual key")
+        names.setdefault(entry.name, i)
+        ids.setdefault(stable_id, i)
+        value = entry.value.reveal()
+        if value in values:
+            hint = "a key belongs to one caller"
+            yield Problem(("virtual_keys", i, "value"), f"is the same as that of {values[value]}", hint)
+        values.setdefault(value, entry.name)
+        yield from _value(value, ("virtual_keys", i, "value"))
+        if entry.limits:
+            yield from _limits(entry.limits, ("virtual_keys", i, "limits"))
+        if entry.models or entry.providers:
+            yield from _rules(config, entry, ("virtual_keys", i))
+        if entry.stateful is not None:
+            yield from _pin(config, entry, pins, ("virtual_keys", i, "stateful"))
+
+
+def _value(value: str, path: Path) -> Iterator[Problem]:
+    if len(value) < MIN_VIRTUAL_KEY:
+        yield Problem(path, f"must have at least {MIN_VIRTUAL_KEY} characters")
+    elif " " in value:
+        yield Problem(path, "must not contain a space")
+    elif len(value) < GOOD_VIRTUAL_KEY:
+        yield Problem(path, "is short enough to be guessed", "openssl rand -hex 24 makes a good one", warning=True)
+
+
+def _rules(config: Config, entry: VirtualKeyEntry, path: Path) -> Iterator[Problem]:
+    yield from _patterns(entry.models, (*path, "models"))
+    for n, provider in enumerate(entry.providers):
+        if provider not in config.providers and provider != "demo":
+            hint = nearest(provider, config.providers) or _known(config.providers)
+            yield Problem((*path, "providers", n), f"no provider is called {provider}", hint)
+
+
+def _pin(config: Config, entry: VirtualKeyEntry, pins: dict[str, str], path: Path) -> Iterator[Problem]:
+    wanted = entry.stateful or ""
+    provider, _, key = wanted.partition("/")
+    if not provider or not key:
+        yield Problem(path, "expected provider/key")
+    elif provider not in config.providers:
+        yield Problem(path, f"no provider is called {provider}", nearest(provider, config.providers))
+    else:
+        keys = [k.name for k in config.providers[provider].keys]
+        if key not in keys:
+            yield Problem(path, f"the provider {provider} has no key called {key}", nearest(key, keys))
+        elif entry.providers and provider not in entry.providers:
+            yield Problem(path, f"{provider} is not among the providers of this virtual key")
+        elif wanted in pins:
+            yield Problem(
+                path,
+                f"{pins[wanted]} has the same pin",
+                "files and batches of one account cannot be told apart by caller: give each its own provider key",
+            )
+        pins.setdefault(wanted, entry.name)
+
+
+def _limits(limits: list[LimitEntry], path: Path) -> Iterator[Problem]:
+    if len(limits) > MAX_LIMITS:
+        yield Problem(path, f"a virtual key can have at most {MAX_LIMITS} limits")
+    seen: set[str] = set()
+    for i, limit in enumerate(limits):
+        here = (*path, i)
+        given = sum(value is not None for value in (limit.requests, limit.tokens, limit.concurrency))
+        if given != 1:
+            yield Problem(here, "expected exactly one of requests, tokens and concurrency")
+            continue
+        if limit.concurrency is not None:
+            if limit.per is not None:
+                yield Problem((*here, "per"), "a limit of concurrency has no window")
+        elif limit.per is None:
+            yield Problem(here, "per is missing", "e.g. per: 1m")
+        elif not 0.001 <= limit.per <= MAX_WINDOW_S:
+            yield Problem((*here, "per"), "must be between 1ms and 366d")
+        if limit.burst is not None and limit.window != "smooth":
+            yield Problem((*here, "burst"), "only a smooth window has a burst", "add window: smooth")
+        identity = limit_id("", limit)
+        if identity in seen:
+            yield Problem(here, "another limit of this virtual key counts the same")
+        seen.add(identity)
+
+
+def _patterns(patterns: Iterable[str], path: Path) -> Iterator[Problem]:
+    for i, pattern in enumerate(patterns):
+        if "*" in pattern[:-1]:
+            yield Problem((*path, i), "a * can only stand at the end")
+
+
+def _server(config: Config) -> Iterator[Problem]:
+    server = config.server
+    if server.tls is not None:
+        yield from _readable(server.tls.cert, ("server", "tls", "cert"))
+        yield from _readable(server.tls.key, ("server", "tls", "key"))
+    for i, network in enumerate(server.trusted_proxies):
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            yield Problem(("server", "trusted_proxies", i), "expected an address or a network such as 10.0.0.0/8")
+    if config.admin.listen is not None:
+        host, _, port = config.admin.listen.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            yield Problem(("admin", "listen"), "expected host:port")
+    retry = config.retry
+    if (
+        retry.backoff_initial is not None
+        and retry.backoff_max is not None
+        and retry.backoff_initial > retry.backoff_max
+    ):
+        yield Problem(("retry", "backoff_initial"), "is longer than backoff_max")
+    if config.metrics.token is not None and len(config.metrics.token.reveal()) < MIN_VIRTUAL_KEY:
+        yield Problem(("metrics", "token"), f"must have at least {MIN_VIRTUAL_KEY} characters")
+
+
+def _readable(file: str, path: Path) -> Iterator[Problem]:
+    if file and not os.access(file, os.R_OK):
+        yield Problem(path, f"the file {file} cannot be read")
+
+
+def _known(names: Iterable[str]) -> str:
+    listed = ", ".join(sorted(names)[:8])
+    return f"there is: {listed}" if listed else "none is configured"

@@ -1,0 +1,225 @@
+"""From a plan to what workers load: slots in the arena, the table of virtual keys, the snapshot, the changes.
+
+Only one process builds at a time: boot before the workers start, the control process from then on. Slots that the new
+snapshot no longer needs are handed back as ``Built.retired`` and freed by ``release`` once every worker has confirmed
+the new version; a slot that some reservation still names stays until it does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from _speedups._bucket import HEALTH
+from gateway.config.schema import Config
+from gateway.snapshot.keytable import KeyRow, KeyTable, rows_checksum
+from gateway.snapshot.model import Delta, Provider, Snapshot, id_hash
+from gateway.snapshot.plan import LimitPlan, Plan, plan
+
+
+class Slots(Protocol):
+    """What the builder needs of ``_speedups._bucket.Arena``."""
+
+    def define(
+        self, slot: int, id_hash: int, kind: int, limit: int, period_ns: int, burst: int = 0, unit: int = 0
+    ) -> int: ...
+    def find(self, id_hash: int) -> int: ...
+    def allocate(self) -> int: ...
+    def free(self, slot: int) -> bool: ...
+
+
+class Places(Protocol):
+    """What the builder needs of ``gateway.processes.paths.Paths``."""
+
+    @property
+    def runtime_dir(self) -> str: ...
+    def table(self, generation: int, /) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A snapshot whose table and slots exist."""
+
+    snapshot: Snapshot
+    table_path: str
+    retired: tuple[int, ...] = ()
+    """Slots to ``release`` when every worker has confirmed this version."""
+
+
+def build(
+    config: Config,
+    *,
+    pepper: bytes,
+    paths: Places,
+    arena: Slots,
+    version: int,
+    created_ns: int,
+    previous: Snapshot | None = None,
+) -> Built:
+    """``provision`` for a configuration that nothing has to be added to."""
+    made = plan(config, pepper)
+    return provision(
+        made, pepper=pepper, paths=paths, arena=arena, version=version, created_ns=created_ns, previous=previous
+    )
+
+
+def provision(
+    made: Plan,
+    *,
+    pepper: bytes,
+    paths: Places,
+    arena: Slots,
+    version: int,
+    created_ns: int,
+    previous: Snapshot | None = None,
+) -> Built:
+    """Give a plan its slots and its table.
+
+    ``previous`` is what the workers serve from now: rule sets keep their numbers, an unchanged table is kept, keys that
+    are gone or switched off are revoked in the old table at once, before any worker has the new version. Raises OSError
+    when tmpfs is full.
+    """
+    slots = _SlotBook(arena)
+    providers = {name: _with_health(provider, slots) for name, provider in made.providers.items()}
+    rulesets = list(previous.rulesets) if previous is not None else []
+    # Numbers of earlier rule sets stay valid, so that a row can be read with the old and with the new snapshot.
+    known = {rules: i for i, rules in enumerate(rulesets)}
+    number = []
+    for rules in made.rulesets:
+        if rules not in known:
+            known[rules] = len(rulesets)
+            rulesets.append(rules)
+        number.append(known[rules])
+    rows = [
+        KeyRow(
+            key.digest,
+            key.id_hash,
+            key.flags,
+            number[key.ruleset],
+            tuple([slots.of_limit(limit) for limit in key.limits]) if key.limits else (),
+            key.stateful,
+            key.expires_s,
+        )
+        for key in made.keys
+    ]
+    table, dropped = _table(paths, version, rows, previous)
+    dropped |= {key.health_slot for p in previous.providers.values() for key in p.keys} if previous else set()
+    snapshot = Snapshot(
+        version=version,
+        created_ns=created_ns,
+        providers=providers,
+        routes=made.routes,
+        rulesets=tuple(rulesets),
+        settings=made.settings,
+        table=os.path.basename(table),
+        virtual_keys=len(rows),
+        pepper=pepper,
+        # Names of what is gone are kept: records about it may still arrive.
+        names={**previous.names, **made.names} if previous is not None else made.names,
+    )
+    return Built(snapshot, table, tuple(sorted(dropped - slots.taken - {-1})))
+
+
+def release(arena: Slots, retired: Iterable[int]) -> tuple[int, ...]:
+    """Free retired slots; returns those that a reservation still names, to be tried again later."""
+    return tuple(slot for slot in retired if not arena.free(slot))
+
+
+def delta(old: Snapshot, new: Snapshot) -> Delta:
+    """What a worker that has ``old`` needs to have ``new``."""
+    return Delta(
+        base=old.version,
+        version=new.version,
+        created_ns=new.created_ns,
+        providers={n: p for n, p in new.providers.items() if old.providers.get(n) != p},
+        gone_providers=tuple(n for n in old.providers if n not in new.providers),
+        routes={n: r for n, r in new.routes.items() if old.routes.get(n) != r},
+        gone_routes=tuple(n for n in old.routes if n not in new.routes),
+        rulesets=new.rulesets if new.rulesets != old.rulesets else None,
+        settings=new.settings if new.settings != old.settings else None,
+        table=new.table if new.table != old.table else "",
+        virtual_keys=new.virtual_keys if new.virtual_keys != old.virtual_keys else -1,
+        names={i: name for i, name in new.names.items() if old.names.get(i) != name},
+    )
+
+
+def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
+    """The snapshot after ``change``. Raises ValueError when it starts from another version: load the whole then."""
+    if change.base != snapshot.version:
+        raise ValueError(f"a change of version {change.base} does not fit version {snapshot.version}")
+    providers = {n: p for n, p in snapshot.providers.items() if n not in change.gone_providers} | change.providers
+    routes = {n: r for n, r in snapshot.routes.items() if n not in change.gone_routes} | change.routes
+    return msgspec.structs.replace(
+        snapshot,
+        version=change.version,
+        created_ns=change.created_ns,
+        providers=providers,
+        routes=routes,
+        rulesets=change.rulesets if change.rulesets is not None else snapshot.rulesets,
+        settings=change.settings if change.settings is not None else snapshot.settings,
+        table=change.table or snapshot.table,
+        virtual_keys=change.virtual_keys if change.virtual_keys >= 0 else snapshot.virtual_keys,
+        names=snapshot.names | change.names,
+    )
+
+
+class _SlotBook:
+    """Slots given out in this build: an id keeps the slot it has, a new one takes a free one."""
+
+    def __init__(self, arena: Slots) -> None:
+        self._arena = arena
+        self.taken: set[int] = set()
+
+    def of_limit(self, limit: LimitPlan) -> int:
+        slot = self._slot(limit.id_hash)
+        self._arena.define(
+            slot, limit.id_hash, limit.kind, limit.limit, limit.period_ns, burst=limit.burst, unit=limit.unit
+        )
+        return slot
+
+    def of_key(self, identity: int) -> int:
+        slot = self._slot(identity)
+        self._arena.define(slot, identity, HEALTH, 0, 0)
+        return slot
+
+    def _slot(self, identity: int) -> int:
+        slot = self._arena.find(identity)
+        if slot < 0:
+            slot = self._arena.allocate()
+        self.taken.add(slot)
+        return slot
+
+
+def _with_health(provider: Provider, slots: _SlotBook) -> Provider:
+    if not provider.keys:
+        return provider
+    keys = tuple([msgspec.structs.replace(key, health_slot=slots.of_key(id_hash(key.id))) for key in provider.keys])
+    return msgspec.structs.replace(provider, keys=keys)
+
+
+def _table(paths: Places, version: int, rows: list[KeyRow], previous: Snapshot | None) -> tuple[str, set[int]]:
+    """Path of the table to use, and the slots that rows of the previous one had."""
+    had: set[int] = set()
+    if previous is not None and previous.table:
+        old_path = os.path.join(paths.runtime_dir, previous.table)
+        with contextlib.suppress(OSError, ValueError):
+            old = KeyTable.open(old_path, writable=True)
+            try:
+                # A table changed in place has no checksum and is written anew.
+                if previous.pepper and len(old) == len(rows) and old.checksum == rows_checksum(rows):
+                    return old_path, had
+                enabled = {row.digest for row in rows if row.enabled}
+                for i, row in enumerate(old.rows()):
+                    had.update(row.limits)
+                    if row.enabled and row.digest not in enabled:
+                        old.revoke(i)
+            finally:
+                old.close()
+    path = paths.table(version)
+    KeyTable.build(path, rows).close()
+    return path, had

@@ -1,0 +1,347 @@
+"""What a configuration amounts to, before any slot or file exists: plain data that can be sealed and combined.
+
+``build.py`` gives a plan its slots in the arena and writes its table. Everything declared in the file of this start has
+an id that begins with ``file:`` (the built-in demo: ``demo:``); what came from the database has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import msgspec
+
+from _speedups._bucket import GAUGE, GCRA, REQUESTS, TOKENS, WINDOW
+from _speedups._bucket import ROLLING as ROLLING_WINDOW
+from gateway.config.schema import (
+    Config,
+    LimitEntry,
+    ProviderEntry,
+    RouteEntry,
+    TargetEntry,
+    TimeoutsEntry,
+    VirtualKeyEntry,
+)
+from gateway.snapshot.digest import key_digest
+from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
+from gateway.snapshot.model import (
+    Provider,
+    ProviderKey,
+    Retry,
+    Route,
+    Ruleset,
+    ServerLimits,
+    Settings,
+    Target,
+    Timeouts,
+    Tls,
+    id_hash,
+)
+from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS
+
+_DIALECT_OPERATIONS = {
+    "openai_chat": tuple(PATHS),
+    "openai_responses": ("responses", "response_object", "models", "passthrough"),
+    "openai_completions": ("completions", "models", "passthrough"),
+}
+"""What a custom provider offers unless it says so; of other dialects, passthrough only."""
+
+_DIALECT_AUTH = {"anthropic": ("x-api-key", ""), "gemini": ("x-goog-api-key", "")}
+_PLACEHOLDER = re.compile(r"\{\w+\}")
+_NS = 1_000_000_000
+
+
+class LimitPlan(msgspec.Struct, frozen=True, array_like=True):
+    """One limit as the arena wants it."""
+
+    id_hash: int
+    kind: int
+    limit: int
+    period_ns: int
+    burst: int
+    unit: int
+
+
+class KeyPlan(msgspec.Struct, frozen=True, array_like=True):
+    """One virtual key; only its digest is known from here on."""
+
+    digest: bytes
+    id_hash: int
+    flags: int
+    ruleset: int
+    limits: tuple[LimitPlan, ...] = ()
+    stateful: int = 0
+    expires_s: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole configuration, resolved: credentials are in it, so it is only ever stored sealed."""
+
+    providers: dict[str, Provider]
+    routes: dict[str, Route]
+    rulesets: tuple[Ruleset, ...]
+    settings: Settings
+    keys: tuple[KeyPlan, ...]
+    names: dict[int, str]
+
+
+def plan(config: Config, pepper: bytes) -> Plan:
+    """Resolve a validated configuration. Raises nothing on one that ``validate`` has passed."""
+    names: dict[int, str] = {}
+    providers = {name: _provider(name, entry, config.timeouts) for name, entry in config.providers.items()}
+    for provider in providers.values():
+        names[id_hash(provider.id)] = f"provider/{provider.name}"
+        for key in provider.keys:
+            names[id_hash(key.id)] = f"provider_key/{provider.name}/{key.name}"
+    routes = {name: _route(name, entry) for name, entry in config.routes.items()}
+    for route in routes.values():
+        names[id_hash(route.id)] = f"route/{route.name}"
+    rulesets: dict[Ruleset, int] = {Ruleset(): 0}
+    keys = []
+    for entry in config.virtual_keys:
+        ruleset = 0
+        if entry.models or entry.providers:
+            rules = Ruleset(models=tuple(entry.models), providers=tuple(entry.providers))
+            ruleset = rulesets.setdefault(rules, len(rulesets))
+        keys.append(_key(entry, ruleset, pepper, providers))
+    return Plan(
+        providers=providers,
+        routes=routes,
+        rulesets=tuple(rulesets),
+        settings=_settings(config),
+        keys=tuple(keys),
+        names=names,
+    )
+
+
+def with_demo(base: Plan, socket_path: str, demo_key: str, pepper: bytes) -> Plan:
+    """``base`` with the built-in provider ``demo`` and a key for it. A provider of that name in the file wins."""
+    provider = Provider(
+        id="demo:provider/demo",
+        name="demo",
+        vendor="demo",
+        base_url=f"unix:{socket_path}|/v1",
+        dialects=dict(DIALECTS),
+        paths=dict(PATHS),
+        stream_usage="ask",
+    )
+    key = KeyPlan(key_digest(pepper, demo_key.encode()), id_hash("demo:virtual_key/demo"), ENABLED | FROM_FILE, 0)
+    taken = any(k.digest == key.digest for k in base.keys)
+    return msgspec.structs.replace(
+        base,
+        providers={"demo": provider, **base.providers},
+        keys=base.keys if taken else (*base.keys, key),
+        settings=msgspec.structs.replace(base.settings, demo=True),
+        names={id_hash(provider.id): "provider/demo", **base.names},
+    )
+
+
+def combine(file: Plan, sealed: Plan) -> Plan:
+    """The file's entities and settings, and from the sealed plan those that came from the database.
+
+    On a clash of names the file wins; entities that an earlier file declared are gone with it.
+    """
+    taken = {key.digest for key in file.keys}
+    rulesets = {rules: i for i, rules in enumerate(file.rulesets)}
+    keys = list(file.keys)
+    for key in sealed.keys:
+        if key.flags & FROM_FILE or key.digest in taken:
+            continue
+        ruleset = rulesets.setdefault(sealed.rulesets[key.ruleset], len(rulesets))
+        keys.append(msgspec.structs.replace(key, ruleset=ruleset))
+    return Plan(
+        providers={**{n: p for n, p in sealed.providers.items() if not from_file(p.id)}, **file.providers},
+        routes={**{n: r for n, r in sealed.routes.items() if not from_file(r.id)}, **file.routes},
+        rulesets=tuple(rulesets),
+        settings=file.settings,
+        keys=tuple(keys),
+        names={**sealed.names, **file.names},
+    )
+
+
+def database_entities(plan: Plan) -> int:
+    """How many entities of the plan are not declared by the file of this start."""
+    entities = [p.id for p in plan.providers.values()] + [r.id for r in plan.routes.values()]
+    return sum(not from_file(i) for i in entities) + sum(not key.flags & FROM_FILE for key in plan.keys)
+
+
+def from_file(stable_id: str) -> bool:
+    """Declared by the file (or by ``--demo``), and therefore gone when it no longer is."""
+    return stable_id.startswith(("file:", "demo:"))
+
+
+def provider_id(name: str, given: str) -> str:
+    return f"file:provider/{given or name}"
+
+
+def provider_key_id(provider: str, name: str, given: str) -> str:
+    return f"file:provider_key/{given}" if given else f"file:provider_key/{provider}/{name}"
+
+
+def virtual_key_id(name: str, given: str) -> str:
+    return f"file:virtual_key/{given or name}"
+
+
+def virtual_key_names(config: Config) -> dict[int, str]:
+    """id_hash -> name of every virtual key: for the control process, which names them in records and reports."""
+    return {id_hash(virtual_key_id(entry.name, entry.id)): entry.name for entry in config.virtual_keys}
+
+
+def vendor_of(name: str, entry: ProviderEntry) -> str:
+    """The row of the vendor table a provider stands on; ``custom`` when none."""
+    if entry.vendor is not None:
+        return entry.vendor
+    return name if name in VENDORS and name != "demo" else CUSTOM
+
+
+def base_url_of(name: str, entry: ProviderEntry) -> str:
+    """Empty when neither the entry nor the vendor table knows it whole."""
+    if entry.base_url is not None:
+        return str(entry.base_url).rstrip("/")
+    vendor = VENDORS.get(vendor_of(name, entry))
+    return "" if vendor is None or _PLACEHOLDER.search(vendor.base_url) else vendor.base_url
+
+
+def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provider:
+    vendor = VENDORS.get(vendor_of(name, entry))
+    dialect = entry.dialect or "openai_chat"
+    openai = dialect.startswith("openai_")
+    if vendor is not None and openai:
+        operations: tuple[str, ...] = vendor.operations
+        header, scheme = vendor.auth_header, vendor.auth_scheme
+    else:
+        operations = _DIALECT_OPERATIONS.get(dialect, ("passthrough",))
+        header, scheme = _DIALECT_AUTH.get(dialect, ("authorization", "Bearer"))
+    if entry.operations is not None:
+        operations = tuple(entry.operations)
+    paths = {op: vendor.path_of(op) if vendor is not None else PATHS[op] for op in operations}
+    return Provider(
+        id=provider_id(name, entry.id),
+        name=name,
+        vendor=vendor.name if vendor is not None else CUSTOM,
+        base_url=base_url_of(name, entry),
+        dialects={op: DIALECTS[op] if openai else dialect for op in operations},
+        paths={**paths, **{op: path for op, path in entry.paths.items() if op in paths}},
+        query=str(entry.query) if entry.query is not None else vendor.query if vendor is not None else "",
+        auth_header=entry.auth.header.lower() if entry.auth.header is not None else header,
+        auth_scheme=entry.auth.scheme if entry.auth.scheme is not None else scheme,
+        headers=tuple((field, str(value)) for field, value in entry.headers.items()),
+        forward_headers=tuple(field.lower() for field in entry.forward_headers),
+        keys=tuple(
+            ProviderKey(
+                id=provider_key_id(name, key.name, key.id),
+                name=key.name,
+                value=key.value.reveal() if key.value is not None else "",
+                weight=key.weight,
+                models=tuple(key.models),
+                deny_models=tuple(key.deny_models),
+                enabled=key.enabled,
+            )
+            for key in entry.keys
+        ),
+        models=tuple(entry.models),
+        stream_usage=entry.stream_usage or (vendor.stream_usage if vendor is not None else "never"),
+        timeouts=_timeouts(entry.timeouts, defaults),
+        max_connections=entry.max_connections,
+        proxy=entry.proxy.reveal() if entry.proxy is not None else "",
+        tls=Tls(
+            ca_file=str(entry.tls.ca_file),
+            server_name=str(entry.tls.server_name),
+            client_cert=str(entry.tls.client_cert),
+            client_key=str(entry.tls.client_key),
+        ),
+        enabled=entry.enabled,
+        aliases=dict(entry.aliases),
+    )
+
+
+def _timeouts(entry: TimeoutsEntry, defaults: TimeoutsEntry) -> Timeouts:
+    given = {}
+    for field in Timeouts.__struct_fields__:
+        value = getattr(entry, field)
+        if value is None:
+            value = getattr(defaults, field)
+        if value is not None:
+            given[field] = float(value)
+    return Timeouts(**given)
+
+
+def _route(name: str, entry: RouteEntry) -> Route:
+    return Route(
+        id=f"file:route/{entry.id or name}",
+        name=name,
+        targets=tuple(map(target_of, entry.targets)),
+        fallbacks=tuple(map(target_of, entry.fallbacks)),
+    )
+
+
+def target_of(entry: str | TargetEntry) -> Target:
+    """``provider/model`` or the long form, as a target."""
+    if isinstance(entry, str):
+        provider, _, model = entry.partition("/")
+        return Target(provider=provider, model=model)
+    return Target(provider=entry.provider, model=entry.model, weight=entry.weight)
+
+
+def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[str, Provider]) -> KeyPlan:
+    stable_id = virtual_key_id(entry.name, entry.id)
+    flags, stateful = FROM_FILE, 0
+    if entry.enabled:
+        flags |= ENABLED
+    if entry.stateful is not None:
+        provider, _, name = entry.stateful.partition("/")
+        flags |= STATEFUL
+        stateful = next(id_hash(key.id) for key in providers[provider].keys if key.name == name)
+    return KeyPlan(
+        key_digest(pepper, entry.value.reveal().encode()),
+        id_hash(stable_id),
+        flags,
+        ruleset,
+        tuple(_limit(stable_id, limit) for limit in entry.limits) if entry.limits else (),
+        stateful,
+        entry.expires or 0,
+    )
+
+
+def limit_id(owner: str, entry: LimitEntry) -> str:
+    """Stable: the figure may change and what is spent stays, another window or unit is another limit."""
+    if entry.concurrency is not None:
+        return f"{owner}/limit/concurrency"
+    unit = "requests" if entry.requests is not None else "tokens"
+    return f"{owner}/limit/{unit}/{float(entry.per or 0):g}s/{entry.window}"
+
+
+def _limit(owner: str, entry: LimitEntry) -> LimitPlan:
+    identity = id_hash(limit_id(owner, entry))
+    if entry.concurrency is not None:
+        return LimitPlan(identity, GAUGE, entry.concurrency, 0, 0, REQUESTS)
+    unit, most = (REQUESTS, entry.requests) if entry.requests is not None else (TOKENS, entry.tokens)
+    most = most or 0
+    kind = {"fixed": WINDOW, "rolling": ROLLING_WINDOW, "smooth": GCRA}[entry.window]
+    burst = (entry.burst or most) if kind == GCRA else 0
+    return LimitPlan(identity, kind, most, round(float(entry.per or 0) * _NS), burst, unit)
+
+
+def _settings(config: Config) -> Settings:
+    retry: dict[str, object] = {}
+    if config.retry.attempts is not None:
+        retry["attempts"] = config.retry.attempts
+    if config.retry.statuses is not None:
+        retry["statuses"] = tuple(config.retry.statuses)
+    for field in ("backoff_initial", "backoff_max"):
+        if (value := getattr(config.retry, field)) is not None:
+            retry[field] = float(value)
+    given: dict[str, object] = {}
+    for field in ServerLimits.__struct_fields__:
+        if (value := getattr(config.server.limits, field)) is not None:
+            given[field] = float(value) if isinstance(value, float) else int(value)
+    token = config.metrics.token
+    drain = config.server.drain_timeout
+    return Settings(
+        retry=msgspec.convert(retry, Retry),
+        limits=msgspec.convert(given, ServerLimits),
+        drain_timeout=float(drain) if drain is not None else Settings().drain_timeout,
+        metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
+        trusted_proxies=tuple(config.server.trusted_proxies),
+        forward_rate_limit_headers=config.server.forward_rate_limit_headers,
+    )
