@@ -23,6 +23,7 @@ from gateway.processes.children import Closable, describe_exit, fork, load
 from gateway.processes.context import BootOptions, ControlContext, ServeOptions, WorkerContext
 from gateway.processes.drain import drain_timeout_s
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING
+from gateway.processes.installation import places
 from gateway.processes.instance import AlreadyRunning, InstanceLock
 from gateway.processes.limits import connection_cap, raise_open_files
 from gateway.processes.listeners import ListenError, Listeners
@@ -90,6 +91,9 @@ class Supervisor:
     left of them."""
 
     def __init__(self, options: ServeOptions) -> None:
+        homes = places()
+        if len(homes) != 1:
+            raise StartError(f"gateway, _speedups and providers come from different places: {', '.join(homes)}")
         self.options = options
         self.pid = os.getpid()
         self.open_files = raise_open_files()

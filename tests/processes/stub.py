@@ -34,7 +34,7 @@ def boot(options: BootOptions, paths: Paths) -> int:
 
 class Connection(asyncio.Protocol):
     """Keep-alive HTTP/1.1 for requests without a body. ``/pid`` answers the worker's process id, ``/slot`` its index,
-    ``/fds`` what its descriptors are, ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` never."""
+    ``/fds`` its descriptors, ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` for ever."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime

@@ -1,0 +1,56 @@
+"""The commands besides ``serve``. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from gateway import __version__
+from gateway.cli import serve as serving
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="microgate")
+def cli() -> None:
+    """An LLM gateway that costs microseconds."""
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def serve(arguments: tuple[str, ...]) -> None:
+    """Run the gateway."""
+    try:
+        sys.exit(serving.main(arguments))
+    except serving.UsageError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@cli.command()
+@click.argument("file", type=click.Path())
+def check(file: str) -> None:
+    """Validate a configuration FILE and say what is wrong with it, line by line."""
+    sys.exit(import_module("gateway.cli.check").check_file(file, sys.stdout))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file."""
+    click.echo(import_module("gateway.config.jsonschema").schema_text())
+
+
+@cli.command()
+@click.option("--data-dir", default="", envvar="MICROGATE_DATA_DIR", help="As for serve.")
+@click.option("--host", default="127.0.0.1", envvar="MICROGATE_HOST", help="As for serve.")
+@click.option("--port", default=8080, envvar="MICROGATE_PORT", help="As for serve.")
+def doctor(data_dir: str, host: str, port: int) -> None:
+    """Look at this installation and this machine, and name what is in the way."""
+    sys.exit(import_module("gateway.cli.doctor").report(sys.stdout, data_dir, host, port))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Send requests to a URL at an even rate and report latency percentiles."""
+    sys.exit(import_module("gateway.loadgen.cli").main(list(arguments)))

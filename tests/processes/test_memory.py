@@ -1,0 +1,78 @@
+"""Memory is given back when the load is gone, and only then."""
+
+from __future__ import annotations
+
+from gateway.processes.kernel import trim_memory
+from gateway.processes.memory import Memory
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.collected = 0
+        self.trimmed = 0
+        self.garbage = 0
+        self.memory = Memory(self.collect, self.trim, lambda: self.garbage)
+
+    def collect(self) -> int:
+        self.collected += 1
+        return 0
+
+    def trim(self) -> bool:
+        self.trimmed += 1
+        return True
+
+
+def test_after_a_burst_both_are_given_back_once() -> None:
+    seen = Counted()
+    for now in range(5):
+        assert not seen.memory.observe(1000, 1000, now)
+    for now in range(5, 15):
+        assert not seen.memory.observe(20, 1000, now)
+    assert seen.memory.observe(20, 1000, 15.1)
+    assert (seen.collected, seen.trimmed) == (1, 1)
+    for now in range(16, 60):
+        assert not seen.memory.observe(20, 1000, now)
+    # The connections leave later than the requests, and hold memory of their own.
+    for now in range(60, 70):
+        assert not seen.memory.observe(0, 10, now)
+    assert seen.memory.observe(0, 10, 71)
+    assert seen.trimmed == 2
+
+
+def test_a_pause_in_the_load_gives_nothing_back() -> None:
+    seen = Counted()
+    for now in range(0, 60, 3):
+        seen.memory.observe(1000 if now % 2 else 0, 1000, now)
+    assert seen.trimmed == 0
+
+
+def test_a_handful_of_requests_is_not_a_burst() -> None:
+    seen = Counted()
+    seen.memory.observe(20, 20, 0)
+    for now in range(1, 60):
+        seen.memory.observe(0, 0, now)
+    assert seen.trimmed == 0
+
+
+def test_garbage_is_collected_when_nothing_runs() -> None:
+    seen = Counted()
+    seen.garbage = 1_000_000
+    seen.memory.observe(1, 1, 0)
+    assert seen.collected == 0
+    seen.memory.observe(0, 1, 1)
+    assert (seen.collected, seen.trimmed, seen.memory.collections) == (1, 0, 1)
+
+
+def test_a_replaced_snapshot_is_collected_when_nothing_runs() -> None:
+    seen = Counted()
+    seen.memory.observe(0, 0, 0)
+    seen.memory.swapped()
+    seen.memory.observe(3, 3, 1)
+    assert seen.collected == 0
+    seen.memory.observe(0, 3, 2)
+    seen.memory.observe(0, 3, 3)
+    assert seen.collected == 1
+
+
+def test_the_real_trim_works_with_glibc() -> None:
+    assert trim_memory()
