@@ -15,7 +15,7 @@ EXIT_WRONG = 2
 
 
 def check_file(path: str, out: TextIO, environ: Mapping[str, str] = os.environ) -> int:
-    """Say everything that is wrong or doubtful with a configuration file; returns the exit status (2: cannot be used)."""
+    """Say what is wrong or doubtful with a configuration file; returns the exit status (2: cannot be used)."""
     try:
         loaded = load(path, environ)
     except ConfigError as exc:
@@ -33,7 +33,8 @@ def check_file(path: str, out: TextIO, environ: Mapping[str, str] = os.environ) 
         (len(config.routes), "route"),
         (len(config.virtual_keys), "virtual key"),
     )
-    print(f"{path}: ok ({', '.join(f'{n} {what}{"s" if n != 1 else ""}' for n, what in counts)})", file=out)
+    summary = ", ".join(f"{n} {what}" if n == 1 else f"{n} {what}s" for n, what in counts)
+    print(f"{path}: ok ({summary})", file=out)
     return EXIT_OK
 
 

@@ -105,7 +105,7 @@ class _YamlReader:
 
     def _value(self, event: Any, path: Path, depth: int) -> Any:
         if self._found is not None:
-            self._found.setdefault(path, (event.start_mark.line + 1, event.start_mark.column + 1))
+            self._found.setdefault(path, self._place(event))
         before = self._nodes
         self._nodes += 1
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
@@ -143,7 +143,7 @@ class _YamlReader:
             if key in out:
                 raise self._wrong(f"{key} occurs twice in one mapping", event, (*path, key))
             if self._found is not None:
-                self._found[(*path, key)] = (event.start_mark.line + 1, event.start_mark.column + 1)
+                self._found[(*path, key)] = self._place(event)
             value = self._value(next(self._events), (*path, key) if self._found is not None else (), depth + 1)
             if key == "<<" and event.implicit[0]:
                 merged += value if isinstance(value, list) else [value]
@@ -173,9 +173,11 @@ class _YamlReader:
         return text
 
     @staticmethod
-    def _wrong(message: str, event: Any, path: Path = ()) -> _Wrong:
-        mark = event.start_mark
-        return _Wrong(message, mark.line + 1, mark.column + 1, path)
+    def _place(event: Any) -> tuple[int, int]:
+        return event.start_mark.line + 1, event.start_mark.column + 1
+
+    def _wrong(self, message: str, event: Any, path: Path = ()) -> _Wrong:
+        return _Wrong(message, *self._place(event), path)
 
 
 class _Twice(Exception):

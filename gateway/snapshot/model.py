@@ -133,6 +133,13 @@ class ServerLimits(_Base, frozen=True):
     """Per worker; 0: (RLIMIT_NOFILE - 256) / 2."""
 
 
+class ListenTls(_Base, frozen=True):
+    """TLS of the listening side: paths of PEM files."""
+
+    cert_file: str
+    key_file: str
+
+
 class Settings(_Base, frozen=True):
     retry: Retry = Retry()
     limits: ServerLimits = ServerLimits()
@@ -142,6 +149,7 @@ class Settings(_Base, frozen=True):
     trusted_proxies: tuple[str, ...] = ()
     forward_rate_limit_headers: bool = False
     demo: bool = False
+    listen_tls: ListenTls | None = None
 
 
 class Ruleset(_Base, frozen=True):

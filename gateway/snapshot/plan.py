@@ -25,6 +25,7 @@ from gateway.config.schema import (
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
 from gateway.snapshot.model import (
+    ListenTls,
     Provider,
     ProviderKey,
     Retry,
@@ -344,4 +345,9 @@ def _settings(config: Config) -> Settings:
         metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
         trusted_proxies=tuple(config.server.trusted_proxies),
         forward_rate_limit_headers=config.server.forward_rate_limit_headers,
+        listen_tls=(
+            ListenTls(cert_file=str(config.server.tls.cert), key_file=str(config.server.tls.key))
+            if config.server.tls is not None
+            else None
+        ),
     )

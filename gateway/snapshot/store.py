@@ -173,15 +173,15 @@ def _read_keys(path: str) -> Keys:
     return Keys(bytes.fromhex(match[1].decode()), bytes.fromhex(match[2].decode()))
 
 
-def sealed_entities(path: str) -> int:
-    """How many entities of the sealed plan came from the database: read without deciphering, 0 when there is no such
-    file. A start that has none to take over need not open it."""
+def sealed_head(path: str) -> tuple[int, int]:
+    """(entities that came from the database, version) of the sealed plan, read without deciphering; (0, 0) when there
+    is no such file. A start that has no such entity to take over need not open it."""
     try:
         with open(path, "rb") as file:
             head = file.read(SEALED_HEADER.size)
     except OSError:
-        return 0
+        return 0, 0
     if len(head) < SEALED_HEADER.size:
-        return 0
-    magic, entities, _, _ = SEALED_HEADER.unpack(head)
-    return int(entities) if magic == SEALED_MAGIC else 0
+        return 0, 0
+    magic, entities, version, _ = SEALED_HEADER.unpack(head)
+    return (entities, version) if magic == SEALED_MAGIC else (0, 0)

@@ -1,0 +1,134 @@
+"""The first snapshot: file checked, combined with what the database last contributed, written; then this process ends.
+
+It imports msgspec and the YAML reader, nothing heavier: the first request waits for it. The control process makes every
+later snapshot with the same ``make``.
+
+A file with a mistake never starts the gateway, not even when a sealed copy of an earlier configuration exists: an
+operator who changed the file must not be served by the old one unawares. ``MICROGATE_LAST_GOOD=1`` asks for exactly
+that. A running gateway keeps its configuration when a changed file is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from _speedups._bucket import Arena
+from gateway.config.loader import Loaded, load
+from gateway.config.problems import ConfigError
+from gateway.config.schema import Config
+from gateway.processes.context import BootOptions
+from gateway.processes.paths import Paths
+from gateway.snapshot import store
+from gateway.snapshot.build import Built, provision, release
+from gateway.snapshot.model import Snapshot
+from gateway.snapshot.plan import Plan, combine, plan, with_demo
+from gateway.snapshot.store import Keys, StoreError
+
+LAST_GOOD = "MICROGATE_LAST_GOOD"
+"""Environment variable: 1 starts from the sealed copy when the file cannot be used."""
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A snapshot that can be published, and what it was made from."""
+
+    built: Built
+    plan: Plan
+    """To be sealed once the workers have confirmed the snapshot."""
+    config: Config | None
+    """None when it was made from the sealed copy."""
+    warnings: tuple[str, ...] = ()
+
+
+def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.environ) -> int:
+    """Write the first snapshot and its table and point ``paths.current`` at it.
+
+    Returns 0, or the exit status after saying on stderr what is wrong: 2 for a configuration that cannot be used, 1
+    for a directory, key file or arena that cannot.
+    """
+    try:
+        arena = Arena.attach(paths.arena)
+        try:
+            previous = store.current(paths)
+            if previous is not None:
+                # No worker serves from it, so rule sets are numbered anew.
+                previous = msgspec.structs.replace(previous, rulesets=())
+            made = make(options, paths, arena, previous, environ)
+            store.publish(paths, made.built.snapshot)
+            store.remove_old(paths, (made.built.snapshot,))
+            release(arena, made.built.retired)
+        finally:
+            arena.close()
+    except ConfigError as exc:
+        for problem in exc.problems:
+            print(f"microgate: {problem.render(exc.source)}", file=sys.stderr)
+        if store.sealed_head(paths.sealed)[1]:
+            print(f"microgate: {LAST_GOOD}=1 starts from the configuration that last worked", file=sys.stderr)
+        return EXIT_CONFIG
+    except (StoreError, OSError, ValueError) as exc:
+        print(f"microgate: cannot prepare the configuration: {exc}", file=sys.stderr)
+        return EXIT_FAILED
+    for warning in made.warnings:
+        print(f"microgate: {warning}", file=sys.stderr)
+    return 0
+
+
+def make(
+    options: BootOptions,
+    paths: Paths,
+    arena: Arena,
+    previous: Snapshot | None,
+    environ: Mapping[str, str] = os.environ,
+) -> Made:
+    """Read the file, add the demo and what the sealed copy has from the database, give everything its slots and table.
+
+    Nothing is published. Raises ConfigError, StoreError or OSError; then nothing has changed for the workers.
+    """
+    keys = store.load_or_create_keys(paths.key_file)
+    entities, sealed_version = store.sealed_head(paths.sealed)
+    warnings: list[str] = []
+    loaded: Loaded | None = None
+    try:
+        loaded = load(options.config_file, environ) if options.config_file is not None else Loaded(Config(), "")
+    except ConfigError:
+        if environ.get(LAST_GOOD) != "1" or not sealed_version:
+            raise
+        whole = _unseal(paths, keys)
+        warnings.append(
+            f"warning: {options.config_file} cannot be used; starting from the configuration that last worked, as "
+            f"{LAST_GOOD}=1 asks. `microgate check {options.config_file}` says what is wrong"
+        )
+    else:
+        warnings += [problem.render(loaded.source) for problem in loaded.warnings]
+        whole = plan(loaded.config, keys.pepper)
+        if entities:
+            whole = combine(whole, _unseal(paths, keys))
+    if options.demo:
+        whole = with_demo(whole, paths.demo_socket, options.demo_key, keys.pepper)
+    version = max(previous.version if previous is not None else 0, sealed_version) + 1
+    built = provision(
+        whole,
+        pepper=keys.pepper,
+        paths=paths,
+        arena=arena,
+        version=version,
+        created_ns=time.time_ns(),
+        previous=previous,
+    )
+    return Made(built, whole, loaded.config if loaded is not None else None, tuple(warnings))
+
+
+def _unseal(paths: Paths, keys: Keys) -> Plan:
+    # Here and not above: cryptography takes longer to import than the rest of a start.
+    from gateway.snapshot.sealing import unseal  # noqa: PLC0415
+
+    return unseal(paths.sealed, keys.sealing)[0]

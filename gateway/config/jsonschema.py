@@ -1,0 +1,42 @@
+"""The configuration's JSON Schema (draft 2020-12), made from the same types that read the file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from gateway.config.references import Secret, Text
+from gateway.config.schema import Config
+from gateway.config.units import DURATION_PATTERN, SIZE_PATTERN, Duration, Size
+
+SCHEMA_ID = "urn:microgate:config"
+
+
+def schema() -> dict[str, Any]:
+    """As plain values, ready for ``json.dumps``."""
+    made = msgspec.json.schema(Config, schema_hook=_custom)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **made}
+
+
+def schema_text() -> str:
+    return json.dumps(schema(), indent=2, ensure_ascii=False)
+
+
+def _custom(kind: type) -> dict[str, Any]:
+    if kind is Duration:
+        return {
+            "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": DURATION_PATTERN}],
+            "examples": ["250ms", "30s", "5m"],
+        }
+    if kind is Size:
+        return {
+            "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SIZE_PATTERN}],
+            "examples": ["64KiB", "32MiB"],
+        }
+    if kind is Secret:
+        return {"type": "string", "examples": ["env.API_KEY", "file.secrets/key"]}
+    if kind is Text:
+        return {"type": "string"}
+    raise NotImplementedError(kind)
