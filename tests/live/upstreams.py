@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import uvloop
 
@@ -163,6 +163,7 @@ class Upstream:
         keep: bool = True,
         greeting: Iterable[Step] = (),
         read_at_most: int | None = None,
+        early: Callable[[bytes], Iterable[Step] | None] | None = None,
     ) -> None:
         self.script = script
         self.greeting = list(greeting)
@@ -170,6 +171,8 @@ class Upstream:
         """Whether received requests are kept (long runs only count them)."""
         self.read_at_most = read_at_most
         """Stop reading a connection after so many bytes."""
+        self.early = early
+        """Asked with each head before its body is read: steps answer at once, and nothing more is read."""
         self.requests: list[Received] = []
         self.visits: list[Visit] = []
         self.served = 0
@@ -183,7 +186,7 @@ class Upstream:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Upstream:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait()
         return self
@@ -269,6 +272,12 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         self.visit.received_bytes += len(data)
+        if self.server.early is not None and self.task is None and b"\r\n\r\n" in self.buffer:
+            steps = self.server.early(bytes(self.buffer[: self.buffer.index(b"\r\n\r\n") + 4]))
+            if steps is not None:
+                self.transport.pause_reading()
+                self._start(steps)
+                return
         while (request := self._cut()) is not None:
             self.server.served += 1
             self.visit.requests += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ class AnswerReader:
         fields = []
         for line in lines[1:]:
             name, colon, value = line.partition(b":")
-            if not colon or not name or name != name.strip() or any(c < 32 and c != 9 or c == 127 for c in value):
+            if not colon or not name or name != name.strip() or any((c < 32 and c != 9) or c == 127 for c in value):
                 raise ValueError(f"bad header line {line!r}")
             fields.append((name.decode("ascii").lower(), value.strip().decode("latin-1")))
         answer = Answer(int(rest[:3]), fields, head=head)
@@ -182,7 +183,7 @@ def split_whole(raw: bytes) -> list[bytes]:
 def split_at(raw: bytes, points: Iterable[int]) -> list[bytes]:
     """``raw`` cut at these offsets."""
     edges = sorted({0, len(raw), *(p for p in points if 0 < p < len(raw))})
-    return [raw[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [raw[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def split_bytes(raw: bytes, most: int = 4096) -> list[bytes]:
