@@ -1,0 +1,157 @@
+"""What all requests of one worker share. One instance a worker; nothing here is per request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from _speedups._bucket import ArenaWorker, Record, RingWriter
+from _speedups._scan import HeaderFilter, HeadScan, JsonScan
+from gateway.server.deadlines import Wheel
+from gateway.serving import Principal, Upstream, View
+from gateway.snapshot.model import ServerLimits
+from providers.headers import REQUEST_ALLOW, REQUEST_PREFIXES, RESPONSE_DROP, RESPONSE_DROP_PREFIXES
+
+if TYPE_CHECKING:
+    from gateway.snapshot.keytable import KeyTable
+
+CREDENTIALS_KEPT = 100_000
+"""Credentials remembered with their principal. One entry takes about 300 bytes."""
+REFUSALS_KEPT = 4_096
+"""Unknown credentials remembered, so that a storm of one bad key costs a dictionary look-up each (D7)."""
+
+
+class Core:
+    """The worker's data plane: its view, scratch objects, trail and clocks."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        view: View,
+        table: KeyTable | None,
+        arena: ArenaWorker | None,
+        ring: RingWriter | None,
+        worker: int = 0,
+    ) -> None:
+        self.loop = loop
+        self.worker = worker
+        self.wheel = Wheel(monotonic_ns())
+        self.arena = arena
+        self.ring = ring
+        self.record = Record()
+        self.json = JsonScan()
+        self.request_head = HeadScan()
+        self.answer_head = HeadScan()
+        self.request_filter = HeaderFilter(REQUEST_ALLOW, REQUEST_PREFIXES, keep=True)
+        self.answer_filter = HeaderFilter(RESPONSE_DROP, RESPONSE_DROP_PREFIXES, keep=False)
+        self.principals: dict[bytes, Principal] = {}
+        self.refused: dict[bytes, int] = {}
+        self.connections: set[Any] = set()
+        self.max_connections = 1 << 30
+        self.in_flight = 0
+        self.refused_connections = 0
+        self.draining = False
+        self.ready = True
+        self.not_ready_why = ""
+        # Set once by gateway.runtime: the phases that callbacks lead back to.
+        self.attempts: Any = None
+        self.end_locally: Any = None
+        self.fault: Any = None
+        self.control: Upstream | None = None
+        self.metrics_token_sha256 = ""
+        self.admin_token = b""
+        self.read_buffer = bytearray(65536)
+        self.read_view = memoryview(self.read_buffer)
+        self.id_prefix = os.urandom(10).hex().encode()
+        self.id_counter = 0
+        self.adopt(view, table)
+
+    def adopt(self, view: View, table: KeyTable | None) -> None:
+        """Serve from ``view`` from the next request on; requests under way keep the view they began with."""
+        self.view = view
+        self.table = table
+        self.principals = {}
+        self.refused = {}
+        self.bound(view.snapshot.settings.limits)
+
+    def bound(self, limits: ServerLimits) -> None:
+        self.header_bytes = limits.header_bytes
+        self.target_bytes = limits.target_bytes
+        self.json_body_bytes = limits.json_body_bytes
+        self.binary_hold_bytes = limits.binary_hold_bytes
+        self.binary_body_bytes = limits.binary_body_bytes
+        self.header_timeout_ns = int(limits.header_timeout * 1e9)
+        self.body_timeout_ns = int(limits.body_timeout * 1e9)
+        self.body_min_rate = limits.body_min_rate
+        self.body_grace_ns = int(limits.body_grace * 1e9)
+        self.keepalive_ns = int(limits.keepalive_timeout * 1e9)
+        self.keepalive_age_ns = int(limits.keepalive_max_age * 1e9)
+        self.write_timeout_ns = int(limits.write_timeout * 1e9)
+
+    def next_id(self) -> bytes:
+        """A request id: 32 hexadecimal digits, unique over workers and restarts (80 random bits a worker life, a counter)."""
+        self.id_counter += 1
+        return b"%b%012x" % (self.id_prefix, self.id_counter)
+
+    def principal_of(self, credential: bytes) -> Principal | None:
+        """Who this credential belongs to; None when it is unknown, disabled or revoked.
+
+        The whole credential is the key of the look-up (never a prefix), and a remembered principal counts only while its
+        row is unchanged, so a revocation is in force at the next request.
+        """
+        table = self.table
+        if table is None:
+            return None
+        found = self.principals.get(credential)
+        if found is not None:
+            if table.seq(found.row) == found.seq:
+                return found
+            del self.principals[credential]
+        if credential in self.refused:
+            return None
+        principal = self.look_up(credential, table)
+        if principal is None:
+            if len(self.refused) >= REFUSALS_KEPT:
+                self.refused.clear()
+            self.refused[credential] = 1
+            return None
+        if len(self.principals) >= CREDENTIALS_KEPT:
+            self.principals.clear()
+        self.principals[credential] = principal
+        return principal
+
+    def look_up(self, credential: bytes, table: KeyTable) -> Principal | None:
+        from gateway.snapshot.digest import key_digest
+
+        row = table.find(key_digest(self.view.snapshot.pepper, credential))
+        if row < 0:
+            return None
+        found = table.row(row)
+        if not found.enabled:
+            return None
+        return Principal(
+            row,
+            found.seq,
+            found.id_hash,
+            found.flags,
+            found.ruleset,
+            list(found.limits),
+            found.stateful,
+            found.expires_s,
+        )
+
+    def close_idle(self) -> None:
+        """Close the connections on which nothing is under way."""
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+    def cut_all(self) -> None:
+        """End what still runs, with an error where one can be told."""
+        for connection in list(self.connections):
+            connection.cut_off()
+
+    def sweep(self) -> None:
+        """Every 100 ms: deadlines."""
+        self.wheel.sweep(monotonic_ns())

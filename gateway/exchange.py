@@ -1,0 +1,200 @@
+"""One request and its answer, from the first byte read to the record written.
+
+The object carries values forward through the phases; it decides nothing. The three small base classes are the seams
+between the layers, so that server, phases and upstream need not know each other's modules.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from gateway.server.deadlines import Timed
+
+if TYPE_CHECKING:
+    from _speedups._scan import StreamScan, UsageScan
+    from gateway.errors import GatewayError, Response
+    from gateway.core import Core
+    from gateway.serving import Plan, Principal, Resolution, Target, View
+    from gateway.server.routes import RouteEntry
+
+
+class Caller(Timed):
+    """The connection that waits for the answer."""
+
+    def peer(self) -> str:
+        """Address of the peer; never taken from a header."""
+        raise NotImplementedError
+
+    def answer(self, data: bytes) -> None:
+        """Write ``data``; nothing happens once the caller is gone."""
+        raise NotImplementedError
+
+    def answered(self, x: Exchange, reusable: bool) -> None:
+        """The answer is complete (``reusable``) or can't be completed: the connection is to be closed."""
+        raise NotImplementedError
+
+    def respond(self, x: Exchange, response: Response) -> None:
+        """Write an answer of the gateway's own, whole."""
+        raise NotImplementedError
+
+    def hold_body(self) -> None:
+        """Stop reading a request body that streams through: the provider is slow."""
+        raise NotImplementedError
+
+    def release_body(self) -> None:
+        raise NotImplementedError
+
+
+class Link(Timed):
+    """The connection to a provider that carries an attempt."""
+
+    def reused(self) -> bool:
+        """Whether it has served an exchange before this one."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Stop reading the answer: the caller is slow."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Give the attempt up; the connection is closed, nobody is told."""
+        raise NotImplementedError
+
+    def upload(self, data: bytes, last: bool) -> None:
+        """More of a request body that is streamed through."""
+        raise NotImplementedError
+
+
+class Attempts:
+    """Who is told how an attempt goes: ``gateway.phases.forward``."""
+
+    def received(self, x: Exchange, link: Link, data: bytes, complete: bool) -> None:
+        """Body bytes of the answer whose head stands in ``x``; the last ones when ``complete``."""
+        raise NotImplementedError
+
+    def broken(self, x: Exchange, link: Link, kind: int, message: str, answered: bool) -> None:
+        """The connection failed before the answer was complete; ``answered``: some byte of it had come."""
+        raise NotImplementedError
+
+    def connected(self, x: Exchange, link: Link) -> None:
+        """A connection that ``x`` has waited for is there."""
+        raise NotImplementedError
+
+    def unreachable(self, x: Exchange, kind: int, message: str) -> None:
+        """The connection that ``x`` has waited for could not be made."""
+        raise NotImplementedError
+
+    def caller_gone(self, x: Exchange) -> None:
+        """The caller closed its connection."""
+        raise NotImplementedError
+
+    def drain_cut(self, x: Exchange) -> None:
+        """The worker's drain time is over."""
+        raise NotImplementedError
+
+
+class Exchange:
+    """One request; see the table in ARCHITECTURE.md for who fills which part."""
+
+    def __init__(self, caller: Caller, core: Core, started_ns: int) -> None:
+        self.caller: Caller | None = caller
+        self.core = core
+        self.view: View = core.view
+        # What arrived
+        self.started_ns = started_ns
+        self.complete_ns = 0
+        self.method = b""
+        self.path = b""
+        self.query = b""
+        self.head = b""
+        self.body = b""
+        self.body_length = -1
+        self.uploading = False
+        self.content_type = b""
+        self.http10 = False
+        self.keep_alive = True
+        self.head_only = False
+        self.reused = False
+        self.route: RouteEntry | None = None
+        self.operation = 0
+        self.dialect = 0
+        self.request_id = b""
+        # Who asks, and for what
+        self.principal: Principal | None = None
+        self.model = ""
+        self.model_start = -1
+        self.model_end = -1
+        self.stream = False
+        self.include_usage = -1
+        self.options_start = -1
+        self.options_end = -1
+        self.close = -1
+        self.empty = False
+        self.max_tokens = -1
+        self.multipart = False
+        self.stateful = False
+        self.reservation = -1
+        # Where to
+        self.resolution: Resolution | None = None
+        self.targets: list[Target] = []
+        self.target_index = 0
+        self.target: Target | None = None
+        self.plan: Plan | None = None
+        self.key = -1
+        self.tried_keys = 0
+        self.attempt = 0
+        self.repeated = False
+        self.link: Link | None = None
+        self.hide_usage = False
+        self.usage_spliced = False
+        self.waiting: Any = None
+        self.admin_method = b""
+        # The answer
+        self.status = 0
+        self.answer_head = b""
+        self.answer_length = -1
+        self.answer_type = b""
+        self.answer_encoding = b""
+        self.head_sent = False
+        self.chunked = False
+        self.mode = 0
+        self.held: list[bytes] = []
+        self.held_bytes = 0
+        self.scan: StreamScan | None = None
+        self.usage: UsageScan | None = None
+        self.caller_paused = False
+        # The trail
+        self.running = False
+        self.ended = False
+        self.asked_ns = 0
+        self.sent_ns = 0
+        self.first_byte_ns = 0
+        self.last_byte_ns = 0
+        self.done_ns = 0
+        self.queue_ns = 0
+        self.dial_ns = 0
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.chunks = 0
+        self.sent_status = 0
+        self.outcome = 0
+        self.error_kind = 0
+        self.flags = 0
+        self.answer_deadline_ns = 0
+
+    def overhead_us(self, now_ns: int) -> int:
+        """The gateway's own time so far, in microseconds: request complete -> written upstream, and since the answer's
+        last byte (or head) came."""
+        own = self.sent_ns - self.complete_ns - self.dial_ns
+        if self.last_byte_ns:
+            own += now_ns - self.last_byte_ns
+        return own // 1000 if own > 0 else 0
+
+
+def now() -> int:
+    """CLOCK_MONOTONIC in nanoseconds, the clock of every deadline and duration."""
+    return monotonic_ns()

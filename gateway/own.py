@@ -1,0 +1,108 @@
+"""What the gateway answers itself: health, the model list, and the way to the control process."""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from urllib.parse import unquote
+
+import orjson
+
+from gateway.errors import GatewayError, Response, refuse
+from gateway.exchange import Exchange
+from gateway.phases.authenticate import credential_of
+from gateway.serving import Target, View, matches
+from gateway.server.routes import METRICS
+from providers.operations import Operation
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1", "unix"})
+
+
+def serve(x: Exchange) -> Response | None:
+    """The answer; None when it has been asked for from the control process."""
+    if x.operation == int(Operation.MODELS):
+        return models(x)
+    if x.operation == int(Operation.ADMIN):
+        return ask_control(x)
+    if x.path == b"/readyz":
+        return ready(x)
+    return Response(200, b'{"status":"alive"}')
+
+
+def ready(x: Exchange) -> Response:
+    core = x.core
+    body = {
+        "status": "ready" if core.ready and not core.draining else "degraded",
+        "worker": core.worker,
+        "snapshot": core.view.version,
+    }
+    if core.draining:
+        body["reason"] = "draining"
+    elif not core.ready:
+        body["reason"] = core.not_ready_why
+    return Response(200 if body["status"] == "ready" else 503, orjson.dumps(body))
+
+
+def unauthorized(x: Exchange) -> Response:
+    """For paths that do not exist, told to callers without a credential: nothing is revealed about which do."""
+    response = refuse(GatewayError("unauthorized", "Send a virtual key."), x.request_id.decode())
+    response.headers = b"www-authenticate: Bearer\r\n"
+    return response
+
+
+def authenticate_operator(x: Exchange) -> Response | None:
+    """Admin paths take the operator's token; metrics take loopback or the metrics token."""
+    core = x.core
+    credential = credential_of(core.request_head)
+    entry = x.route
+    if entry is not None and entry.audience == METRICS:
+        if x.caller is not None and x.caller.peer() in LOOPBACK:
+            return None
+        expected = core.view.snapshot.settings.metrics_token_sha256
+        if expected and credential and hmac.compare_digest(sha256(credential).hexdigest(), expected):
+            return None
+    elif credential and core.admin_token and hmac.compare_digest(credential, core.admin_token):
+        return None
+    return unauthorized(x)
+
+
+def ask_control(x: Exchange) -> Response | None:
+    """Relay to the control process with the code that relays to providers."""
+    control = x.core.control
+    if control is None:
+        return refuse(GatewayError("overloaded", "The control process is not running.", source="gateway"), x.request_id.decode())
+    x.targets = [Target(control, "", 1.0)]
+    x.core.attempts.begin(x)
+    return None
+
+
+def models(x: Exchange) -> Response:
+    """``/v1/models`` from the snapshot: what this key may use, and one model by its id."""
+    entry = x.route
+    listed = list_models(x.view, 0 if x.principal is None else x.principal.ruleset)
+    if entry is None or not entry.rest:
+        return Response(200, orjson.dumps({"object": "list", "data": listed}))
+    wanted = unquote(entry.rest.decode("ascii", "replace"))
+    for model in listed:
+        if model["id"] == wanted:
+            return Response(200, orjson.dumps(model))
+    error = GatewayError("model_not_found", f"The model '{wanted[:128]}' is not known here.", param="model")
+    return refuse(error, x.request_id.decode())
+
+
+def list_models(view: View, ruleset: int) -> list[dict[str, object]]:
+    """Routes and declared models in the OpenAI list's form, cut to what the ruleset allows."""
+    rules = view.rulesets[ruleset]
+    created = view.snapshot.created_ns // 1_000_000_000
+    rows: list[dict[str, object]] = []
+    for name in view.routes:
+        if not rules.models or matches(rules.models, name):
+            rows.append({"id": name, "object": "model", "created": created, "owned_by": "microgate"})
+    for provider, upstream in view.upstreams.items():
+        if rules.providers and provider not in rules.providers:
+            continue
+        for model in dict.fromkeys((*upstream.spec.models, *upstream.spec.aliases)):
+            name = f"{provider}/{model}"
+            if not rules.models or matches(rules.models, name):
+                rows.append({"id": name, "object": "model", "created": created, "owned_by": provider})
+    return rows

@@ -1,0 +1,48 @@
+"""Who asks: one extractor for the credential, whatever header a client puts it in; a virtual key becomes a principal."""
+
+from __future__ import annotations
+
+from time import time
+
+from _speedups._scan import HeadScan
+from gateway.errors import GatewayError, Response, refuse
+from gateway.exchange import Exchange
+
+
+def credential_of(head: HeadScan) -> bytes | None:
+    """The one credential of a request: ``x-microgate-key``, else ``Authorization: Bearer``, ``x-api-key``, ``api-key`` or
+    ``x-goog-api-key``. An Authorization header of another scheme is no credential."""
+    if head.x_microgate_key is not None:
+        return head.x_microgate_key
+    authorization = head.authorization
+    if authorization is not None:
+        if authorization[:7].lower() == b"bearer ":
+            return authorization[7:].strip()
+        return None
+    if head.x_api_key is not None:
+        return head.x_api_key
+    if head.api_key is not None:
+        return head.api_key
+    return head.x_goog_api_key
+
+
+def authenticate(x: Exchange) -> Response | None:
+    """Fill ``x.principal``, or refuse with 401. The head last scanned must be this request's."""
+    core = x.core
+    credential = credential_of(core.request_head)
+    if credential:
+        principal = core.principal_of(credential)
+        if principal is not None and (principal.expires_s == 0 or time() < principal.expires_s):
+            x.principal = principal
+            return None
+        message = "The key is not known here, is switched off or has expired."
+    elif core.view.snapshot.virtual_keys == 0:
+        message = (
+            "No virtual key exists yet. Declare one under virtual_keys in microgate.yaml and start with "
+            "'microgate serve --config microgate.yaml', or try 'microgate serve --demo'."
+        )
+    else:
+        message = "Send a virtual key, for example as 'Authorization: Bearer KEY'."
+    response = refuse(GatewayError("unauthorized", message), x.request_id.decode())
+    response.headers = b"www-authenticate: Bearer\r\n"
+    return response

@@ -1,0 +1,133 @@
+"""Where to: the model's name becomes an ordered list of targets, cut to what the virtual key may use."""
+
+from __future__ import annotations
+
+from gateway.errors import GatewayError, Response, refuse
+from gateway.exchange import Exchange
+from gateway.serving import Plan, Target, Upstream
+from providers.operations import Operation
+
+PASSTHROUGH = int(Operation.PASSTHROUGH)
+STATEFUL_SEGMENTS = frozenset(
+    {
+        b"files", b"batches", b"responses", b"assistants", b"threads", b"vector_stores", b"fine_tuning", b"uploads",
+        b"containers", b"conversations", b"evals", b"organization", b"videos", b"cachedContents", b"caches", b"skills",
+    }
+)  # fmt: skip
+"""Path segments under which providers keep objects of an account; tenants may not meet there."""
+
+
+def route(x: Exchange) -> Response | None:
+    """Fill ``x.targets``; refuse an unknown model, a forbidden one, or a stateful request without a pin."""
+    entry = x.route
+    principal = x.principal
+    if entry is None or principal is None:
+        return None
+    view = x.view
+    if x.operation == PASSTHROUGH:
+        return passthrough(x)
+    if entry.stateful:
+        return pinned(x)
+    resolution = view.resolve(x.model, entry.prefix)
+    if resolution is None:
+        near = ", ".join(view.candidates(x.model))
+        hint = f" Did you mean: {near}?" if near else " No provider is configured."
+        error = GatewayError("model_not_found", f"The model '{x.model[:128]}' is not known here.{hint}", param="model")
+        return refuse(error, x.request_id.decode())
+    if not view.may_use(principal.ruleset, resolution):
+        return forbidden(x, f"This key may not use the model '{x.model[:128]}'.")
+    x.resolution = resolution
+    x.targets = view.targets_for(principal.ruleset, resolution)
+    if x.stateful:
+        return keep_to_pin(x)
+    return None
+
+
+def passthrough(x: Exchange) -> Response | None:
+    """``/passthrough/{provider}/rest``: the provider by name, the rest of the path as it stands."""
+    entry = x.route
+    principal = x.principal
+    if entry is None or principal is None:
+        return None
+    name, _, rest = entry.rest.partition(b"/")
+    upstream = x.view.upstreams.get(name.decode("ascii"))
+    rules = x.view.rulesets[principal.ruleset]
+    if upstream is None:
+        error = GatewayError("not_found", f"No provider is called '{name.decode('ascii')[:64]}'.")
+        return refuse(error, x.request_id.decode())
+    if rules.providers and upstream.name not in rules.providers:
+        return forbidden(x, f"This key may not use the provider '{upstream.name}'.")
+    if rules.models:
+        return forbidden(x, "A key that is restricted to certain models can't pass requests through.")
+    x.targets = [Target(upstream, "", 1.0)]
+    segments = frozenset(rest.split(b"/"))
+    if x.stateful or not segments.isdisjoint(STATEFUL_SEGMENTS) or x.method in (b"DELETE", b"PUT", b"PATCH"):
+        single = segments == {b"responses"} and x.method == b"POST" or segments == {b"v1", b"responses"} and x.method == b"POST"
+        if x.stateful or not single:
+            refusal = keep_to_pin(x)
+            if refusal is not None:
+                return refusal
+    return None
+
+
+def pinned(x: Exchange) -> Response | None:
+    """A stateful path: goes to the provider key the virtual key is pinned to, whatever model stands in the body."""
+    found = pin_of(x)
+    if found is None:
+        return forbidden(x, NEEDS_PIN)
+    upstream, index = found
+    entry = x.route
+    if entry is not None and entry.prefix and entry.prefix in x.view.upstreams and entry.prefix != upstream.name:
+        return forbidden(x, f"This key is pinned to the provider '{upstream.name}'.")
+    target = Target(upstream, "", 1.0)
+    target.mask = 1 << index
+    x.targets = [target]
+    return None
+
+
+def keep_to_pin(x: Exchange) -> Response | None:
+    """The body refers to an object stored at a provider: only the pinned provider key may be asked."""
+    found = pin_of(x)
+    if found is None:
+        return forbidden(x, NEEDS_PIN)
+    upstream, index = found
+    kept = [target for target in x.targets if target.upstream is upstream]
+    if not kept:
+        return forbidden(x, f"This key is pinned to the provider '{upstream.name}'.")
+    target = Target(upstream, kept[0].model, 1.0)
+    target.mask = 1 << index
+    x.targets = [target]
+    return None
+
+
+NEEDS_PIN = "Requests that refer to objects stored at a provider need a key with 'stateful: PROVIDER/KEY' in its configuration."
+
+
+def pin_of(x: Exchange) -> tuple[Upstream, int] | None:
+    principal = x.principal
+    if principal is None or principal.pin == 0:
+        return None
+    for upstream in x.view.upstreams.values():
+        if principal.pin in upstream.key_hashes:
+            return upstream, upstream.key_hashes.index(principal.pin)
+    return None
+
+
+def forbidden(x: Exchange, message: str) -> Response:
+    return refuse(GatewayError("forbidden", message), x.request_id.decode())
+
+
+def relayed_path(x: Exchange, upstream: Upstream) -> str:
+    """Path under the provider's base URL for a passed-through or stateful request, query included."""
+    entry = x.route
+    if entry is None:
+        return "/"
+    if x.operation == PASSTHROUGH:
+        path = "/" + entry.rest.partition(b"/")[2].decode("ascii")
+    else:
+        base = entry.path.removeprefix("/openai").removeprefix("/v1")
+        path = base[:-1] + entry.rest.decode("ascii") if base.endswith("*") else base
+    return path
+
+
+__all__ = ["Plan", "forbidden", "relayed_path", "route"]

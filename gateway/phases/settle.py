@@ -1,0 +1,134 @@
+"""Always, exactly once: post what was used, release what was held, write the record."""
+
+from __future__ import annotations
+
+from time import monotonic_ns, time_ns
+
+from gateway.exchange import Exchange
+from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
+
+BYTES_PER_TOKEN = 4
+ATTEMPT = int(Kind.ATTEMPT)
+EXCHANGE = int(Kind.EXCHANGE)
+CLIENT_ABORT = int(Outcome.CLIENT_ABORT)
+FROM_PROVIDER = int(UsageSource.PROVIDER)
+ESTIMATED = int(UsageSource.ESTIMATE)
+SUSPICIOUS = int(Flags.SUSPICIOUS_USAGE)
+KEEPALIVE = int(Flags.KEEPALIVE)
+
+
+def settle(x: Exchange, outcome: int) -> None:
+    """Close the books of ``x``; later calls do nothing."""
+    if x.ended:
+        return
+    x.ended = True
+    core = x.core
+    if x.running:
+        core.in_flight -= 1
+    x.outcome = outcome
+    x.done_ns = monotonic_ns()
+    usage = x.usage
+    prompt = completion = -1
+    source = 0
+    if usage is not None and usage.found:
+        prompt, completion = usage.prompt, usage.completion
+        source = FROM_PROVIDER
+        if usage.suspicious:
+            x.flags |= SUSPICIOUS
+    elif x.attempt and x.response_bytes and x.status < 400:
+        # The provider did not say: sizes stand in, and the record says that they do.
+        prompt = len(x.body) // BYTES_PER_TOKEN
+        completion = x.scan.content_events if x.scan is not None else x.response_bytes // BYTES_PER_TOKEN
+        source = ESTIMATED
+    if x.reservation >= 0 and core.arena is not None:
+        tokens = (prompt if prompt > 0 else 0) + (completion if completion > 0 else 0)
+        core.arena.settle(x.reservation, 1 if x.attempt else 0, tokens, 0, x.done_ns)
+        x.reservation = -1
+    entry = x.route
+    if entry is not None and entry.metered and core.ring is not None:
+        write(x, EXCHANGE, prompt, completion, source)
+
+
+def write_attempt(x: Exchange, outcome: int, error_kind: int) -> None:
+    """The record of an attempt that another one follows; the last attempt stands in the exchange's own record."""
+    if x.core.ring is None or x.route is None or not x.route.metered:
+        return
+    kept = x.outcome, x.error_kind
+    x.outcome = outcome
+    x.error_kind = error_kind
+    x.done_ns = monotonic_ns()
+    write(x, ATTEMPT, -1, -1, 0)
+    x.outcome, x.error_kind = kept
+
+
+def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> None:
+    core = x.core
+    r = core.record
+    r.clear()
+    r.kind = kind
+    r.schema = SCHEMA
+    r.flags = x.flags | (KEEPALIVE if x.reused else 0)
+    r.request_id = bytes.fromhex(x.request_id.decode())
+    r.started_ns = time_ns() - (x.done_ns - x.started_ns)
+    r.snapshot = x.view.version
+    principal = x.principal
+    if principal is not None:
+        r.virtual_key = principal.id_hash
+    target = x.target
+    if target is not None:
+        upstream = target.upstream
+        r.provider = upstream.id_hash
+        if x.key >= 0:
+            r.provider_key = upstream.key_hashes[x.key]
+        r.target_model = target.model_bytes[:96]
+        plan = x.plan
+        if plan is not None:
+            r.target_dialect = plan.dialect
+    resolution = x.resolution
+    if resolution is not None:
+        r.route = resolution.route_hash
+    r.operation = x.operation
+    r.dialect = x.dialect
+    r.status = x.sent_status if kind == EXCHANGE else x.status
+    r.attempt = x.attempt
+    r.attempts = x.attempt
+    r.stream = 1 if x.scan is not None else 0
+    r.outcome = x.outcome
+    r.error_kind = x.error_kind
+    r.usage_source = source
+    if prompt >= 0:
+        r.prompt_tokens = prompt
+    if completion >= 0:
+        r.completion_tokens = completion
+    usage = x.usage
+    if source == FROM_PROVIDER and usage is not None:
+        r.cached_tokens = usage.cached if usage.cached > 0 else 0
+        r.cache_write_tokens = usage.cache_write if usage.cache_write > 0 else 0
+        r.reasoning_tokens = usage.reasoning if usage.reasoning > 0 else 0
+        r.audio_in_tokens = usage.audio_in if usage.audio_in > 0 else 0
+        r.audio_out_tokens = usage.audio_out if usage.audio_out > 0 else 0
+    r.total_us = micros(x.done_ns - x.started_ns)
+    r.queue_us = micros(x.dial_ns)
+    if x.sent_ns:
+        own = x.sent_ns - x.complete_ns - x.dial_ns
+        if x.last_byte_ns:
+            own += x.done_ns - x.last_byte_ns
+            r.upstream_us = micros(x.last_byte_ns - x.sent_ns)
+        if own > 0:
+            r.gateway_us = micros(own)
+        if x.first_byte_ns:
+            r.ttft_us = micros(x.first_byte_ns - x.sent_ns)
+    elif x.complete_ns:
+        r.gateway_us = micros(x.done_ns - x.complete_ns)
+    r.request_bytes = x.request_bytes if x.request_bytes else len(x.body)
+    r.response_bytes = x.response_bytes
+    r.chunks = x.chunks
+    if x.model:
+        r.model = x.model.encode("utf-8", "replace")[:96]
+    core.ring.push(r)
+
+
+def micros(ns: int) -> int:
+    """Nanoseconds to microseconds within the 32 bits a record has for them (71 minutes)."""
+    us = ns // 1000
+    return 0 if us < 0 else us if us < 0xFFFFFFFF else 0xFFFFFFFF

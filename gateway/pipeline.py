@@ -1,0 +1,173 @@
+"""The phases of a request, in order.
+
+A phase is a function of the exchange. It returns None (go on), a ``Response`` (the end) or an awaitable (awaited, then its
+result counts); only what really waits costs a task. Hooks stand between the phases and cost one test when there are none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic_ns
+from typing import Any
+
+from gateway import own
+from gateway.errors import GatewayError, Response, refuse
+from gateway.exchange import Exchange
+from gateway.phases.admit import admit
+from gateway.phases.authenticate import authenticate
+from gateway.phases.forward import forward
+from gateway.phases.lookup import lookup
+from gateway.phases.parse import parse
+from gateway.phases.route import route
+from gateway.phases.settle import settle
+from gateway.records import Outcome
+from gateway.server.routes import DATA, PUBLIC, find
+from providers.operations import Operation
+
+log = logging.getLogger("microgate")
+
+PARSED, ADMITTED, LOOKED_UP, ROUTED = 1, 2, 3, 4
+
+Hook = Callable[[Exchange], Any]
+HOOKS: dict[str, list[Hook]] = {"parsed": [], "routed": [], "settled": []}
+"""Where plugins step in (none are loaded yet): after parsing, before the first attempt, after the record."""
+
+
+def open(x: Exchange) -> Response | None:
+    """At a whole head, before the body: the route, and who asks. A ``Response`` turns the request away."""
+    entry = find(x.path)
+    x.route = entry
+    if entry is None:
+        if authenticate(x) is None:
+            error = GatewayError("not_found", "No such path here. Paths are listed under /docs.")
+            return refuse(error, x.request_id.decode())
+        return own.unauthorized(x)
+    x.operation = entry.operation
+    x.dialect = entry.dialect
+    refusal = None
+    if entry.audience != PUBLIC:
+        refusal = authenticate(x) if entry.audience == DATA else own.authenticate_operator(x)
+        if refusal is not None:
+            return refusal
+    if x.method not in entry.methods:
+        allowed = b", ".join(sorted(entry.methods))
+        error = GatewayError("method_not_allowed", "This path does not take this method.")
+        response = refuse(error, x.request_id.decode())
+        response.headers += b"allow: " + allowed + b"\r\n"
+        return response
+    return None
+
+
+def run(x: Exchange) -> None:
+    """A whole request (or the held part of a large one): every phase until it is answered or under way."""
+    x.complete_ns = monotonic_ns()
+    x.core.in_flight += 1
+    x.running = True
+    try:
+        proceed(x, 0)
+    except Exception as error:
+        fault(x, error)
+
+
+def proceed(x: Exchange, done: int) -> None:
+    """The phases after the ``done`` first."""
+    result: Any = None
+    if done == 0:
+        operation = x.operation
+        if operation == 0 or operation == 12 or operation == 18:
+            result = own.serve(x)
+            if result is not None:
+                end_locally(x, result)
+            return
+        result = parse(x)
+        if result is not None:
+            finish(x, result, PARSED)
+            return
+        if HOOKS["parsed"]:
+            run_hooks("parsed", x)
+    if done < ADMITTED:
+        result = admit(x)
+        if result is not None:
+            finish(x, result, ADMITTED)
+            return
+    if done < LOOKED_UP:
+        result = lookup(x)
+        if result is not None:
+            finish(x, result, LOOKED_UP)
+            return
+    if done < ROUTED:
+        result = route(x)
+        if result is not None:
+            finish(x, result, ROUTED)
+            return
+        if HOOKS["routed"]:
+            run_hooks("routed", x)
+    result = forward(x)
+    if result is not None:
+        end_locally(x, result)
+
+
+def finish(x: Exchange, result: Response | Awaitable[Response | None], phase: int) -> None:
+    if isinstance(result, Response):
+        end_locally(x, result)
+    else:
+        x.core.loop.create_task(resume(x, result, phase))
+
+
+async def resume(x: Exchange, result: Awaitable[Response | None], phase: int) -> None:
+    """The rest of a request whose phase had to wait."""
+    try:
+        response = await result
+        if x.ended:
+            return
+        if response is not None:
+            end_locally(x, response)
+        else:
+            proceed(x, phase)
+    except Exception as error:
+        fault(x, error)
+
+
+def run_hooks(point: str, x: Exchange) -> None:
+    for hook in HOOKS[point]:
+        hook(x)
+
+
+def end_locally(x: Exchange, response: Response) -> None:
+    """Answer with ``response`` and close the books."""
+    if x.ended:
+        return
+    error = response.error
+    if error is not None:
+        x.error_kind = int(error.record)
+        outcome = Outcome.INTERNAL if error.kind == "internal" else Outcome.REFUSED
+        if error.source == "provider":
+            outcome = Outcome.UNREACHABLE
+    else:
+        outcome = Outcome.OK
+    x.sent_status = response.status
+    x.response_bytes = len(response.body)
+    settle(x, int(outcome))
+    caller = x.caller
+    if caller is not None:
+        caller.respond(x, response)
+
+
+def fault(x: Exchange, error: BaseException) -> None:
+    """A bug of ours: logged with the id that the caller is shown, answered once, never half-way."""
+    request_id = x.request_id.decode()
+    log.error("request %s failed inside the gateway", request_id, exc_info=error)
+    if x.ended:
+        return
+    if x.link is not None:
+        x.link.cancel()
+    if x.head_sent:
+        settle(x, int(Outcome.INTERNAL))
+        if x.caller is not None:
+            x.caller.answered(x, False)
+        return
+    end_locally(x, refuse(GatewayError("internal", "The gateway failed on this request.", source="gateway"), request_id))
+
+
+MODELS = int(Operation.MODELS)

@@ -1,0 +1,140 @@
+"""The answer on its way back: bytes as they come, usage taken on the way by, and a truthful end."""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+
+from gateway.exchange import Exchange
+from gateway.phases.settle import settle
+from gateway.records import ErrorKind, Outcome
+from gateway.server.response import connection_field, status_line
+from gateway.server.sse import error_event
+
+CLEAN = 0
+TRUNCATED = 1
+
+
+def head_of(x: Exchange, length: int) -> bytes:
+    """Head of the answer to the caller; ``length`` -1: sent in chunks, or to the close under HTTP/1.0."""
+    core = x.core
+    if length >= 0:
+        framing = b"content-length: %d\r\n" % length
+    elif x.http10:
+        framing = b""
+        x.keep_alive = False
+    else:
+        framing = b"transfer-encoding: chunked\r\n"
+        x.chunked = True
+    target = x.target
+    return b"%b%bx-microgate-request-id: %b\r\n%bx-microgate-attempts: %d\r\nx-microgate-overhead-us: %d\r\n%b%b\r\n" % (
+        status_line(x.status),
+        core.answer_filter.copy(x.answer_head),
+        x.request_id,
+        b"" if target is None else target.labels,
+        x.attempt,
+        x.overhead_us(monotonic_ns()),
+        framing,
+        connection_field(x.http10, x.keep_alive and not core.draining),
+    )
+
+
+def whole(x: Exchange, body: bytes) -> None:
+    """A complete answer: head and body in one write."""
+    caller = x.caller
+    x.sent_status = x.status
+    x.head_sent = True
+    if x.status == 204 or x.status == 304:
+        data = head_of(x, 0).replace(b"content-length: 0\r\n", b"")
+    elif x.head_only:
+        # The answer to HEAD states the length that GET would have (RFC 9110 9.3.2).
+        data = head_of(x, x.answer_length if x.answer_length >= 0 else len(body))
+    else:
+        data = head_of(x, len(body)) + body
+    if caller is not None:
+        caller.answer(data)
+    settle(x, outcome_of(x))
+    if caller is not None:
+        caller.answered(x, True)
+
+
+def outcome_of(x: Exchange) -> int:
+    return int(Outcome.OK if x.status < 400 else Outcome.UPSTREAM_ERROR)
+
+
+def piece(x: Exchange, data: bytes, complete: bool) -> None:
+    """Part of an answer that is relayed as it comes."""
+    scan = x.scan
+    verdict = CLEAN
+    if scan is not None:
+        if data:
+            data = scan.feed(data)
+        if complete:
+            tail = scan.flush()
+            if tail:
+                data = data + tail
+            verdict = scan.verdict()
+    elif x.usage is not None:
+        x.usage.feed(data)
+    out = data
+    if not x.head_sent:
+        x.head_sent = True
+        x.sent_status = x.status
+        head = head_of(x, x.answer_length if scan is None else -1)
+        out = head + (b"%x\r\n%b\r\n" % (len(data), data) if x.chunked and data else data)
+    elif x.chunked and data:
+        out = b"%x\r\n%b\r\n" % (len(data), data)
+    caller = x.caller
+    if complete and verdict == TRUNCATED:
+        if caller is not None and out:
+            caller.answer(out)
+        cut(x, int(ErrorKind.RESET), "The provider ended the stream before its end.")
+        return
+    if complete and x.chunked:
+        out = out + b"0\r\n\r\n"
+    if out:
+        x.chunks += 1
+        if caller is not None:
+            caller.answer(out)
+    if complete:
+        settle(x, outcome_of(x) if scan is None or not scan.failed else int(Outcome.FAILED_STREAM))
+        if caller is not None:
+            caller.answered(x, True)
+
+
+def cut(x: Exchange, kind: int, message: str) -> None:
+    """The answer broke off after its head was sent: say so in the stream, and never end it cleanly."""
+    caller = x.caller
+    x.error_kind = kind
+    timed_out = kind in (ErrorKind.TIMEOUT_IDLE, ErrorKind.TIMEOUT_TOTAL)
+    if caller is not None and x.scan is not None:
+        event = error_event(x.dialect, message, x.request_id.decode())
+        caller.answer(b"%x\r\n%b\r\n" % (len(event), event) if x.chunked else event)
+    settle(x, int(Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED))
+    if caller is not None:
+        caller.answered(x, False)
+
+
+def begin(x: Exchange, data: bytes, complete: bool) -> None:
+    """The first bytes of a stream, already scanned while they were held."""
+    scan = x.scan
+    x.head_sent = True
+    x.sent_status = x.status
+    head = head_of(x, -1)
+    caller = x.caller
+    out = head + (b"%x\r\n%b\r\n" % (len(data), data) if x.chunked and data else data)
+    x.chunks += 1
+    if not complete:
+        if caller is not None:
+            caller.answer(out)
+        return
+    verdict = CLEAN if scan is None else scan.verdict()
+    if verdict == TRUNCATED:
+        if caller is not None:
+            caller.answer(out)
+        cut(x, int(ErrorKind.RESET), "The provider ended the stream before its end.")
+        return
+    if caller is not None:
+        caller.answer(out + b"0\r\n\r\n" if x.chunked else out)
+    settle(x, outcome_of(x) if scan is None or not scan.failed else int(Outcome.FAILED_STREAM))
+    if caller is not None:
+        caller.answered(x, True)

@@ -1,0 +1,205 @@
+"""What serves in a worker: the core, the pools, the listening server, and their change from snapshot to snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from typing import Any
+
+import msgspec
+
+from _speedups._bucket import ArenaWorker, RingWriter
+from gateway import pipeline
+from gateway.core import Core
+from gateway.phases.forward import Forward
+from gateway.processes.channel import Publish
+from gateway.processes.context import WorkerContext
+from gateway.server.connection import ServerConnection
+from gateway.serving import Upstream, View
+from gateway.snapshot.build import apply
+from gateway.snapshot.keytable import KeyTable
+from gateway.snapshot.model import Delta, Provider, Snapshot
+from gateway.upstream.dial import Dialer
+from gateway.upstream.origin import Origin
+from gateway.upstream.pool import Pool
+from gateway.upstream.tls import TlsContexts
+
+SWEEP_S = 0.1
+BACKLOG = 4096
+"""create_server() calls listen() again with its own figure and would shrink the supervisor's."""
+
+log = logging.getLogger("microgate.runtime")
+
+
+class Runtime:
+    """Driven by ``gateway.worker``; all methods run on the loop's thread."""
+
+    def __init__(self, context: WorkerContext, loop: asyncio.AbstractEventLoop, arena: ArenaWorker, ring: RingWriter) -> None:
+        self.context = context
+        self.loop = loop
+        self.arena = arena
+        self.ring = ring
+        self.core: Core | None = None
+        self.pools: dict[Origin, Pool] = {}
+        self.dialer = Dialer(loop, TlsContexts())
+        self.servers: list[asyncio.Server] = []
+        self.table: KeyTable | None = None
+        self.table_name = ""
+        self.sweeper: asyncio.TimerHandle | None = None
+
+    # --- configuration
+
+    def load(self, snapshot_path: str) -> None:
+        """Serve from this snapshot. Raises OSError or msgspec.DecodeError and changes nothing when it can't be read."""
+        with open(snapshot_path, "rb") as file:
+            snapshot = msgspec.msgpack.decode(file.read(), type=Snapshot)
+        self.adopt(snapshot)
+
+    def apply(self, publish: Publish) -> None:
+        """Swap to a newer version, by its delta where ours is the base, else by its file."""
+        if self.core is not None and publish.delta is not None:
+            delta = msgspec.msgpack.decode(publish.delta, type=Delta)
+            if delta.base == self.core.view.version:
+                self.adopt(apply(self.core.view.snapshot, delta))
+                return
+        self.load(publish.path)
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        table = self.open_table(snapshot.table)
+        core = self.core
+        if core is None:
+            core = Core(self.loop, View(snapshot, {}), table, self.arena, self.ring, self.context.index)
+            core.attempts = Forward(core)
+            core.end_locally = pipeline.end_locally
+            core.fault = pipeline.fault
+            if self.context.connections:
+                core.max_connections = self.context.connections
+            core.admin_token = self.read_admin_token()
+            core.control = self.control_upstream(core)
+            self.core = core
+        known = core.view.upstreams
+        upstreams: dict[str, Upstream] = {}
+        for name, spec in snapshot.providers.items():
+            if not spec.enabled:
+                continue
+            kept = known.get(name)
+            # An unchanged provider keeps its object, and with it its connections and the state of its keys.
+            upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
+        core.adopt(View(snapshot, upstreams), table)
+        used = {id(upstream.pool) for upstream in upstreams.values()}
+        for origin, pool in list(self.pools.items()):
+            if id(pool) not in used and pool is not self.control_pool(core):
+                del self.pools[origin]
+                pool.retire()
+        previous, self.table = self.table, table
+        if previous is not None and previous is not table:
+            previous.close()
+
+    def upstream(self, core: Core, spec: Provider) -> Upstream:
+        origin = Origin.of(spec)
+        pool = self.pools.get(origin)
+        if pool is None:
+            pool = self.pools[origin] = Pool(core, origin, self.dialer, spec.max_connections)
+        pool.limit = spec.max_connections
+        return Upstream(spec, self.arena, pool)
+
+    def control_upstream(self, core: Core) -> Upstream:
+        """The control process, asked like a provider."""
+        spec = Provider(
+            id="own:control",
+            name="control",
+            vendor="custom",
+            base_url=f"unix:{self.context.paths.admin_socket}",
+            dialects={},
+            paths={},
+        )
+        return self.upstream(core, spec)
+
+    def control_pool(self, core: Core) -> Pool | None:
+        return None if core.control is None else core.control.pool
+
+    def open_table(self, name: str) -> KeyTable | None:
+        if not name:
+            return None
+        if name == self.table_name and self.table is not None:
+            return self.table
+        table = KeyTable.open(os.path.join(self.context.paths.runtime_dir, name))
+        self.table_name = name
+        return table
+
+    def read_admin_token(self) -> bytes:
+        with contextlib.suppress(OSError), open(os.path.join(self.context.paths.data_dir, "admin.token"), "rb") as file:
+            return file.read().strip()
+        return b""
+
+    # --- life
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Accept on these sockets, which listen already."""
+        core = self.core
+        if core is None:
+            raise RuntimeError("no snapshot loaded")
+        context = self.listening_tls(core.view.snapshot)
+        for sock in sockets:
+            server = await self.loop.create_server(self.connection, sock=sock, backlog=BACKLOG, ssl=context)
+            self.servers.append(server)
+        self.sweep()
+
+    def connection(self) -> Any:
+        return ServerConnection(self.core)  # type: ignore[arg-type]  # a protocol by its methods, not by its class
+
+    def listening_tls(self, snapshot: Snapshot) -> ssl.SSLContext | None:
+        listen = snapshot.settings.listen_tls
+        if listen is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(listen.cert_file, listen.key_file)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def sweep(self) -> None:
+        if self.core is not None:
+            try:
+                self.core.sweep()
+            except Exception:
+                log.exception("sweep failed")
+        self.sweeper = self.loop.call_later(SWEEP_S, self.sweep)
+
+    async def drain(self, deadline: float) -> None:
+        """Stop accepting, finish what runs; what still runs at ``deadline`` (``loop.time()``) is cut with an error."""
+        core = self.core
+        if core is None:
+            return
+        for server in self.servers:
+            server.close()
+        core.draining = True
+        core.close_idle()
+        while core.connections and self.loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        core.cut_all()
+        # One turn of the loop, so that what was written last leaves.
+        await asyncio.sleep(0.05)
+
+    def close(self) -> None:
+        if self.sweeper is not None:
+            self.sweeper.cancel()
+        for server in self.servers:
+            server.close()
+        for pool in self.pools.values():
+            pool.retire()
+            for task in list(pool.tasks):
+                task.cancel()
+        if self.core is not None:
+            for connection in list(self.core.connections):
+                connection.abort()
+
+    def in_flight(self) -> int:
+        return 0 if self.core is None else self.core.in_flight
+
+    def connections(self) -> int:
+        return 0 if self.core is None else len(self.core.connections)

@@ -1,0 +1,145 @@
+"""The closed table of what this server answers; everything else is 401 without a credential and 404 with one.
+
+One parsed path decides authorisation and dispatch alike, and the Host header decides nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from providers.operations import Dialect, Operation
+
+PUBLIC = 0
+"""Answered without a credential. The list of public routes is held by a test."""
+DATA = 1
+"""A virtual key."""
+ADMIN = 2
+"""The operator's token."""
+METRICS = 3
+"""Loopback, or the metrics token."""
+
+NO_BODY = 0
+JSON = 1
+MULTIPART = 2
+BINARY = 3
+ANY_BODY = 4
+"""Bytes in any form, none included."""
+
+
+class RouteEntry(NamedTuple):
+    """What is declared of every route."""
+
+    path: str
+    """Exact, or a prefix when it ends in ``/*``."""
+    methods: frozenset[bytes]
+    audience: int
+    operation: int
+    dialect: int
+    body: int
+    prefix: str
+    """Provider that bare model names mean under this prefix; empty under ``/v1``."""
+    metered: bool = True
+    stateful: bool = False
+    """Its objects live in one provider account: only for virtual keys pinned to it."""
+    rest: bytes = b""
+    """For prefix routes, set by ``find``: the part of the path after the prefix."""
+
+
+POST = frozenset({b"POST"})
+GET = frozenset({b"GET", b"HEAD"})
+GET_DELETE = frozenset({b"GET", b"HEAD", b"DELETE"})
+GET_POST = frozenset({b"GET", b"HEAD", b"POST"})
+GET_POST_DELETE = frozenset({b"GET", b"HEAD", b"POST", b"DELETE"})
+ANY = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"})
+
+_OPERATIONS: tuple[tuple[str, Operation, Dialect, int], ...] = (
+    ("/chat/completions", Operation.CHAT, Dialect.OPENAI_CHAT, JSON),
+    ("/completions", Operation.COMPLETIONS, Dialect.OPENAI_COMPLETIONS, JSON),
+    ("/responses", Operation.RESPONSES, Dialect.OPENAI_RESPONSES, JSON),
+    ("/embeddings", Operation.EMBEDDINGS, Dialect.OPENAI_CHAT, JSON),
+    ("/moderations", Operation.MODERATIONS, Dialect.OPENAI_CHAT, JSON),
+    ("/audio/speech", Operation.SPEECH, Dialect.OPENAI_CHAT, JSON),
+    ("/audio/transcriptions", Operation.TRANSCRIPTION, Dialect.OPENAI_CHAT, MULTIPART),
+    ("/audio/translations", Operation.TRANSLATION, Dialect.OPENAI_CHAT, MULTIPART),
+    ("/images/generations", Operation.IMAGE_GENERATION, Dialect.OPENAI_CHAT, JSON),
+    ("/images/edits", Operation.IMAGE_EDIT, Dialect.OPENAI_CHAT, MULTIPART),
+    ("/images/variations", Operation.IMAGE_VARIATION, Dialect.OPENAI_CHAT, MULTIPART),
+)
+_STATEFUL: tuple[tuple[str, Operation, frozenset[bytes]], ...] = (
+    ("/files", Operation.FILES, GET_POST),
+    ("/files/*", Operation.FILES, GET_DELETE),
+    ("/batches", Operation.BATCHES, GET_POST),
+    ("/batches/*", Operation.BATCHES, GET_POST),
+    ("/responses/*", Operation.RESPONSE_OBJECT, GET_POST_DELETE),
+)
+
+
+def _entries() -> list[RouteEntry]:
+    none = int(Dialect.NONE)
+    rows = [
+        RouteEntry("/livez", GET, PUBLIC, 0, none, NO_BODY, "", metered=False),
+        RouteEntry("/readyz", GET, PUBLIC, 0, none, NO_BODY, "", metered=False),
+        RouteEntry("/metrics", GET, METRICS, int(Operation.ADMIN), none, NO_BODY, "", metered=False),
+    ]
+    for base, prefix in (("/v1", ""), ("/openai", "openai"), ("/openai/v1", "openai")):
+        for path, operation, dialect, body in _OPERATIONS:
+            rows.append(RouteEntry(base + path, POST, DATA, int(operation), int(dialect), body, prefix))
+        for path, operation, methods in _STATEFUL:
+            chat = int(Dialect.OPENAI_CHAT)
+            rows.append(RouteEntry(base + path, methods, DATA, int(operation), chat, ANY_BODY, prefix, stateful=True))
+        chat = int(Dialect.OPENAI_CHAT)
+        rows.append(RouteEntry(base + "/models", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False))
+        rows.append(RouteEntry(base + "/models/*", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False))
+    for path, operation, dialect, body in _OPERATIONS:
+        # AzureOpenAI names the deployment in the path; see deployments().
+        rows.append(RouteEntry("/openai/deployments/{}" + path, POST, DATA, int(operation), int(dialect), body, "azure"))
+    rows.append(RouteEntry("/passthrough/*", ANY, DATA, int(Operation.PASSTHROUGH), none, ANY_BODY, ""))
+    for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
+        methods = ANY if path.startswith("/api") else GET
+        rows.append(RouteEntry(path, methods, ADMIN, int(Operation.ADMIN), none, ANY_BODY, "", metered=False))
+    return rows
+
+
+ROUTES: tuple[RouteEntry, ...] = tuple(_entries())
+EXACT: dict[bytes, RouteEntry] = {
+    row.path.encode(): row for row in ROUTES if not row.path.endswith("/*") and "{}" not in row.path
+}
+PREFIXES: tuple[tuple[bytes, RouteEntry], ...] = tuple(
+    sorted(
+        ((row.path[:-1].encode(), row) for row in ROUTES if row.path.endswith("/*")),
+        key=lambda item: -len(item[0]),
+    )
+)
+DEPLOYMENTS: dict[bytes, RouteEntry] = {
+    row.path.partition("{}")[2].encode(): row for row in ROUTES if "{}" in row.path
+}
+DEPLOYMENT_PREFIX = b"/openai/deployments/"
+
+
+def find(path: bytes) -> RouteEntry | None:
+    """The route for this exact path. Nothing is decoded or normalised: a path in another spelling is another path."""
+    entry = EXACT.get(path)
+    if entry is not None:
+        return entry
+    if path.startswith(DEPLOYMENT_PREFIX):
+        name, slash, rest = path[len(DEPLOYMENT_PREFIX) :].partition(b"/")
+        entry = DEPLOYMENTS.get(slash + rest)
+        return entry._replace(rest=name) if entry is not None and name else None
+    for prefix, entry in PREFIXES:
+        if path.startswith(prefix) and len(path) > len(prefix):
+            rest = path[len(prefix) :]
+            # A segment that could leave the prefix at a more lenient reader (RFC 3986 5.2.4) is no path of ours.
+            if unsafe(rest):
+                return None
+            return entry._replace(rest=rest)
+    return None
+
+
+def unsafe(rest: bytes) -> bool:
+    """Whether a relayed path holds dot segments, empty segments, encoded dots, slashes, backslashes or control bytes."""
+    lower = rest.lower()
+    if any(bad in lower for bad in (b"%2e", b"%2f", b"%5c", b"%00", b"%25", b"\\", b"//", b"#", b";")):
+        return True
+    if any(byte <= 0x20 or byte >= 0x7F for byte in rest):
+        return True
+    return any(segment in (b".", b"..", b"") for segment in rest.rstrip(b"/").split(b"/")) or rest.startswith(b"/")

@@ -1,0 +1,264 @@
+"""What a worker serves from: the snapshot compiled into objects that a request only has to look up.
+
+Built off the hot path when a snapshot is adopted; a delta rebuilds only what it names. Everything a request needs from the
+configuration (heads ready to send, masks of allowed keys, spliced model names) is computed once per provider, operation
+or model, never per request.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from _speedups._bucket import ArenaWorker, LimitSet
+from _speedups._keys import MAX_KEYS, KeySet
+from _speedups._scan import HeaderFilter
+from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, id_hash
+from providers.operations import Dialect, Operation
+
+RESOLUTIONS_KEPT = 10_000
+"""Model names remembered with their resolution; the oldest are forgotten. A caller could otherwise invent names for ever."""
+
+
+def matches(patterns: tuple[str, ...], name: str) -> bool:
+    """Whether ``name`` equals one of ``patterns`` or matches one that ends in ``*``."""
+    return any(
+        name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+        if pattern.count("*") <= 1
+        else fnmatch.fnmatchcase(name, pattern)
+        for pattern in patterns
+    )
+
+
+def header_safe(value: str) -> bytes:
+    """``value`` as a header field value: everything outside visible ASCII is percent-encoded (RFC 9110 5.5)."""
+    return quote(value, safe="!#$&'()*+,/:;=?@[]~-._ {}|^`<>\"").encode()[:256]
+
+
+class Plan:
+    """How one provider is asked for one operation."""
+
+    def __init__(self, provider: Upstream, operation: int, dialect: int, path: str) -> None:
+        self.operation = operation
+        self.dialect = dialect
+        self.path = path
+        """After the base URL's own prefix; may hold ``{model}``."""
+        self.provider = provider
+        self.heads: list[bytes] = []
+        """Per key: request line to the last header line that does not depend on the request."""
+        if "{model}" not in path:
+            self.heads = [provider.head(b"POST", path, key) for key in range(provider.key_count)]
+
+    def head(self, key: int, model: str) -> bytes:
+        """Head up to the headers that depend on the request."""
+        if self.heads:
+            return self.heads[key]
+        return self.provider.head(b"POST", self.path.replace("{model}", quote(model, safe="")), key)
+
+
+class Upstream:
+    """One configured provider, ready to be asked."""
+
+    def __init__(self, spec: Provider, arena: ArenaWorker | None, pool: Any) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.id_hash = id_hash(spec.id)
+        self.pool = pool
+        self.ask_usage = spec.stream_usage == "ask"
+        keys = spec.keys or (ProviderKey(id=spec.id + "/keyless", name="keyless", value=""),)
+        self.key_specs = keys
+        self.key_count = len(keys)
+        if self.key_count > MAX_KEYS:
+            raise ValueError(f"provider {spec.name}: more than {MAX_KEYS} keys")
+        self.key_hashes = [id_hash(key.id) for key in keys]
+        self.enabled_mask = 0
+        for index, key in enumerate(keys):
+            if key.enabled:
+                self.enabled_mask |= 1 << index
+        self.keys = KeySet(arena, [(round(key.weight * 1000), key.health_slot, 0) for key in keys])
+        self.connect_timeout_ns = int(spec.timeouts.connect * 1e9)
+        self.first_byte_ns = int(spec.timeouts.first_byte * 1e9)
+        self.stream_idle_ns = int(spec.timeouts.stream_idle * 1e9)
+        self.total_ns = int(spec.timeouts.total * 1e9)
+        self.forward_filter = (
+            HeaderFilter([name.encode() for name in spec.forward_headers], keep=True) if spec.forward_headers else None
+        )
+        self.plans: dict[int, Plan] = {}
+        for name, dialect in spec.dialects.items():
+            operation = Operation[name.upper()]
+            self.plans[int(operation)] = Plan(
+                self, int(operation), int(Dialect[dialect.upper()]), spec.paths.get(name, "")
+            )
+
+    def head(self, method: bytes, path: str, key: int, query: bytes = b"") -> bytes:
+        """``METHOD target HTTP/1.1`` with host, credential and configured headers, each line ended."""
+        origin = self.pool.origin
+        whole_query = "&".join(part for part in (self.spec.query, query.decode("ascii", "replace")) if part)
+        target = origin.target_prefix + path + ("?" + whole_query if whole_query else "")
+        lines = [
+            method + b" " + target.encode("ascii", "replace") + b" HTTP/1.1\r\nhost: " + origin.authority.encode("ascii") + b"\r\n",
+            origin.proxy_field,
+        ]
+        value = self.key_specs[key].value
+        if value:
+            credential = f"{self.spec.auth_scheme} {value}" if self.spec.auth_scheme else value
+            lines.append(f"{self.spec.auth_header}: {credential}\r\n".encode("latin-1"))
+        for name, text in self.spec.headers:
+            lines.append(f"{name}: {text}\r\n".encode("latin-1"))
+        return b"".join(lines)
+
+    def allowed_keys(self, model: str) -> int:
+        """Bit mask of the enabled keys that may serve ``model``."""
+        mask = 0
+        for index, key in enumerate(self.key_specs):
+            if not self.enabled_mask >> index & 1:
+                continue
+            if key.models and not matches(key.models, model):
+                continue
+            if key.deny_models and matches(key.deny_models, model):
+                continue
+            mask |= 1 << index
+        return mask
+
+
+class Target:
+    """One provider and the model it is to be asked for."""
+
+    def __init__(self, upstream: Upstream, model: str, weight: float) -> None:
+        model = upstream.spec.aliases.get(model, model)
+        self.upstream = upstream
+        self.model = model
+        self.weight = weight
+        self.model_bytes = model.encode("utf-8", "replace")
+        self.model_json = orjson.dumps(model) if model.isprintable() else orjson.dumps(model.encode("utf-8", "replace").decode())
+        self.mask = upstream.allowed_keys(model)
+        self.labels = b"x-microgate-provider: " + header_safe(upstream.name) + b"\r\nx-microgate-model: " + header_safe(model) + b"\r\n"
+
+
+class Resolution:
+    """Where a model name leads: candidates in the order in which they are tried."""
+
+    def __init__(self, name: str, route_hash: int, targets: list[Target], drawn: int) -> None:
+        self.name = name
+        self.route_hash = route_hash
+        self.targets = targets
+        self.drawn = drawn
+        """How many of ``targets`` stand for one weighted draw; the rest are fallbacks."""
+        self.allowed: dict[int, bool] = {}
+        """Ruleset index -> verdict."""
+
+    def order(self) -> list[Target]:
+        """Targets for one request: the drawn one first."""
+        if self.drawn <= 1:
+            return self.targets
+        pick = random.choices(range(self.drawn), [target.weight for target in self.targets[: self.drawn]])[0]
+        if pick == 0:
+            return self.targets
+        return [self.targets[pick], *self.targets[:pick], *self.targets[pick + 1 :]]
+
+
+class Principal:
+    """A virtual key as a request meets it; made from its row on first use and kept while the row is unchanged."""
+
+    def __init__(self, row: int, seq: int, hash64: int, flags: int, ruleset: int, slots: list[int], pin: int, expires_s: int) -> None:
+        self.row = row
+        self.seq = seq
+        self.id_hash = hash64
+        self.flags = flags
+        self.ruleset = ruleset
+        self.limits = LimitSet(slots)
+        self.limit_count = len(slots)
+        self.pin = pin
+        """id hash of the provider key that stateful requests go to; 0: none."""
+        self.expires_s = expires_s
+
+
+class View:
+    """One version of the configuration, as this worker serves it."""
+
+    def __init__(self, snapshot: Snapshot, upstreams: dict[str, Upstream]) -> None:
+        self.snapshot = snapshot
+        self.version = snapshot.version
+        self.upstreams = upstreams
+        self.rulesets: tuple[Ruleset, ...] = snapshot.rulesets
+        self.routes: Mapping[str, Route] = snapshot.routes
+        self.resolutions: dict[str, Resolution] = {}
+        self.remembered: deque[str] = deque()
+        self.retry_statuses = frozenset(snapshot.settings.retry.statuses)
+        self.max_attempts = snapshot.settings.retry.attempts
+        self.bare: dict[str, list[str]] = {}
+        """A bare model name -> the providers that declare it in their configuration."""
+        for name, upstream in upstreams.items():
+            for model in (*upstream.spec.models, *upstream.spec.aliases):
+                self.bare.setdefault(model, []).append(name)
+
+    def resolve(self, model: str, prefix: str) -> Resolution | None:
+        """Where ``model`` leads for a caller under ``/{prefix}``; None when nowhere.
+
+        In this order: a route of exactly this name; the text before the first slash is a provider; a bare name goes to
+        the provider named by the prefix; else to the one provider that declares it.
+        """
+        key = f"{prefix} {model}"
+        found = self.resolutions.get(key)
+        if found is not None:
+            return found
+        found = self.find(model, prefix)
+        if found is not None:
+            if len(self.remembered) >= RESOLUTIONS_KEPT:
+                self.resolutions.pop(self.remembered.popleft(), None)
+            self.remembered.append(key)
+            self.resolutions[key] = found
+        return found
+
+    def find(self, model: str, prefix: str) -> Resolution | None:
+        route = self.routes.get(model)
+        if route is not None:
+            primary, fallbacks = (
+                [Target(self.upstreams[t.provider], t.model, t.weight) for t in named if t.provider in self.upstreams]
+                for named in (route.targets, route.fallbacks)
+            )
+            targets = primary + fallbacks
+            return Resolution(model, id_hash(route.id), targets, len(primary)) if targets else None
+        name, slash, rest = model.partition("/")
+        if slash and rest and name in self.upstreams:
+            return Resolution(model, 0, [Target(self.upstreams[name], rest, 1.0)], 1)
+        if prefix and prefix in self.upstreams:
+            return Resolution(model, 0, [Target(self.upstreams[prefix], model, 1.0)], 1)
+        owners = self.bare.get(model, ())
+        if len(owners) == 1:
+            return Resolution(model, 0, [Target(self.upstreams[owners[0]], model, 1.0)], 1)
+        return None
+
+    def candidates(self, model: str) -> list[str]:
+        """Names close to an unknown ``model``, for the error message."""
+        import difflib
+
+        owners = [f"{name}/{model}" for name in self.bare.get(model, ())]
+        known = [*self.routes, *(f"{name}/{m}" for m, names in self.bare.items() for name in names)]
+        near = difflib.get_close_matches(model, known, n=3)
+        return list(dict.fromkeys([*owners, *near]))[:5] or [f"{name}/…" for name in list(self.upstreams)[:5]]
+
+    def may_use(self, ruleset: int, resolution: Resolution) -> bool:
+        """Whether keys of this ruleset may ask for this model and its first target's provider."""
+        verdict = resolution.allowed.get(ruleset)
+        if verdict is None:
+            rules = self.rulesets[ruleset]
+            verdict = (not rules.models or matches(rules.models, resolution.name)) and (
+                not rules.providers or any(target.upstream.name in rules.providers for target in resolution.targets)
+            )
+            resolution.allowed[ruleset] = verdict
+        return verdict
+
+    def targets_for(self, ruleset: int, resolution: Resolution) -> list[Target]:
+        """The targets of ``resolution``, in order, that this ruleset's providers include."""
+        order = resolution.order()
+        providers = self.rulesets[ruleset].providers
+        if not providers:
+            return order
+        return [target for target in order if target.upstream.name in providers]

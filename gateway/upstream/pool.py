@@ -1,0 +1,154 @@
+"""Connections of one provider in one worker: taken last in, first out, so that few stay warm and the rest age away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import monotonic_ns
+from typing import Any
+
+from gateway.core import Core
+from gateway.exchange import Exchange
+from gateway.records import ErrorKind
+from gateway.upstream.connection import Home, UpstreamConnection
+from gateway.upstream.dial import DialError, Dialer
+from gateway.upstream.origin import Origin
+
+IDLE_NS = 55_000_000_000
+"""Most providers and load balancers close idle connections after 60 s or more; ours go first, so that fewer requests
+meet a connection that is being closed."""
+
+DIAL_ERRORS = {
+    "refused": ErrorKind.CONNECT,
+    "timeout": ErrorKind.TIMEOUT_CONNECT,
+    "dns": ErrorKind.DNS,
+    "tls": ErrorKind.TLS,
+    "proxy": ErrorKind.CONNECT,
+    "forbidden": ErrorKind.CONNECT,
+}
+
+
+class Pool(Home):
+    """Idle connections, connections on the way, and requests that wait for either."""
+
+    def __init__(self, core: Core, origin: Origin, dialer: Dialer, limit: int) -> None:
+        self.core = core
+        self.origin = origin
+        self.dialer = dialer
+        self.limit = limit
+        """Most connections at a time; 0: no limit of its own."""
+        self.idle: list[UpstreamConnection] = []
+        self.waiting: deque[Exchange] = deque()
+        self.open = 0
+        self.dead = 0
+        self.dialing = 0
+        self.retired = False
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def take(self) -> UpstreamConnection | None:
+        """A connection ready to be written to, or None."""
+        idle = self.idle
+        while idle:
+            link = idle.pop()
+            transport = link.transport
+            if transport is not None and not transport.is_closing():
+                return link
+        return None
+
+    def wait(self, x: Exchange) -> None:
+        """Let ``x`` have the next connection: ``Forward.connected`` or ``Forward.unreachable`` will be told."""
+        x.waiting = self
+        self.waiting.append(x)
+        self.dial_more()
+
+    def forget(self, x: Exchange) -> None:
+        """``x`` no longer waits (its caller has gone); its place in the queue is passed over when it comes up."""
+        x.waiting = None
+
+    def next_waiting(self) -> Exchange | None:
+        waiting = self.waiting
+        while waiting:
+            x = waiting.popleft()
+            if x.waiting is self:
+                x.waiting = None
+                return x
+        return None
+
+    def dial_more(self) -> None:
+        if self.dialing < len(self.waiting) and (self.limit == 0 or self.open + self.dialing < self.limit):
+            self.dial()
+
+    def dial(self) -> None:
+        self.dialing += 1
+        task = self.core.loop.create_task(self.connect())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def connect(self) -> None:
+        link = UpstreamConnection(self.core, self)
+        try:
+            await self.dialer.dial(self.origin, lambda: link)
+        except DialError as error:
+            self.dialing -= 1
+            self.unreachable(int(DIAL_ERRORS[error.kind]), str(error))
+            return
+        except BaseException:
+            self.dialing -= 1
+            raise
+        self.dialing -= 1
+        if link.transport is None:
+            self.unreachable(int(ErrorKind.RESET), "the connection was closed at once")
+            return
+        self.open += 1
+        link.counted = True
+        self.free(link)
+
+    def unreachable(self, kind: int, message: str) -> None:
+        """A dial failed: it fails one request, the one that has waited longest; others have their own dials under way."""
+        if self.dialing < len(self.waiting):
+            x = self.next_waiting()
+            if x is not None:
+                self.core.attempts.unreachable(x, kind, message)
+            self.dial_more()
+
+    def free(self, link: UpstreamConnection) -> None:
+        x = self.next_waiting()
+        if x is not None:
+            self.core.attempts.connected(x, link)
+            return
+        if self.retired or self.core.draining:
+            link.close()
+            return
+        link.idle_since_ns = monotonic_ns()
+        self.core.wheel.set(link, link.idle_since_ns + IDLE_NS)
+        self.idle.append(link)
+
+    def lost(self, link: UpstreamConnection) -> None:
+        if not link.counted:
+            return
+        link.counted = False
+        self.open -= 1
+        # Searching the list for each of thousands of closing connections would be quadratic: they are left in it, and
+        # taken out together.
+        self.dead += 1
+        if self.dead > 32 and self.dead * 2 > len(self.idle):
+            self.idle = [kept for kept in self.idle if kept.transport is not None]
+            self.dead = 0
+        self.dial_more()
+
+    def retire(self) -> None:
+        """The provider is gone from the configuration: idle connections close now, busy ones after their exchange."""
+        self.retired = True
+        idle, self.idle = self.idle, []
+        for link in idle:
+            link.close()
+
+    async def close(self) -> None:
+        """End of the worker: give everything up."""
+        self.retire()
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def gauges(self) -> dict[str, Any]:
+        return {"idle": len(self.idle), "open": self.open, "dialing": self.dialing, "waiting": len(self.waiting)}
