@@ -88,10 +88,10 @@ class TimeoutsEntry(Entry, frozen=True):
 class UpstreamTlsEntry(Entry, frozen=True):
     """TLS towards a provider; certificates are always verified."""
 
-    ca_file: Annotated[Text, Meta(description="CA bundle instead of the system's.")] = Text()
-    server_name: Annotated[Text, Meta(description="Name to verify instead of the host of base_url.")] = Text()
-    client_cert: Text = Text()
-    client_key: Text = Text()
+    ca_file: Annotated[Text | None, Meta(description="CA bundle instead of the system's.")] = None
+    server_name: Annotated[Text | None, Meta(description="Name to verify instead of the host of base_url.")] = None
+    client_cert: Text | None = None
+    client_key: Text | None = None
 
 
 class ProviderEntry(Entry, frozen=True):
@@ -236,7 +236,7 @@ class ServerLimitsEntry(Entry, frozen=True):
 class ServerEntry(Entry, frozen=True):
     """The port callers connect to."""
 
-    host: Text = Text("127.0.0.1")
+    host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     workers: Annotated[int, Meta(ge=1, le=512)] = 1
     tls: ServerTlsEntry | None = None

@@ -340,7 +340,7 @@ def _server(config: Config) -> Iterator[Problem]:
         yield Problem(("metrics", "token"), f"must have at least {MIN_VIRTUAL_KEY} characters")
 
 
-def _readable(file: str, path: Path) -> Iterator[Problem]:
+def _readable(file: str | None, path: Path) -> Iterator[Problem]:
     if file and not os.access(file, os.R_OK):
         yield Problem(path, f"the file {file} cannot be read")
 
