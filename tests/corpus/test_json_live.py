@@ -1,4 +1,4 @@
-"""340 JSON documents as bodies and inside bodies: what is JSON passes byte for byte, what is not gets a 400, none a 500."""
+"""340 documents as bodies and inside bodies: JSON passes byte for byte, anything else gets a 400, none a 500."""
 
 from __future__ import annotations
 

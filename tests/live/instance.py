@@ -14,7 +14,7 @@ from typing import Any
 
 from _speedups._bucket import Arena
 from gateway.processes.paths import Paths
-from tests.live.wire import Answer, ask, request
+from tests.live.wire import KEY, Answer, ask, request
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 30.0
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def configuration(upstream_url: str, **more: Any) -> dict[str, Any]:
-    """One provider ``mock`` behind ``upstream_url``, a route ``m`` to it and the virtual key ``sk-test``; ``more``
+    """One provider ``mock`` behind ``upstream_url``, a route ``m`` to it and the virtual key ``KEY``; ``more``
     replaces or adds sections."""
     provider = {
         "dialect": "openai_chat",
@@ -38,7 +38,7 @@ def configuration(upstream_url: str, **more: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
         "providers": {"mock": {**provider, **more.pop("provider", {})}},
         "routes": {"m": {"targets": ["mock/m"]}},
-        "virtual_keys": [{"name": "test", "value": "sk-test"}],
+        "virtual_keys": [{"name": "test", "value": KEY}],
     }
     return {**base, **more}
 
@@ -141,7 +141,7 @@ class Gateway:
         said = self.stderr()
         assert "Traceback" not in said, said
         assert "Exception" not in said, said
-        for secret in ("canary", "sk-test"):
+        for secret in ("canary", KEY):
             assert secret not in said, said
 
     @property

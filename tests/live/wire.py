@@ -8,6 +8,9 @@ import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+KEY = "sk-test-123"
+"""The virtual key that test instances know."""
+
 
 @dataclass
 class Answer:
@@ -277,7 +280,7 @@ def request(
     method: str = "POST",
     path: str = "/v1/chat/completions",
     body: bytes | None = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}',
-    key: str = "sk-test",
+    key: str = KEY,
     content_type: str = "application/json",
     fields: Iterable[tuple[str, str]] = (),
 ) -> bytes:
