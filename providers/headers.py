@@ -1,85 +1,147 @@
-"""Which header fields cross the gateway, in which direction. Names in lower case, as ``HeaderFilter`` takes them.
+"""Which header fields pass, as lower-case byte tuples for ``_speedups._scan.HeaderFilter``.
 
-Requests pass by an allow-list: credentials, cookies, forwarding and hop-by-hop fields never do, whoever invents them.
-Answers pass by a drop-list: what names an account, a machine or a connection stays here.
+To a provider go only fields on an allow-list: credentials, cookies, forwarding and hop-by-hop fields, and anything the
+gateway has never heard of, stay here. To the caller everything goes but a drop-list: what names the operator's account,
+what describes the provider's servers, what would make the caller's client talk to somebody else.
 """
 
 from __future__ import annotations
 
-REQUEST_ALLOW: tuple[bytes, ...] = (
-    b"accept",
-    b"accept-language",
-    b"content-type",
-    b"user-agent",
-    b"idempotency-key",
-    b"openai-beta",
-    b"x-client-request-id",
-    b"http-referer",
-    b"x-title",
+_COMMON = (b"accept", b"content-type", b"user-agent")
+
+_BY_DIALECT: dict[str, tuple[bytes, ...]] = {
+    "openai_chat": (b"idempotency-key", b"openai-beta", b"x-client-request-id"),
+    "openai_responses": (b"idempotency-key", b"openai-beta", b"x-client-request-id"),
+    "openai_completions": (b"idempotency-key", b"openai-beta", b"x-client-request-id"),
+    "anthropic": (b"anthropic-beta", b"anthropic-version", b"idempotency-key"),
+    "gemini": (b"x-goog-api-client", b"x-server-timeout"),
+    "bedrock": (b"x-amzn-bedrock-accept", b"x-amzn-bedrock-trace", b"x-amzn-bedrock-performanceconfig-latency"),
+    "cohere": (b"x-client-name",),
+}
+
+REQUEST_ALLOW_BY_DIALECT: dict[str, tuple[bytes, ...]] = {
+    dialect: (*_COMMON, *names) for dialect, names in _BY_DIALECT.items()
+}
+"""Dialect -> request fields passed on. ``accept-encoding`` is not among them: the gateway reads what comes back."""
+
+REQUEST_ALLOW: tuple[bytes, ...] = REQUEST_ALLOW_BY_DIALECT["openai_chat"]
+"""Of the OpenAI dialects, which share one list."""
+
+REQUEST_PREFIXES: tuple[bytes, ...] = ()
+"""No family passes as a whole: the SDKs' ``x-stainless-`` fields describe the caller's machine."""
+
+NEVER_FORWARDED = frozenset(
+    (
+        b"api-key",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"cookie",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"set-cookie",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"via",
+        b"x-amz-security-token",
+        b"x-api-key",
+        b"x-goog-api-key",
+        b"x-microgate-key",
+        b"x-real-ip",
+    )
 )
-"""``http-referer`` and ``x-title`` name the application to OpenRouter; ``accept-encoding`` stays here, so that answers come
-uncoded and usage can be read on the way by."""
+"""Not even when the operator lists them: credentials, framing, hop-by-hop (RFC 9110 7.6.1), who asked. Families:
+``NEVER_FORWARDED_PREFIXES``."""
 
-REQUEST_PREFIXES: tuple[bytes, ...] = (b"x-stainless-",)
-"""The SDKs' own telemetry, which some providers use for support."""
+NEVER_FORWARDED_PREFIXES = (b"proxy-", b"x-forwarded-", b"x-microgate-", b"sec-")
 
-RESPONSE_DROP: tuple[bytes, ...] = (
-    # Hop by hop, and framing that is written anew (RFC 9110 7.6.1).
+_FRAMING = (
     b"connection",
+    b"content-length",
     b"keep-alive",
     b"proxy-authenticate",
-    b"proxy-authentication-info",
     b"proxy-connection",
     b"te",
     b"trailer",
     b"transfer-encoding",
     b"upgrade",
-    b"content-length",
-    # State and policy of another origin.
-    b"set-cookie",
-    b"set-cookie2",
-    b"www-authenticate",
-    b"strict-transport-security",
+)
+_ACCOUNT = (
+    b"anthropic-organization-id",
+    b"anthropic-workspace-id",
+    b"openai-organization",
+    b"openai-project",
+    b"x-organization-id",
+    b"x-project-id",
+    b"x-account-id",
+    b"x-user-id",
+)
+_SERVERS = (
     b"alt-svc",
-    b"clear-site-data",
-    b"content-security-policy",
+    b"azureml-model-session",
     b"nel",
     b"report-to",
     b"reporting-endpoints",
-    b"refresh",
-    b"location",
-    # Accounts.
-    b"openai-organization",
-    b"openai-project",
-    b"anthropic-organization-id",
-    b"x-amzn-requestid",
-    b"x-user-id",
-    b"x-project-id",
-    # Machines.
     b"server",
+    b"server-timing",
     b"via",
-    b"x-powered-by",
-    b"x-served-by",
-    b"x-envoy-upstream-service-time",
     b"x-backend",
-    b"x-backend-host",
-    b"x-upstream",
-    b"x-proxy",
     b"x-cache",
-    b"x-forwarded-for",
-    b"x-real-ip",
-    b"retry-after",
-    b"x-should-retry",
+    b"x-cache-hits",
+    b"x-groq-region",
+    b"x-powered-by",
+    b"x-proxy-latency",
+    b"x-runtime",
+    b"x-served-by",
+    b"x-timer",
+    b"x-upstream",
+)
+_CLIENT = (
+    # The caller's client would follow, remember or enforce these for the gateway's own address.
+    b"clear-site-data",
+    b"content-location",
+    b"content-security-policy",
+    b"location",
+    b"refresh",
+    b"set-cookie",
+    b"set-cookie2",
+    b"strict-transport-security",
+    b"www-authenticate",
+    b"x-frame-options",
 )
 
-RESPONSE_DROP_PREFIXES: tuple[bytes, ...] = (
+RATE_LIMITS: tuple[bytes, ...] = (b"ratelimit", b"ratelimit-policy", b"x-trial-endpoint-call-limit")
+RATE_LIMIT_PREFIXES: tuple[bytes, ...] = (
+    b"x-ratelimit-",
+    b"anthropic-ratelimit-",
+    b"ratelimit-",
+    b"x-trial-endpoint-call-",
+)
+"""The provider's limits are the operator's, not the caller's; passed on by ``server.forward_rate_limit_headers``."""
+
+RESPONSE_DROP_KEEPING_LIMITS: tuple[bytes, ...] = (*_FRAMING, *_ACCOUNT, *_SERVERS, *_CLIENT)
+RESPONSE_DROP_PREFIXES_KEEPING_LIMITS: tuple[bytes, ...] = (
     b"access-control-",
     b"cf-",
-    b"x-microgate-",
-    b"x-ratelimit-",
-    b"ratelimit-",
-    b"anthropic-ratelimit-",
+    b"proxy-",
     b"x-amz-cf-",
+    b"x-azure-",
+    b"x-cloud-trace",
     b"x-envoy-",
+    b"x-goog-upload-",
+    b"x-kong-",
+    b"x-microgate-",
+    b"x-ms-",
+    b"x-vercel-",
 )
-"""A provider's limits are the provider account's, not the caller's; ours are sent instead."""
+
+RESPONSE_DROP: tuple[bytes, ...] = (*RESPONSE_DROP_KEEPING_LIMITS, *RATE_LIMITS)
+RESPONSE_DROP_PREFIXES: tuple[bytes, ...] = (*RESPONSE_DROP_PREFIXES_KEEPING_LIMITS, *RATE_LIMIT_PREFIXES)
+"""What the gateway says of its own limits is added after this filter, under the same names."""

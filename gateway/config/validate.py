@@ -31,6 +31,7 @@ from gateway.snapshot.plan import (
     vendor_of,
     virtual_key_id,
 )
+from providers.headers import NEVER_FORWARDED, NEVER_FORWARDED_PREFIXES
 from providers.vendors import CUSTOM, VENDORS
 
 MAX_PROVIDER_KEYS = 64
@@ -55,9 +56,6 @@ _HOP_BY_HOP = frozenset(
         "transfer-encoding",
         "upgrade",
     )
-)
-_CREDENTIALS = frozenset(
-    ("api-key", "authorization", "cookie", "set-cookie", "x-api-key", "x-goog-api-key", "x-microgate-key")
 )
 _PROXY = re.compile(r"http://(?:[!-.0-?A-~]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})/?")
 _QUERY = re.compile(r"[!\"$-~]*")
@@ -152,7 +150,8 @@ def _header_fields(entry: ProviderEntry, path: Path) -> Iterator[Problem]:
         if not _FIELD_VALUE.fullmatch(value):
             yield Problem(here, "must be printable ASCII on one line")
     for i, name in enumerate(entry.forward_headers):
-        if name.lower() in _HOP_BY_HOP | _CREDENTIALS or name.lower().startswith(("proxy-", "x-forwarded-")):
+        field = name.lower().encode()
+        if field in NEVER_FORWARDED or field.startswith(NEVER_FORWARDED_PREFIXES):
             yield Problem((*path, "forward_headers", i), f"{name} is never passed on")
 
 
