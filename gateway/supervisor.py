@@ -127,7 +127,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Boot, start, serve; returns the exit status. Raises StartError."""
-        boot = self._fork(self._boot, death_signal=signal.SIGKILL)
+        boot = self._fork("boot", self._boot, death_signal=signal.SIGKILL)
         self._preload()
         self._await_boot(boot)
         gc.collect()
@@ -140,10 +140,12 @@ class Supervisor:
             if arrived & STOP_SIGNALS:
                 return self._stop()
 
-    def _fork(self, main: Callable[[], int | None], own: Closable | None = None, *, death_signal: int) -> int:
+    def _fork(
+        self, name: str, main: Callable[[], int | None], own: Closable | None = None, death_signal: int = signal.SIGTERM
+    ) -> int:
         private: list[Closable] = [self.signals, self.lock, self.arena]
         private += [sock for sock in self.listeners.sockets if sock is not own]
-        return fork(main, private, death_signal)
+        return fork(f"microgate-{name}", main, private, death_signal)
 
     def _boot(self) -> int | None:
         status: int | None = load(self.options.entries.boot)(self.boot_options, self.paths)
@@ -192,13 +194,13 @@ class Supervisor:
         entry = self.options.entries.worker
         epoch = self.arena.status(slot.index)[0]
         started_ns = time.monotonic_ns()
-        pid = self._fork(lambda: load(entry)(context), own, death_signal=signal.SIGTERM)
+        pid = self._fork(f"w{slot.index}", lambda: load(entry)(context), own)
         slot.started(pid, epoch, started_ns)
         log.debug("worker %d started as process %d", slot.index, pid)
 
     def _start_service(self, service: Service) -> None:
         main = self._control if service is self.control else self._demo
-        service.started(self._fork(main, death_signal=signal.SIGTERM), time.monotonic_ns())
+        service.started(self._fork(service.name[:5], main), time.monotonic_ns())
         log.debug("%s started as process %d", service.name, service.pid)
 
     def _control(self) -> int | None:

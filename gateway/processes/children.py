@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, Protocol
 
-from gateway.processes.kernel import die_with_parent
+from gateway.processes.kernel import die_with_parent, name_process
 
 CRASHED = 70
 """Exit status after an uncaught exception (EX_SOFTWARE of sysexits.h)."""
@@ -29,9 +29,9 @@ def load(entry: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def fork(main: Callable[[], int | None], private: Iterable[Closable], death_signal: int = signal.SIGTERM) -> int:
-    """Fork; the child closes ``private`` (what only the parent or a sibling may hold), then its exit status is what
-    ``main`` returns. Returns the child's pid in the parent, never in the child.
+def fork(name: str, main: Callable[[], int | None], private: Iterable[Closable], death_signal: int) -> int:
+    """Fork a process named ``name``. The child closes ``private`` (what only the parent or a sibling may hold) and exits
+    with what ``main`` returns. Returns the child's pid in the parent, never in the child.
 
     ``death_signal`` reaches the child when the parent ends. SIGINT and SIGHUP are ignored in the child: a terminal
     sends them to the whole process group, and it is the supervisor's to decide what they mean.
@@ -55,6 +55,7 @@ def fork(main: Callable[[], int | None], private: Iterable[Closable], death_sign
         for held in private:
             held.close()
         die_with_parent(death_signal)
+        name_process(name)
         for number in _STEERED_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The two C library calls the standard library does not offer."""
+"""The C library calls that the standard library does not offer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 
 _PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""
+_PR_SET_NAME = 15
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -18,6 +19,11 @@ def die_with_parent(signal_number: int) -> None:
     if _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def name_process(name: str) -> None:
+    """Name this process for ps, top and /proc/PID/comm; the kernel keeps 15 bytes."""
+    _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
 
 
 def trim_memory() -> bool:

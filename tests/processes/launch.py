@@ -1,0 +1,12 @@
+"""Runs a supervisor as the command line would, with options and stand-ins given as one JSON argument."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from gateway.processes.context import Entries, ServeOptions
+from gateway.supervisor import run
+
+options = json.loads(sys.argv[1])
+sys.exit(run(ServeOptions(**options.pop("options"), entries=Entries(**options.pop("entries")))))
