@@ -19,10 +19,10 @@ DELAY = 1.6
 CHAT_BYTES = 1500
 
 _TEXT = (
-    "Three points follow from the meeting. First, Ana prepares the move of the upstream cluster to the new region, which "
-    "happens on Thursday, and Joao informs the customers beforehand. Second, the latency of the search service doubled "
-    "with the last release; Mei reads the traces before anybody changes code. Third, the budget for the third quarter is "
-    "approved without the second GPU node, so the evaluation runs wait for the night, when prices are lower. "
+    "Three points follow from the meeting. First, Ana prepares the move of the upstream cluster to the new region, "
+    "which happens on Thursday, and Joao informs the customers beforehand. Second, the latency of the search service "
+    "doubled with the last release; Mei reads the traces before anybody changes code. Third, the budget for the third "
+    "quarter is approved without the second GPU node, so the evaluation runs wait for the night, when prices are low. "
 )
 
 

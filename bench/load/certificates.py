@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def _name(common: str) -> x509.Name:
 
 def write(directory: Path) -> Path:
     """Write ``ca.pem``, ``server.pem`` and ``server.key`` (P-256, ten days) into a directory; returns the CA's path."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 
     def builder(subject: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
@@ -28,8 +28,8 @@ def write(directory: Path) -> Path:
             .issuer_name(_name("bench authority"))
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=10))
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=10))
         )
 
     usage = x509.KeyUsage(

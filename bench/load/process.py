@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from bench.load import tree
 
@@ -22,13 +23,15 @@ class NotReady(RuntimeError):
 class Process:
     """A subprocess with its output in ``<directory>/<name>.log``; a context manager that stops it."""
 
-    def __init__(self, name: str, command: Sequence[str], directory: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], directory: Path, env: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         directory.mkdir(parents=True, exist_ok=True)
         self._log = directory / f"{name.replace(' ', '-')}.log"
         self.started = time.monotonic()
         with self._log.open("wb") as log:
-            self._child = subprocess.Popen(  # noqa: S603  # commands are this package's own
+            self._child = subprocess.Popen(  # commands are this package's own
                 list(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(env or os.environ),
                 start_new_session=True,
             )  # fmt: skip
@@ -60,7 +63,7 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(5)
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

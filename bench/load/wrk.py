@@ -62,7 +62,7 @@ def run(
     script.write_text(_SCRIPT.format(body=body.decode(), headers="\n".join(lines)))
     # wrk takes whole seconds or ms-free units only
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [*command, "-s", str(script), f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=False
     )
     found = re.search(r"^JSON (\{.*\})$", done.stdout, re.MULTILINE)

@@ -2,6 +2,6 @@
 
 import sys
 
-from gateway.loadgen.cli import run
+from gateway.loadgen.cli import main
 
-sys.exit(run(sys.argv[1:]))
+sys.exit(main(sys.argv[1:]))

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--connections", type=int, default=64, help="connections opened before the run (64)")
     options.add_argument("--max-connections", type=int, default=16_000, help="most connections at once (16000)")
     options.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for the last answers (30)")
-    options.add_argument("--header", default="", help="answer header with a number of microseconds to collect")
+    options.add_argument("--header", default="", help="answer header with a time to collect (us, or ms by its name)")
     options.add_argument("--ca", type=Path, help="certificate authority of an https endpoint (PEM)")
     options.add_argument("--json", action="store_true", help="print JSON instead of text")
     return options
@@ -86,7 +86,7 @@ def measure(chosen: Plan) -> Report:
         return runner.run(inside())
 
 
-def run(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure and print; 0 when every request was answered and the run counts, 1 when not, 2 for a bad option."""
     options = parser().parse_args(arguments)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

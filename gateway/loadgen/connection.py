@@ -93,9 +93,11 @@ class Connection(asyncio.Protocol):
         start = data.find(header)
         if start >= 0 and self._tally is not None:
             start += len(header)
-            value = data[start : data.find(b"\r", start)].strip()
-            if value.isdigit():
-                self._tally.header.record(int(value))
+            try:
+                value = float(data[start : data.find(b"\r", start)])
+            except ValueError:
+                return
+            self._tally.header.record(round(value * self._generator.header_us))
 
     # httptools
 

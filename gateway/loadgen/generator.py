@@ -41,7 +41,7 @@ class Plan:
     timeout: float = 30.0
     """Seconds after the last moment when what is still in flight has failed."""
     header: str = ""
-    """Answer header with an integer to collect (``x-microgate-overhead-us``)."""
+    """Answer header with a number to collect: microseconds, or milliseconds when its name ends in ``-ms``."""
     tls: ssl.SSLContext | None = None
 
 
@@ -50,6 +50,8 @@ class Generator:
 
     def __init__(self, plan: Plan) -> None:
         self.header = plan.header.lower().encode("latin-1") + b":" if plan.header else b""
+        self.header_us = 1000 if plan.header.lower().endswith("-ms") else 1
+        """Microseconds in one unit of that header."""
         self._plan = plan
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []

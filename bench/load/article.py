@@ -1,0 +1,113 @@
+"""The table gateways are compared by: overhead, total latency, queue wait, memory, failures."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bench.load import result, subject
+from bench.load.openloop import Load
+from bench.load.session import SETTLE, Options, Session, cpu_figures
+from bench.load.subject import Subject
+from bench.peers import litellm
+
+MIB = 2**20
+
+PUBLISHED = [
+    {
+        "name": "Bifrost, vendor's own, t3.xlarge (4 vCPU)",
+        "overhead_us": 11,
+        "rss_mib": 3340,
+        "offered": 5000,
+        "note": "sum of in-process timers; leaves out JSON, the upstream call and reading the answer",
+    },
+    {
+        "name": "Bifrost, vendor's own, t3.medium (2 vCPU)",
+        "overhead_us": 59,
+        "rss_mib": 1313,
+        "offered": 5000,
+        "note": "as above",
+    },
+    {
+        "name": "Bifrost, independent, 2 vCPU",
+        "per_second": 3100,
+        "p99_us": 18000,
+        "rss_mib": 143,
+        "ready_s": 7.1,
+        "note": "another machine",
+    },
+]
+"""Figures others published, from other machines: shown beside ours, never compared by ratio."""
+
+
+def _row(session: Session, one: Subject, rate: float, seconds: float, direct: dict[str, Any] | None) -> dict[str, Any]:
+    peak = 0
+
+    def look() -> None:
+        nonlocal peak
+        peak = max(peak, one.snapshot().rss)
+
+    look()
+    before = one.snapshot()
+    # A gateway that falls far behind would otherwise hold every port of the machine.
+    running = Load(session.directory, one, "instant", rate=rate, seconds=seconds, timeout=30, max_connections=8000)
+    report = running.result(1.0, look)
+    time.sleep(SETTLE)
+    cpu = cpu_figures(one, before, one.snapshot(), report["completed"])
+    latency, own = report["latency_us"], report["header_us"]
+    row: dict[str, Any] = {
+        "offered": round(rate, 1),
+        "sent": report["sent"],
+        "failed": report["failed"],
+        "failures": report["failures"],
+        "void": report["void"],
+        "latency_us": latency,
+        "own_us": own if own["count"] else None,
+        "own_header": one.overhead_header,
+        "peak_in_flight": report["peak_in_flight"],
+        "rss_mib": round(peak / MIB, 1),
+        **cpu,
+    }
+    if direct is not None and latency["count"] and direct["latency_us"]["count"]:
+        row["added_us"] = {p: round(latency[p] - direct["latency_us"][p], 1) for p in ("p50", "p99")}
+        # What neither the upstream nor the gateway's own timers explain: time spent waiting to be served.
+        if own["count"]:
+            row["queue_us"] = round(max(0.0, latency["mean"] - direct["latency_us"]["mean"] - own["mean"]), 1)
+    print(f"  {one.name:<18} offered {rate:>7.0f}/s: {report['failed']} failed, p50 {latency.get('p50', '-')} us, "
+          f"p99 {latency.get('p99', '-')} us, {row['rss_mib']} MiB {report['void']}")  # fmt: skip
+    return row
+
+
+def article(options: Options) -> None:
+    """Every gateway at 5,000 offered requests a second, and at 80 % of what it can do itself."""
+    seconds = options.seconds if options.quick else max(60.0, options.seconds)
+    with Session(options) as session:
+        upstream = subject.direct(session.upstream)
+        base = _row(session, upstream, options.rate, seconds, None)
+        rows: dict[str, Any] = {"upstream alone": {"offered_rate": base}}
+        subjects = session.usual()
+        if options.peers is not None:
+            environment = options.peers
+            peer = session.start("LiteLLM", lambda place: litellm.start(environment, place, session.upstream))
+            subjects += [peer] if peer is not None else []
+        for one in subjects:
+            capacity = session.closed(one, "instant", options.connections, max(3.0, options.seconds / 10))
+            own_rate = max(1.0, capacity["per_second"] * 0.8)
+            entry: dict[str, Any] = {"ready_s": round(one.ready_seconds, 3), "closed_loop": capacity}
+            # The gentler run first: a gateway that was overrun may not be itself any more.
+            own_base = _row(session, upstream, own_rate, min(seconds, 10), None)
+            entry["own_rate"] = _row(session, one, own_rate, seconds, own_base)
+            entry["offered_rate"] = _row(session, one, options.rate, seconds, base)
+            rows[one.name] = entry
+            one.stop()
+        figures = {"rate": options.rate, "subjects": rows, "published": PUBLISHED, "missing": session.missing}
+    result.write(
+        "article",
+        "The article's table",
+        f"Open loop, even arrivals, {seconds:g} s each: (a) {options.rate:g} requests a second offered to "
+        "everybody, (b) 80 % of what wrk with 32 connections got from the gateway. Overhead is the gateway's own "
+        "statement; 'added' is the end-to-end percentile less the upstream's alone; queue wait is the mean that "
+        "neither explains.",
+        figures,
+        quick=options.quick,
+    )

@@ -1,0 +1,128 @@
+"""One run of a case: a directory, the upstream, the subjects, and everything put away at the end."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.load import nginx, subject, wrk
+from bench.load.process import NotReady, free_port
+from bench.load.subject import Subject
+
+SETTLE = 1.0
+"""Seconds after a load before CPU is read again: the control process takes in the last records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    rounds: int = 6
+    seconds: float = 5.0
+    quick: bool = False
+    connections: int = 32
+    rate: float = 5000.0
+    settle: float = 60.0
+    """Seconds after a load until memory is read again."""
+    peers: Path | None = None
+    """Directory where ``bench/peers/litellm.py install`` put LiteLLM."""
+
+
+class Session:
+    """Context manager around a case; starts subjects on demand and keeps notes of those that cannot start."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.directory = Path(tempfile.mkdtemp(prefix="microgate-bench-"))
+        self.directory.chmod(0o755)
+        self.missing: dict[str, str] = {}
+        self._started: list[Subject] = []
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.upstream = self._start_upstream()
+
+    def _start_upstream(self) -> nginx.Upstream:
+        if nginx.available():
+            return nginx.start_upstream(self.directory / "upstream", free_port(), free_port())
+        raise NotReady("nginx with its echo module is needed: apt-get install nginx-light libnginx-mod-http-echo wrk")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for one in self._started:
+            one.stop()
+        self.upstream.process.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start(self, name: str, make: Callable[[Path], Subject]) -> Subject | None:
+        """Start a subject in a directory of its own; None, with a printed reason, when it does not come up."""
+        try:
+            started = make(self.directory / f"{len(self._started)}-{name.replace(' ', '-')}")
+        except (NotReady, OSError) as fault:
+            self.missing[name] = str(fault)
+            print(f"  {name} is left out: {fault}")
+            return None
+        self._started.append(started)
+        return started
+
+    def floor(self, *, workers: int = 1) -> Subject | None:
+        """nginx as a proxy."""
+        return self.start("nginx", lambda place: subject.floor(place, self.upstream, workers=workers))
+
+    def microgate(self, *, pure: bool = False, **options: Any) -> Subject | None:
+        """This gateway, compiled or pure."""
+        name = "microgate (pure)" if pure else "microgate"
+        return self.start(name, lambda place: subject.microgate(place, self.upstream, pure=pure, **options))
+
+    def usual(self, **options: Any) -> list[Subject]:
+        """nginx, microgate compiled and pure; those that start."""
+        started = [self.floor(), self.microgate(**options), self.microgate(pure=True, **options)]
+        return [one for one in started if one is not None]
+
+    def closed(self, one: Subject, kind: str, connections: int, seconds: float) -> dict[str, Any]:
+        """One closed-loop round: speed, latency, and CPU of the whole tree by role."""
+        before = one.snapshot()
+        run = wrk.run(
+            self.directory, one.port, one.path(kind), one.body(kind), key=one.key, connections=connections,
+            seconds=seconds,
+        )  # fmt: skip
+        time.sleep(SETTLE)
+        after = one.snapshot()
+        return {
+            "requests": run.requests,
+            "failures": run.failures,
+            "per_second": round(run.per_second),
+            "p50_us": run.p50_us,
+            "p99_us": run.p99_us,
+            **cpu_figures(one, before, after, run.requests),
+        }
+
+    def each_round(self, subjects: Iterable[Subject]) -> Iterable[tuple[int, Subject]]:
+        """Interleaved rounds, the order turned every time so that nobody is always first."""
+        everybody = list(subjects)
+        for number in range(self.options.rounds):
+            turn = number % len(everybody) if everybody else 0
+            for one in everybody[turn:] + everybody[:turn]:
+                yield number, one
+
+
+def cpu_figures(one: Subject, before: Any, after: Any, requests: int) -> dict[str, Any]:
+    """CPU microseconds a request between two snapshots, whole and by role."""
+    roles = one.roles(after)
+    shares: dict[str, float] = {}
+    for pid, member in after.members.items():
+        used = member.cpu_us - (before.members[pid].cpu_us if pid in before.members else 0)
+        shares[roles[pid]] = shares.get(roles[pid], 0) + used
+    total = after.cpu_us - before.cpu_us
+    return {
+        "cpu_us": round(total / max(1, requests), 2),
+        "cpu_us_by_role": {role: round(used / max(1, requests), 2) for role, used in sorted(shares.items())},
+    }

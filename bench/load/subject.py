@@ -1,0 +1,141 @@
+"""What is measured: an address, the process tree behind it, and how each kind of request is put to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.load import nginx, tree
+from bench.load.process import NotReady, Process, free_port
+from bench.load.ready import wait_until_answered
+from gateway.loadgen import message
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-test-123"
+
+_PLAIN, _SECURE = "127.0.0.1:19001", "localhost:19443"
+"""Addresses in bench/*.yaml, replaced by those the run uses."""
+
+
+@dataclass(slots=True)
+class Subject:
+    """A server under load. ``kind`` of a request: ``instant``, ``delay``, ``sse``, ``sse-slow`` or ``tls``."""
+
+    name: str
+    port: int
+    process: Process
+    key: str = KEY
+    gateway: bool = True
+    """It chooses the upstream by model, under one path; otherwise the path chooses."""
+    overhead_header: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """kind -> model, for gateways whose models are not called ``bench-<kind>``."""
+    ready_seconds: float = 0.0
+    implementation: str = ""
+    """``compiled`` or ``pure``, for this gateway; what was asked for need not be what is installed."""
+
+    def path(self, kind: str) -> str:
+        """Where a request of this kind goes."""
+        return "/v1/chat/completions" if self.gateway else f"/{kind}/v1/chat/completions"
+
+    def body(self, kind: str) -> bytes:
+        """850 bytes for everybody."""
+        model = self.models.get(kind) or ("bench" if kind in ("instant", "tls") else f"bench-{kind}")
+        return message.chat_body(model, stream=kind.startswith("sse"))
+
+    def snapshot(self, *, memory: bool = False) -> tree.Snapshot:
+        """Its process tree now."""
+        return tree.snapshot(self.process.pid, memory=memory)
+
+    def role(self, member: tree.Member) -> str:
+        """``supervisor``, ``worker``, ``control``, ``demo`` or ``other``: told by the files a process holds open."""
+        if member.pid == self.process.pid:
+            return "supervisor"
+        held: list[str] = []
+        with contextlib.suppress(OSError):
+            for link in Path(f"/proc/{member.pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    held.append(str(link.readlink()))
+        if any("/worker-" in name and name.endswith(".lock") for name in held) or "worker process" in member.role:
+            return "worker"
+        if any("control.db" in name or "/log/" in name for name in held) or "control" in member.role:
+            return "control"
+        return "other"
+
+    def roles(self, snapshot: tree.Snapshot) -> dict[int, str]:
+        """pid -> role of everybody in a snapshot."""
+        return {pid: self.role(member) for pid, member in snapshot.members.items()}
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
+
+
+def direct(upstream: nginx.Upstream) -> Subject:
+    """The upstream itself, without anything in front."""
+    return Subject("direct", upstream.port, upstream.process, gateway=False)
+
+
+def floor(directory: Path, upstream: nginx.Upstream, *, workers: int = 1) -> Subject:
+    """nginx ``proxy_pass``."""
+    port = free_port()
+    return Subject("nginx", port, nginx.start_floor(directory, port, upstream, workers=workers), gateway=False)
+
+
+def render_config(name: str, directory: Path, upstream: nginx.Upstream) -> Path:
+    """A configuration of ``bench/`` with the addresses of this run."""
+    text = (ROOT / "bench" / name).read_text()
+    text = text.replace(_PLAIN, f"127.0.0.1:{upstream.port}").replace(_SECURE, f"localhost:{upstream.tls_port}")
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / name
+    path.write_text(text)
+    return path
+
+
+def _implementation(python: str, env: Mapping[str, str]) -> str:
+    """What ``python`` would run: ``compiled``, ``pure``, or why neither can be told."""
+    command = [python, "-P", "-c", "import _speedups; print(_speedups.IMPLEMENTATION)"]
+    done = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() or done.stderr.strip()[-300:]
+
+
+def microgate(
+    directory: Path,
+    upstream: nginx.Upstream,
+    *,
+    pure: bool = False,
+    workers: int = 1,
+    config: str = "p1.yaml",
+    python: str = sys.executable,
+    tree_root: Path | None = ROOT,
+    name: str = "",
+) -> Subject:
+    """This gateway, started as a user starts it, answering when this returns.
+
+    ``python`` and ``tree_root`` (None: what that interpreter has installed) choose another build. Raises NotReady.
+    """
+    data = directory / "data"
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("MICROGATE_", "PYTHONPATH"))}
+    env["MICROGATE_BENCH_CA"] = str(upstream.ca)
+    if pure:
+        env["MICROGATE_PURE"] = "1"
+    if tree_root is not None:
+        env["PYTHONPATH"] = str(tree_root)
+    port = free_port()
+    label = name or ("microgate (pure)" if pure else "microgate")
+    implementation = _implementation(python, env)
+    if implementation != ("pure" if pure else "compiled"):
+        raise NotReady(
+            f"{label}: this build is {implementation}; run MICROGATE_BUILD=require python setup.py build_ext"
+        )
+    command = [python, "-P", "-m", "gateway", "serve", "--config", str(render_config(config, directory, upstream))]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--data-dir", str(data)]
+    process = Process(label, [*command, "--log-level", "warning"], directory, env)
+    subject = Subject(label, port, process, overhead_header="x-microgate-overhead-us", implementation=implementation)
+    subject.ready_seconds = wait_until_answered(process, port, subject.path("instant"), subject.body("instant"), KEY)
+    return subject

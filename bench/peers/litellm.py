@@ -1,0 +1,68 @@
+"""LiteLLM's proxy as a peer.
+
+Install it once, into a directory of its own (about 1 GB, nothing of it enters this project)::
+
+    python -m bench.peers.litellm install DIR
+
+which is ``uv venv DIR && uv pip install --python DIR/bin/python 'litellm[proxy]==1.109.1'`` where uv is installed, and
+``python -m venv DIR && DIR/bin/pip install ...`` elsewhere. Then: ``python -m bench.run article --peers DIR``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.load import nginx
+from bench.load.process import Process, free_port
+from bench.load.ready import wait_until_answered
+from bench.load.subject import KEY, Subject
+
+VERSION = "1.109.1"
+
+_CONFIG = """model_list:
+  - model_name: bench
+    litellm_params: {{model: openai/gpt-4o-mini, api_base: http://127.0.0.1:{port}/instant/v1, api_key: sk-upstream}}
+  - model_name: bench-delay
+    litellm_params: {{model: openai/gpt-4o-mini, api_base: http://127.0.0.1:{port}/delay/v1, api_key: sk-upstream}}
+  - model_name: bench-sse
+    litellm_params: {{model: openai/gpt-4o-mini, api_base: http://127.0.0.1:{port}/sse/v1, api_key: sk-upstream}}
+general_settings: {{master_key: {key}}}
+litellm_settings: {{telemetry: false}}
+"""
+
+
+def install(directory: Path) -> None:
+    """Create the environment. Raises CalledProcessError when the packages cannot be fetched."""
+    package = f"litellm[proxy]=={VERSION}"
+    uv = shutil.which("uv")
+    if uv:
+        subprocess.run([uv, "venv", str(directory)], check=True)
+        subprocess.run([uv, "pip", "install", "--python", str(directory / "bin/python"), package], check=True)
+    else:
+        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
+        subprocess.run([str(directory / "bin/pip"), "install", "-q", package], check=True)
+
+
+def start(environment: Path, directory: Path, upstream: nginx.Upstream) -> Subject:
+    """One worker with a master key and nothing else: no database, no callbacks, so its best figures."""
+    directory.mkdir(parents=True, exist_ok=True)
+    config = directory / "litellm.yaml"
+    config.write_text(_CONFIG.format(port=upstream.port, key=KEY))
+    port = free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MICROGATE_"))}
+    env |= {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "HOME": str(directory)}
+    command = [str(environment / "bin/litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    process = Process("LiteLLM", [*command, "--num_workers", "1"], directory, env)
+    one = Subject(f"LiteLLM {VERSION}", port, process, overhead_header="x-litellm-overhead-duration-ms")
+    one.ready_seconds = wait_until_answered(process, port, one.path("instant"), one.body("instant"), KEY, timeout=120)
+    return one
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] != "install":
+        sys.exit("usage: python -m bench.peers.litellm install DIR")
+    install(Path(sys.argv[2]))

@@ -1,0 +1,94 @@
+"""``python -m bench.run CASE...``: run load cases and write bench/results/<case>.json; ``all`` runs every case."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.load import article, closed, nginx, opened, start
+from bench.load.session import Options
+
+CASES: Mapping[str, Callable[[Options], None]] = {
+    "p1": closed.p1,
+    "p2": opened.p2,
+    "p3": closed.p3,
+    "p4": opened.p4,
+    "p5": opened.p5,
+    "p6": start.p6,
+    "p7": start.p7,
+    "p9": closed.p9,
+    "p12": closed.p12,
+    "article": article.article,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("cases", nargs="+", choices=[*CASES, "all", "micro", "upstream"], metavar="CASE",
+                        help=f"{', '.join(CASES)}, all, micro (pytest-benchmark), upstream (until ^C)")  # fmt: skip
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (6)")
+    parser.add_argument("--seconds", type=float, help="seconds of one round (5; article 60)")
+    parser.add_argument("--connections", type=int, default=32, help="callers of closed-loop cases (32)")
+    parser.add_argument("--rate", type=float, default=5000.0, help="requests a second of open-loop cases (5000)")
+    parser.add_argument("--settle", type=float, default=60.0, help="rest before memory is read again (60)")
+    parser.add_argument("--peers", type=Path, help="where bench/peers/litellm.py installed LiteLLM")
+    parser.add_argument("--quick", action="store_true", help="short runs, to see that everything works")
+    return parser
+
+
+def _serve_upstream() -> None:
+    """The upstream on the ports that bench/*.yaml name, for use by hand."""
+    directory = Path("/tmp/microgate-bench-upstream")  # fixed on purpose: its CA is named in the text below
+    upstream = nginx.start_upstream(directory, 19001, 19443)
+    print(f"http://127.0.0.1:19001, https://localhost:19443, MICROGATE_BENCH_CA={upstream.ca}")
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+    upstream.process.stop()
+
+
+def _micro(quick: bool) -> int:
+    command = [sys.executable, "-m", "pytest", "bench/micro", "-q", "--benchmark-json=bench/results/micro.json"]
+    return subprocess.call([*command, "--benchmark-max-time=0.2"] if quick else command)
+
+
+def main() -> int:
+    """Run what the command line asks for; 0 when every case ran."""
+    arguments = _parser().parse_args()
+    quick = arguments.quick
+    options = Options(
+        rounds=arguments.rounds or (2 if quick else 6),
+        seconds=arguments.seconds or (2.0 if quick else 5.0),
+        quick=quick,
+        connections=arguments.connections,
+        rate=arguments.rate,
+        settle=arguments.settle,
+        peers=arguments.peers,
+    )
+    failed = 0
+    cases = list(CASES) if "all" in arguments.cases else arguments.cases
+    for case in cases:
+        if case == "upstream":
+            _serve_upstream()
+            continue
+        print(f"{case}:", flush=True)
+        begun = time.monotonic()
+        try:
+            if case == "micro":
+                failed += bool(_micro(quick))
+            else:
+                CASES[case](options)
+        except Exception as fault:  # one case must not keep the others from running
+            failed += 1
+            print(f"  {case} failed: {type(fault).__name__}: {fault}", file=sys.stderr)
+        print(f"  {time.monotonic() - begun:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
