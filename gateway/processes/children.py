@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, Protocol
@@ -17,6 +17,9 @@ CRASHED = 70
 """Exit status after an uncaught exception (EX_SOFTWARE of sysexits.h)."""
 
 _STEERED_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+
+
+log = logging.getLogger("microgate.children")
 
 
 class Closable(Protocol):
@@ -30,8 +33,8 @@ def load(entry: str) -> Any:
 
 
 def fork(name: str, main: Callable[[], int | None], private: Iterable[Closable], death_signal: int) -> int:
-    """Fork a process named ``name``. The child closes ``private`` (what only the parent or a sibling may hold) and exits
-    with what ``main`` returns. Returns the child's pid in the parent, never in the child.
+    """Fork a process named ``name``. The child closes ``private`` (what only the parent or a sibling may hold) and
+    exits with what ``main`` returns. Returns the child's pid in the parent, never in the child.
 
     ``death_signal`` reaches the child when the parent ends. SIGINT and SIGHUP are ignored in the child: a terminal
     sends them to the whole process group, and it is the supervisor's to decide what they mean.
@@ -67,7 +70,7 @@ def fork(name: str, main: Callable[[], int | None], private: Iterable[Closable],
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException:
-        traceback.print_exc()
+        log.exception("%s crashed", name)
     finally:
         # Never return into the parent's frames, nor run its exit handlers.
         try:
