@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-KEY = "sk-test-123"
+KEY = "sk-test-6f1d2c3b4a5968778695a4b3"
 """The virtual key that test instances know."""
 
 
@@ -215,65 +215,81 @@ async def talk(
     ``total`` bounds everything.
     """
     loop = asyncio.get_running_loop()
-    outcome = Outcome()
-    reader = AnswerReader(methods)
-    sock = socket.socket()
-    sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sent = asyncio.Event()
-    moment = [loop.time()]
+    conversation = _Conversation(AnswerReader(methods))
+    outcome, reader = conversation.outcome, conversation.reader
+    try:
+        await loop.sock_connect(conversation.sock, ("127.0.0.1", port))
+        tasks = [
+            asyncio.ensure_future(conversation.send(pieces, half_close)),
+            asyncio.ensure_future(conversation.receive()),
+        ]
+        end = loop.time() + total
+        while not outcome.closed and (left := end - loop.time()) > 0:
+            enough = conversation.sent and not until_closed and reader.idle and len(reader.final) >= (expect or 1)
+            conversation.news.clear()
+            try:
+                async with asyncio.timeout(min(left, quiet) if enough else left):
+                    await conversation.news.wait()
+            except TimeoutError:
+                break
+        outcome.closed_after = loop.time() - conversation.sent_at
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        conversation.sock.close()
+    outcome.sent_all = outcome.sent_all and conversation.sent
+    outcome.answers = reader.final
+    return outcome
 
-    async def send() -> None:
+
+class _Conversation:
+    """Both directions of one connection."""
+
+    def __init__(self, reader: AnswerReader) -> None:
+        self.reader = reader
+        self.outcome = Outcome()
+        self.news = asyncio.Event()
+        self.sent = False
+        self.sent_at = asyncio.get_running_loop().time()
+        self.sock = socket.socket()
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    async def send(self, pieces: Sequence[bytes], half_close: bool) -> None:
+        loop = asyncio.get_running_loop()
         try:
             for piece in pieces:
-                await loop.sock_sendall(sock, piece)
+                await loop.sock_sendall(self.sock, piece)
                 if len(pieces) > 1:
                     await asyncio.sleep(0)
             if half_close:
-                sock.shutdown(socket.SHUT_WR)
+                self.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            outcome.sent_all = False
-        moment[0] = loop.time()
-        sent.set()
+            self.outcome.sent_all = False
+        self.sent_at = loop.time()
+        self.sent = True
+        self.news.set()
 
-    try:
-        await loop.sock_connect(sock, ("127.0.0.1", port))
-        sending = asyncio.ensure_future(send())
-        end = loop.time() + total
+    async def receive(self) -> None:
+        """A task of its own: cancelling a read by a time-out can lose what it has just read."""
+        loop = asyncio.get_running_loop()
         while True:
-            left = end - loop.time()
-            if left <= 0:
-                break
-            enough = sent.is_set() and not until_closed and reader.idle and bool(reader.final)
-            enough = enough and (expect is None or len(reader.final) >= expect)
             try:
-                async with asyncio.timeout(min(left, quiet) if enough else min(left, 0.05)):
-                    data = await loop.sock_recv(sock, 65536)
-            except TimeoutError:
-                if enough:
-                    break
-                continue
+                data = await loop.sock_recv(self.sock, 65536)
             except OSError:
                 data = b""
+            self.news.set()
             if not data:
-                outcome.closed = True
-                reader.eof()
-                break
-            outcome.received += data
-            if not outcome.error:
+                self.outcome.closed = True
+                self.reader.eof()
+                return
+            self.outcome.received += data
+            if not self.outcome.error:
                 try:
-                    reader.feed(data)
+                    self.reader.feed(data)
                 except ValueError as e:
-                    outcome.error = str(e)
-        if not sent.is_set():
-            outcome.sent_all = False
-            sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        outcome.closed_after = loop.time() - moment[0]
-    finally:
-        sock.close()
-    outcome.answers = reader.final
-    return outcome
+                    self.outcome.error = str(e)
 
 
 def request(
