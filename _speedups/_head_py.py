@@ -237,17 +237,16 @@ class HeaderFilter:
             end = head.find(b"\n", at)
             if end < 0:
                 break
-            line = head[at:end].removesuffix(b"\r")
-            if not line:
-                break
+            line = head[at:end]
             at = end + 1
-            name, colon, value = line.partition(b":")
-            if not colon or not _is_name(name):
+            if line in (b"\r", b""):
+                break
+            name, colon, value = line[:-1].partition(b":")
+            if line[-1] != 0x0D or not colon or not _is_name(name) or _has_control(value):
                 continue
             name = name.lower()
             if name == b"connection":
                 named.update(token.strip(b" \t").lower() for token in value.split(b","))
-            listed = name in self._names or name.startswith(self._prefixes)
-            if listed == self._keep and not _has_control(value):
-                lines.append((name, line))
-        return b"".join([line + b"\r\n" for name, line in lines if name not in named])
+            if (name in self._names or name.startswith(self._prefixes)) == self._keep:
+                lines.append((name, line + b"\n"))
+        return b"".join([line for name, line in lines if name not in named])

@@ -4,51 +4,31 @@ import json
 import re
 from typing import Final
 
-MAX_DEPTH: Final = 1024
-"""Deeper documents are refused: providers recurse, and no request of a current client nests over about 40."""
+from _speedups._json_errors import (
+    BOM,
+    CHARACTER,
+    CONTROL,
+    DEEP,
+    END,
+    ESCAPE,
+    FALLBACKS_TWICE,
+    MAX_DEPTH,
+    MESSAGES,
+    MODEL_CASE,
+    MODEL_SURROGATE,
+    MODEL_TWICE,
+    MODEL_TYPE,
+    OPTIONS_TWICE,
+    STREAM_TWICE,
+    STREAM_TYPE,
+    TOP,
+    UTF8,
+)
 
 MAX_COUNT: Final = 1 << 53
 """Largest integer that every JSON reader keeps exactly (RFC 8259 section 6); larger counts are clamped to it."""
 
-# Error codes are shared with csrc/json_walk.h: same numbers, same words.
-END: Final = 1
-CHARACTER: Final = 2
-CONTROL: Final = 3
-ESCAPE: Final = 4
-UTF8: Final = 5
-DEEP: Final = 6
-TOP: Final = 7
-BOM: Final = 8
-MODEL_TWICE: Final = 9
-STREAM_TWICE: Final = 10
-OPTIONS_TWICE: Final = 11
-FALLBACKS_TWICE: Final = 12
-MODEL_CASE: Final = 13
-MODEL_TYPE: Final = 14
-STREAM_TYPE: Final = 15
-MODEL_SURROGATE: Final = 16
-
-MESSAGES: Final = (
-    "",
-    "the document ends too early",
-    "unexpected character",
-    "control character in a string",
-    "invalid escape in a string",
-    "invalid UTF-8",
-    f"nested deeper than {MAX_DEPTH}",
-    "the top level is not an object",
-    "starts with a byte order mark",
-    "duplicate member 'model'",
-    "duplicate member 'stream'",
-    "duplicate member 'stream_options'",
-    "duplicate member 'fallbacks'",
-    "a member equals 'model' only when case is ignored",
-    "'model' is not a string",
-    "'stream' is neither true, false nor null",
-    "'model' holds half of a surrogate pair",
-)
-
-# What a key can mean to the scan; shared with csrc/json_walk.h.
+# What a key can mean to the scan; shared with _scan_json.h.
 _OTHER: Final = 0
 _MODEL: Final = 1
 _STREAM: Final = 2

@@ -22,6 +22,7 @@ LOOK_LIMIT: Final = 1 << 20
 ERROR_LIMIT: Final = 16_384
 
 _EVENT_DEPTH: Final = 256
+_NAME_LIMIT: Final = 64  # twice the longest type in use
 _RESPONSES_END: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 
 _next_line_end = re.compile(rb"[\r\n]").search
@@ -185,7 +186,8 @@ class StreamScan:
             if not self._oversize:
                 self._data.append(value)
         elif name == b"event":
-            self._name = value[1:] if value[:1] == b" " else value
+            name = value[1:] if value[:1] == b" " else value
+            self._name = name if len(name) <= _NAME_LIMIT else b"?"
 
     def _dispatch(self) -> bool:
         """Judges the event that a blank line has ended; whether it is to be hidden."""
@@ -242,7 +244,7 @@ class StreamScan:
                 if self._kind == CHAT and isinstance(value, list):
                     error |= self._choices(value)
             elif name == "type":
-                kind = value if isinstance(value, str) else None
+                kind = (value if len(value) <= _NAME_LIMIT else "") if isinstance(value, str) else None
         if error:
             self._fail(payload)
         if raw:
