@@ -20,8 +20,11 @@ __all__ = ["COMPILED_MODULES", "IMPLEMENTATION", "WHY"]
 # The build reads this tuple from the source text, so it stays a literal.
 COMPILED_MODULES: Final = (
     "_speedups._scan",
+    "_speedups._ring",
     "_speedups._bucket",
     "_speedups._keys",
+    "gateway.serving",
+    "gateway.core",
     "gateway.exchange",
     "gateway.pipeline",
     "gateway.relay",

@@ -39,8 +39,10 @@ class Arena:
         """Raises ValueError when magic or layout differ."""
 
     def define(self, slot: int, id_hash: int, kind: int, limit: int, period_ns: int, burst: int = 0, unit: int = 0) -> int:
-        """(Re)define a slot; returns its generation. Same id and kind: only the figures change, spent amounts stay;
-        another id: cells are zeroed and the generation grows. Only the snapshot builder calls this."""
+        """(Re)define a slot; returns its generation. Same id, kind and unit: only the figures change, spent amounts stay
+        (another period is another generation, which begins with what was spent); another id: cells are zeroed and the
+        generation grows. ``period_ns`` 0: a window that never ends. ``burst`` 0: as much as ``limit``. Only the snapshot
+        builder calls this. Raises ValueError for figures that cannot be, IndexError for a slot beyond the capacity."""
 
     def find(self, id_hash: int) -> int:
         """Slot defined for this id, -1 when there is none."""
@@ -49,7 +51,8 @@ class Arena:
         """Give the slot back; False while some reservation still names it."""
 
     def allocate(self) -> int:
-        """Lowest unused slot; maps a further segment when all are taken."""
+        """Lowest unused slot, handed out once by this object whether it is defined or not; makes a further segment when
+        all are taken (OSError when there is no room for it)."""
 
     def used(self, slot: int, now_ns: int) -> int:
         """Spent + reserved now, summed over workers (GCRA: cells of burst in use)."""
@@ -77,7 +80,7 @@ class LimitSet:
     """The limits a principal is held to, in the order they are reported; built once per principal and snapshot."""
 
     def __init__(self, slots: Sequence[int]) -> None:
-        """Raises ValueError for more than MAX_LIMITS."""
+        """Raises ValueError for more than MAX_LIMITS, or when one is named twice."""
 
     def __len__(self) -> int: ...
 
@@ -90,7 +93,11 @@ class ArenaWorker:
     def reserve(self, limits: LimitSet, requests: int, tokens: int, money: int, now_ns: int) -> int:
         """Reserve at every limit or at none: WINDOW, ROLLING and GCRA limits take ``requests`` or ``tokens`` according to
         their unit, GAUGE takes 1, MONEY takes ``money`` (nano-dollars). Returns a handle >= 0, or ``-1 - i`` when limit
-        ``i`` refuses, ``-1000`` when no reservation slot is free. An empty set returns a handle as well."""
+        ``i`` refuses, ``-1000`` when no reservation slot is free. An empty set returns a handle as well. An exhausted
+        limit refuses an amount of 0, too, and so does a slot that nobody defined.
+
+        A GCRA limit of tokens holds what is reserved and is charged with the true amount when that is settled; one of
+        requests is charged at once, and a void is given back only if nobody was admitted in between."""
 
     def deliver(self, handle: int, tokens: int, money: int) -> None:
         """Absolute amounts delivered so far: what a crash would post."""
@@ -112,6 +119,11 @@ class ArenaWorker:
         """HEALTH slot: until when it is out (0: healthy, 2**63 - 1: disabled)."""
 
     def set_cooldown(self, slot: int, until_ns: int) -> None: ...
+    def extend_cooldown(self, slot: int, until_ns: int) -> None:
+        """As set_cooldown, but never to an earlier time."""
+
+    def close(self) -> None:
+        """Give the place up; what is pending is posted by whoever takes it next."""
 
 class Record:
     """One row of the trail, as plain fields over a fixed C struct of RECORD_SIZE bytes; scratch object, reused.
@@ -205,6 +217,7 @@ class RingReader:
         """Records waiting."""
 
     def sleeping(self, yes: bool) -> None:
-        """Tell the producer whether to ring the eventfd."""
+        """Tell the producer whether to ring the eventfd. Look at ``lag`` once more after saying yes: what was pushed just
+        before rings nothing."""
 
     def close(self) -> None: ...

@@ -411,29 +411,11 @@ class ArenaWorker:
             held = self._arena.used(slot, NEVER_NS)
             return max(0, max(0, q[at + L_WORD] - now_ns) + cost_of(amount + held, q[at + L_STEP]) - q[at + L_TAU])
         if kind == ROLLING:
-            return self._rolling_wait(segment, at, amount, now_ns)
+            return self._arena.rolling_wait(slot, amount, now_ns)
         if kind in (WINDOW, MONEY):
             period = q[at + L_PERIOD]
             return period - (now_ns + q[at + L_OFFSET]) % period if period else NEVER_NS
         return 0
-
-    def _rolling_wait(self, segment: Segment, at: int, amount: int, now_ns: int) -> int:
-        q = segment.q
-        sub_window = q[at + L_PERIOD]
-        number = now_ns // sub_window
-        tags = {roll_tag(q[at + L_META] >> 32, number - age): age for age in range(SUB_WINDOWS)}
-        by_age = [0] * SUB_WINDOWS
-        block, base = self._arena.sub_windows(q[at + L_EXTENSION])
-        for word in block.q[base : base + self._arena.geometry.rolling_words]:
-            age = tags.get(word & ~ROLL_COUNT_MASK)
-            if age is not None:
-                by_age[age] += word & ROLL_COUNT_MASK
-        excess = sum(by_age) + max(1, amount) - q[at + L_LIMIT]
-        for age in range(SUB_WINDOWS - 1, -1, -1):
-            if excess <= 0:
-                return 0 if age == SUB_WINDOWS - 1 else (number - age - 1 + SUB_WINDOWS) * sub_window - now_ns
-            excess -= by_age[age]
-        return (number + SUB_WINDOWS) * sub_window - now_ns
 
     def state_of(self, limits: LimitSet, i: int, now_ns: int) -> tuple[int, int, int]:
         slot = limits.slots[i]

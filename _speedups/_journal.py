@@ -32,6 +32,7 @@ from _speedups._layout import (
     J_OP,
     J_STEP,
     L_EXTENSION,
+    L_LIMIT,
     L_META,
     L_OFFSET,
     L_PERIOD,
@@ -116,6 +117,28 @@ class JournaledArena(ArenaBase):
         words = block.q[base : base + self.geometry.rolling_words].tolist()
         return sum(word & ROLL_COUNT_MASK for word in words if word & ~ROLL_COUNT_MASK in current)
 
+    def rolling_wait(self, slot: int, amount: int, now_ns: int) -> int:
+        """Nanoseconds until enough sub-windows of a ROLLING limit have passed for this amount."""
+        segment, at = self.line(slot)
+        q = segment.q
+        sub_window = q[at + L_PERIOD]
+        number = now_ns // sub_window
+        tags = {roll_tag(q[at + L_META] >> 32, number - age): age for age in range(SUB_WINDOWS)}
+        by_age = [0] * SUB_WINDOWS
+        block, base = self.sub_windows(q[at + L_EXTENSION])
+        for word in block.q[base : base + self.geometry.rolling_words]:
+            age = tags.get(word & ~ROLL_COUNT_MASK)
+            if age is not None:
+                by_age[age] += word & ROLL_COUNT_MASK
+        excess = sum(by_age) + max(1, amount) - q[at + L_LIMIT]
+        if excess <= 0:
+            return 0
+        for age in range(SUB_WINDOWS - 1, -1, -1):
+            excess -= by_age[age]
+            if excess <= 0:
+                break
+        return (number - age + SUB_WINDOWS) * sub_window - now_ns
+
     def pending(self, worker: int | None = None) -> int:
         q, geometry, count = self.q, self.geometry, 0
         for index in range(self.workers) if worker is None else (worker,):
@@ -160,8 +183,8 @@ class JournaledArena(ArenaBase):
     # Journal.
 
     def settlement(self, worker: int, index: int, requests: int, tokens: int, money: int) -> list[Entry]:
-        """What settling this reservation changes, as redo entries. A cell that has moved on to another period, or a slot
-        that was given to another limit, is left alone."""
+        """What settling this reservation changes, as redo entries. A cell that has moved on to another period is left
+        alone, and so is a slot that was given to another limit."""
         q = self.q
         body = self.geometry.bodies(worker) + index * BODY_WORDS
         entries: list[Entry] = []
@@ -199,8 +222,8 @@ class JournaledArena(ArenaBase):
     def _gcra_settlement(
         self, worker: int, slot: int, meta: int, reserved: int, actual: int, mark: int, generation: int
     ) -> list[Entry]:
-        """Tokens were held in the worker's own cell and are charged now. Requests were charged when they were reserved; a
-        void is given back only while nobody has moved the word since: later it may have been refilled by time already."""
+        """Tokens were held in the worker's own cell and are charged now. Requests were charged when they were reserved;
+        a void is given back only while nobody has moved the word since: later, time may have refilled it already."""
         segment, at = self.line(slot)
         words, step = segment.q, segment.q[at + L_STEP]
         if meta >> 32 & 0xFF != generation:

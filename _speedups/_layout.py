@@ -44,9 +44,9 @@ MAGIC: Final = int.from_bytes(b"mgarena\1", "little")
 # A worker's block.
 B_EPOCH, B_PID, B_BEAT, B_STATE, B_IN_FLIGHT = range(5)
 J_OP, J_COUNT, J_STEP, J_ENTRIES = 8, 9, 10, 16
-BLOCK_WORDS: Final = 128
+BLOCK_WORDS: Final = 256
 ENTRY_WORDS: Final = 3
-assert J_ENTRIES + MAX_LIMITS * ENTRY_WORDS <= BLOCK_WORDS
+assert J_ENTRIES + 2 * MAX_LIMITS * ENTRY_WORDS <= BLOCK_WORDS  # a GCRA limit of tokens takes two entries
 
 # Journal operations, in the low byte of J_OP; the reservation's index above it.
 OP_NONE, OP_RESERVE, OP_SETTLE, OP_ADD = range(4)
@@ -84,7 +84,7 @@ ROLLING_SHARE: Final = 16
 
 LAYOUT: Final = int.from_bytes(
     hashlib.blake2b(
-        b"arena 1; header 4096; block 128; entry slot|sub,a,b; body 8+32; entry slot:24|generation:8|period:32; "
+        b"arena 1; header 4096; block 256; entry slot|sub,a,b; body 8+32; entry slot:24|generation:8|period:32; "
         b"limit id,meta,limit,period,step,tau,word,burst + (tag,count)*(workers+1); rolling 64*(workers+1)",
         digest_size=7,
     ).digest(),

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
-import time
 from typing import Final
 
-RECORD_SIZE: Final = 640
-SCHEMA: Final = 1
-
-# A row of the ring: 64 bytes of head (sequence, epoch, slot, checksum, size), then the record.
-HEAD_SIZE: Final = 64
-ROW_SIZE: Final = HEAD_SIZE + RECORD_SIZE
-RING_HEADER: Final = 4096
-MAGIC: Final = int.from_bytes(b"mgring\0\1", "little")
-LAYOUT: Final = RECORD_SIZE << 32 | ROW_SIZE << 16 | SCHEMA
-
-# Words of the ring's header. Producer and consumer write different 64-byte lines.
-W_MAGIC, W_LAYOUT, W_ROWS, W_SLOT = 0, 1, 2, 3
-W_HEAD, W_EPOCH, W_DROPPED, W_SPILLED, W_SPILL_SEQUENCE, W_SPILL_BASE = 8, 9, 10, 11, 12, 13
-W_POSITION, W_SPILL_DONE, W_SLEEPING = 16, 17, 18
-
-# Spilled rows count apart from the ring's rows; this bit keeps both kinds of sequence numbers distinct.
-SPILL_BIT: Final = 1 << 62
-# A control process dead for so long that a worker spilled 1 GiB (1.5 million rows) will not come back in time.
-SPILL_MAX_BYTES: Final = 1 << 30
+from _speedups._ring_file import (
+    HEAD_SIZE,
+    RECORD_SIZE,
+    RING_HEADER,
+    ROW_SIZE,
+    SCHEMA,
+    SPILL_BIT,
+    W_DROPPED,
+    W_EPOCH,
+    W_HEAD,
+    W_POSITION,
+    W_ROWS,
+    W_SLEEPING,
+    W_SPILL_BASE,
+    W_SPILL_DONE,
+    W_SPILL_SEQUENCE,
+    W_SPILLED,
+    Spill,
+    SpillReader,
+    map_ring,
+    open_ring,
+)
 
 MODEL_BYTES: Final = 96
 DROPPED_BYTES: Final = 64
@@ -36,12 +37,13 @@ _MASK64: Final = (1 << 64) - 1
 _PRIME: Final = (1 << 61) - 1
 _ROW_HEAD: Final = struct.Struct("<QQQQQ24x")
 _RECORD: Final = struct.Struct("<6Q7qq5q3qI8H9B3x16s96s96s64s48s112x")
-assert _RECORD.size == RECORD_SIZE and _ROW_HEAD.size == HEAD_SIZE
+assert _RECORD.size == RECORD_SIZE
+assert _ROW_HEAD.size == HEAD_SIZE
 
 
 def checksum(record: bytes | memoryview, sequence: int, epoch: int) -> int:
-    """64 bits over a packed record and its identity: the record as one number modulo 2**61 - 1, so that a single changed
-    word always shows, spread by odd multipliers."""
+    """64 bits over a packed record and its identity: the record as one number modulo 2**61 - 1, so that a changed word
+    always shows, spread by odd multipliers."""
     value = int.from_bytes(record, "little") % _PRIME
     value ^= (sequence * 0x9E3779B97F4A7C15 + epoch * 0xC2B2AE3D27D4EB4F) & _MASK64
     return (value * 0xD6E8FEB86659FD93 + 1) & _MASK64
@@ -108,108 +110,6 @@ class Record:
         r.model, r.target_model = r.model[:model], r.target_model[:target]
         r.dropped, r.receipt = r.dropped[:dropped], r.receipt[:receipt]
         return r
-
-
-def rows_of(size_bytes: int) -> int:
-    """Rows that a ring file of this size holds. Raises ValueError for fewer than 8."""
-    rows = (size_bytes - RING_HEADER) // ROW_SIZE
-    if rows < 8:
-        raise ValueError(f"a ring needs at least {RING_HEADER + 8 * ROW_SIZE} bytes, got {size_bytes}")
-    return rows
-
-
-def open_ring(path: str, slot: int, size_bytes: int) -> mmap.mmap:
-    """The ring's mapping, created when missing or of another layout; its space is allocated, so a full disk shows here
-    (OSError) and not as SIGBUS."""
-    rows = rows_of(size_bytes)
-    try:
-        mapping = map_ring(path)
-        words = memoryview(mapping).cast("Q")
-        same = words[W_ROWS] == rows and words[W_SLOT] == slot
-        words.release()
-        if same:
-            return mapping
-        mapping.close()
-    except (FileNotFoundError, ValueError):
-        pass
-    fresh = f"{path}.new"
-    fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.posix_fallocate(fd, 0, size_bytes)
-        mapping = mmap.mmap(fd, size_bytes)
-        words = memoryview(mapping).cast("Q")
-        words[W_LAYOUT], words[W_ROWS], words[W_SLOT] = LAYOUT, rows, slot
-        # Sequences start at the clock's microseconds: a ring made anew after a reboot never repeats a stored one.
-        words[W_HEAD] = words[W_POSITION] = words[W_SPILL_SEQUENCE] = time.time_ns() // 1000
-        words[W_MAGIC] = MAGIC
-        words.release()
-        os.rename(fresh, path)
-    except BaseException:
-        os.unlink(fresh)
-        raise
-    finally:
-        os.close(fd)
-    return mapping
-
-
-def map_ring(path: str) -> mmap.mmap:
-    """The mapping of an existing ring. Raises FileNotFoundError, or ValueError for another layout."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        size = os.fstat(fd).st_size
-        if size < RING_HEADER + ROW_SIZE:
-            raise ValueError(f"{path}: not a ring")
-        mapping = mmap.mmap(fd, size)
-    finally:
-        os.close(fd)
-    words = memoryview(mapping).cast("Q")
-    good = words[W_MAGIC] == MAGIC and words[W_LAYOUT] == LAYOUT and RING_HEADER + words[W_ROWS] * ROW_SIZE <= size
-    words.release()
-    if not good:
-        mapping.close()
-        raise ValueError(f"{path}: not a ring of this layout")
-    return mapping
-
-
-class Spill:
-    """Producer's end of the spill file. The producer alone cuts it, and only when the consumer has said that it is done
-    with every byte, so no lock is needed: the consumer counts in bytes since the beginning of time."""
-
-    def __init__(self, path: str, base: int, done: int) -> None:
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        size = os.fstat(self.fd).st_size
-        self.size = size - size % ROW_SIZE
-        if self.size != size:
-            os.ftruncate(self.fd, self.size)
-        # Killed between cutting the file and publishing the new base: the consumer is ahead of what is left.
-        self.base = done - self.size if done > base + self.size else base
-
-    def append(self, row: bytes) -> bool:
-        """False when the row did not fit whole; nothing of it is left then."""
-        if self.size + len(row) > SPILL_MAX_BYTES:
-            return False
-        try:
-            written = os.write(self.fd, row)
-        except OSError:
-            written = 0
-        if written == len(row):
-            self.size += written
-            return True
-        if written:
-            os.ftruncate(self.fd, self.size)
-        return False
-
-    def cut(self) -> int:
-        """Empty the file; returns the new base."""
-        os.ftruncate(self.fd, 0)
-        self.base += self.size
-        self.size = 0
-        return self.base
-
-    def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
 
 class RingWriter:
@@ -283,9 +183,8 @@ class RingReader:
         self._bytes = memoryview(self._mapping)
         self._words = self._bytes.cast("Q")
         self._rows = self._words[W_ROWS]
-        self._spill_path = spill_path
         self._next = self._words[W_POSITION]
-        self._spill_next = self._words[W_SPILL_DONE]
+        self._spill = SpillReader(spill_path, self._words[W_SPILL_DONE])
 
     def read(self, most: int) -> list[tuple[int, int, int, bytes]]:
         found: list[tuple[int, int, int, bytes]] = []
@@ -294,8 +193,9 @@ class RingReader:
             at = RING_HEADER + self._next % self._rows * ROW_SIZE
             self._take(found, bytes(self._bytes[at : at + ROW_SIZE]), self._next)
             self._next += 1
-        if len(found) < most and self._spill_waiting():
-            self._read_spill(found, most - len(found))
+        if len(found) < most:
+            for row in self._spill.read(self._words[W_SPILL_BASE], most - len(found)):
+                self._take(found, row, -1)
         return found
 
     @staticmethod
@@ -305,30 +205,12 @@ class RingReader:
         if expected in (-1, sequence) and size == RECORD_SIZE and total == checksum(payload, sequence, epoch):
             found.append((slot, epoch, sequence, payload))
 
-    def _spill_waiting(self) -> int:
-        try:
-            size = os.stat(self._spill_path).st_size
-        except FileNotFoundError:
-            return 0
-        size -= size % ROW_SIZE
-        return max(0, self._words[W_SPILL_BASE] + size - self._spill_next) // ROW_SIZE
-
-    def _read_spill(self, found: list[tuple[int, int, int, bytes]], most: int) -> None:
-        fd = os.open(self._spill_path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            data = os.pread(fd, most * ROW_SIZE, self._spill_next - self._words[W_SPILL_BASE])
-        finally:
-            os.close(fd)
-        for at in range(0, len(data) - ROW_SIZE + 1, ROW_SIZE):
-            self._take(found, data[at : at + ROW_SIZE], -1)
-            self._spill_next += ROW_SIZE
-
     def commit(self) -> None:
         self._words[W_POSITION] = self._next
-        self._words[W_SPILL_DONE] = self._spill_next
+        self._words[W_SPILL_DONE] = self._spill.next
 
     def lag(self) -> int:
-        return self._words[W_HEAD] - self._next + self._spill_waiting()
+        return self._words[W_HEAD] - self._next + self._spill.waiting(self._words[W_SPILL_BASE])
 
     def sleeping(self, yes: bool) -> None:
         self._words[W_SLEEPING] = int(yes)

@@ -1,0 +1,72 @@
+from libc.stdint cimport int64_t, uint32_t
+
+from _speedups._ring cimport Record, RingReader, RingWriter
+
+cdef struct Step:
+    # One limit of a reservation under way: what is taken, and where the own cell lies.
+    int64_t *line
+    int64_t *cell           # NULL for a GCRA word
+    int64_t *rolling        # first sub-window of the limit
+    int64_t meta
+    int64_t amount
+    int64_t limit
+    int64_t tag
+    int64_t before          # count of the own cell in this period
+    int64_t number          # ROLLING: sub-window
+    int64_t sub
+    uint32_t slot
+    uint32_t mark
+    int kind
+
+
+cdef class LimitSet:
+    cdef int count
+    cdef uint32_t slots[32]
+
+
+cdef class ArenaWorker:
+    cdef readonly int index
+    cdef readonly int64_t epoch
+    cdef object _arena
+    cdef list _held_buffers
+    cdef int _own_fd
+    cdef int64_t *_block
+    cdef int64_t *_states
+    cdef int64_t *_bodies
+    cdef int64_t **_limits
+    cdef int64_t **_rolling
+    cdef int64_t _segments
+    cdef int _shift
+    cdef int64_t _mask
+    cdef int _cells
+    cdef int64_t _limit_words
+    cdef int64_t _rolling_blocks
+    cdef uint32_t *_free
+    cdef int64_t _free_count
+    cdef int64_t _reservations
+    cdef int64_t _refused_slot
+    cdef int64_t _refused_amount
+    cdef Step _steps[32]
+
+    cdef int _map_more(self, int64_t number) except -1
+    cdef int64_t *_line(self, int64_t slot) except NULL
+    cdef int64_t *_sub_windows(self, int64_t extension) except NULL
+    cdef int _attempt(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000
+    cdef int _look(self, Step *step, int64_t now_ns) except -1
+    cdef int _verify(self, Step *step, int64_t now_ns) noexcept
+    cdef int _refuse(self, int i) noexcept
+    cdef int _refuse_word(self, int i, int64_t *entries) noexcept
+    cdef void _roll_back(self, int count) noexcept
+    cdef int64_t _pending(self, int64_t handle) except -1
+    cdef int _apply(self, int count, int64_t now_ns) except -1
+
+    cpdef int64_t reserve(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000
+    cpdef int deliver(self, int64_t handle, int64_t tokens, int64_t money) except -1
+    cpdef int settle(self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except -1
+    cpdef int64_t retry_after_ns(self, LimitSet limits, int64_t i, int64_t now_ns) except -1
+    cdef int read_state(self, LimitSet limits, int64_t i, int64_t now_ns, int64_t *figures) except -1
+    cpdef int beat(self, int64_t now_ns, int64_t state, int64_t in_flight) except -1
+    cpdef int64_t cooldown_ns(self, int64_t slot) except? -3000
+    cpdef int set_cooldown(self, int64_t slot, int64_t until_ns) except -1
+    cpdef int extend_cooldown(self, int64_t slot, int64_t until_ns) except -1
+    cpdef close(self)

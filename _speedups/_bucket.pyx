@@ -1,0 +1,747 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Limits, reservations and health words on the shared arena: what a request pays for.
+
+Layout, definitions and replay are in ``_layout``, ``_arena`` and ``_journal``, shared with the pure twin.
+"""
+
+import os
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+
+from _speedups import _layout
+from _speedups._journal import JournaledArena
+from _speedups import _ring
+
+cdef extern from "_atomics.h" nogil:
+    int64_t mg_load(const int64_t *p)
+    void mg_store(int64_t *p, int64_t value)
+    void mg_fence()
+    bint mg_cas(int64_t *p, int64_t expected, int64_t value)
+    int64_t mg_saturate(int64_t value)
+    int64_t mg_cost(int64_t amount, int64_t step)
+    int64_t mg_units(int64_t ns, int64_t step, bint up)
+    int64_t MG_MAX_AMOUNT
+
+__all__ = [
+    "GAUGE", "GCRA", "HEALTH", "MAX_LIMITS", "MONEY", "RECORD_SIZE", "REQUESTS", "ROLLING", "TOKENS", "WINDOW",
+    "Arena", "ArenaWorker", "LimitSet", "Record", "RingReader", "RingWriter",
+]
+
+GCRA = 1
+WINDOW = 2
+ROLLING = 3
+GAUGE = 4
+MONEY = 5
+HEALTH = 6
+REQUESTS = 0
+TOKENS = 1
+MAX_LIMITS = 32
+
+cdef enum:
+    K_NONE = 0
+    K_GCRA = 1
+    K_WINDOW = 2
+    K_ROLLING = 3
+    K_GAUGE = 4
+    K_MONEY = 5
+    K_HEALTH = 6
+
+    LINE = 8
+    L_META = 1
+    L_LIMIT = 2
+    L_PERIOD = 3
+    L_STEP = 4
+    L_EXTENSION = 4
+    L_TAU = 5
+    L_WORD = 6
+    L_OFFSET = 7
+    META_BUSY = 1 << 16
+
+    B_BEAT = 2
+    B_STATE = 3
+    B_IN_FLIGHT = 4
+    J_OP = 8
+    J_COUNT = 9
+    J_STEP = 10
+    J_ENTRIES = 16
+    ENTRY_WORDS = 3
+    OP_NONE = 0
+    OP_RESERVE = 1
+    OP_SETTLE = 2
+    SUB_WINDOWS = 60
+    SUB_PAIR = 255
+    SUB_GCRA = 254
+
+    S_FREE = 0
+    S_PENDING = 1
+    R_REQUESTS = 0
+    R_TOKENS = 1
+    R_MONEY = 2
+    R_DONE_TOKENS = 3
+    R_DONE_MONEY = 4
+    R_COUNT = 5
+    R_ENTRIES = 8
+    BODY_WORDS = 40
+    INDEX_BITS = 24
+
+    ROLL_WORDS = 64
+    ROLL_COUNT_BITS = 36
+    STEP_SHIFT = 10
+
+    TRIES = 4
+    AGAIN = 1
+    REFUSED = 2
+
+cdef int64_t ROLL_COUNT_MASK = (<int64_t>1 << 36) - 1
+cdef int64_t ROLL_NUMBER_MASK = (<int64_t>1 << 22) - 1
+cdef int64_t NUMBER_MASK = (<int64_t>1 << 48) - 1
+cdef int64_t SEQUENCE_MASK = 0x7FFFFFFFF
+cdef int64_t INDEX_MASK = (1 << 24) - 1
+cdef int64_t NEVER_NS = 0x7FFFFFFFFFFFFFFF
+
+
+def _layout_agrees():
+    """The constants above, against the module that the slow side uses; a difference is a broken build."""
+    for name, value in (
+        ("LINE", LINE), ("L_META", L_META), ("L_LIMIT", L_LIMIT), ("L_PERIOD", L_PERIOD), ("L_STEP", L_STEP),
+        ("L_EXTENSION", L_EXTENSION), ("L_TAU", L_TAU), ("L_WORD", L_WORD), ("L_OFFSET", L_OFFSET),
+        ("META_BUSY", META_BUSY), ("B_BEAT", B_BEAT), ("B_STATE", B_STATE), ("B_IN_FLIGHT", B_IN_FLIGHT),
+        ("J_OP", J_OP), ("J_COUNT", J_COUNT), ("J_STEP", J_STEP), ("J_ENTRIES", J_ENTRIES),
+        ("ENTRY_WORDS", ENTRY_WORDS), ("OP_RESERVE", OP_RESERVE), ("OP_SETTLE", OP_SETTLE),
+        ("SUB_WINDOWS", SUB_WINDOWS), ("SUB_PAIR", SUB_PAIR), ("SUB_GCRA", SUB_GCRA), ("S_PENDING", S_PENDING),
+        ("R_REQUESTS", R_REQUESTS), ("R_TOKENS", R_TOKENS), ("R_MONEY", R_MONEY), ("R_DONE_TOKENS", R_DONE_TOKENS),
+        ("R_DONE_MONEY", R_DONE_MONEY), ("R_COUNT", R_COUNT), ("R_ENTRIES", R_ENTRIES), ("BODY_WORDS", BODY_WORDS),
+        ("INDEX_BITS", INDEX_BITS), ("ROLL_WORDS", ROLL_WORDS), ("ROLL_COUNT_BITS", ROLL_COUNT_BITS),
+        ("STEP_SHIFT", STEP_SHIFT), ("GCRA", K_GCRA), ("WINDOW", K_WINDOW), ("ROLLING", K_ROLLING), ("GAUGE", K_GAUGE),
+        ("MONEY", K_MONEY), ("HEALTH", K_HEALTH), ("MAX_AMOUNT", MG_MAX_AMOUNT), ("MAX_LIMITS", MAX_LIMITS),
+    ):
+        if getattr(_layout, name) != value:
+            raise ImportError(f"_speedups._bucket was built for another layout: {name} is {value}")
+
+
+_layout_agrees()
+
+
+class Arena(JournaledArena):
+    """The mapping as the supervisor, the snapshot builder and the control process see it."""
+
+    def worker(self, index):
+        return ArenaWorker(self, index)
+
+    def shift(self, segment, word, delta_ns, now_ns, mark=-1):
+        cdef int64_t[:] view = segment.q
+        shift_word(&view[<Py_ssize_t>word], delta_ns, now_ns, mark)
+
+
+cdef inline void shift_word(int64_t *word, int64_t delta_ns, int64_t now_ns, int64_t mark) noexcept:
+    """Charge (never into the past) or refund a GCRA word; with a mark only while the word still carries it."""
+    cdef int64_t old, new
+    while True:
+        old = mg_load(word)
+        if delta_ns > 0:
+            new = mg_saturate((old if old > now_ns else now_ns) + delta_ns)
+        elif mark == -1 or mark == (old & 0xFFFFFFFF):
+            new = old + delta_ns
+            if new < 0:
+                new = 0
+        else:
+            return
+        if mg_cas(word, old, new):
+            return
+
+
+cdef inline int64_t take_word(int64_t *line, int64_t amount, int64_t now_ns) noexcept:
+    """Charge a GCRA limit if its burst allows; the word's new value, or -1."""
+    cdef int64_t tau = line[L_TAU], cost = mg_cost(amount, line[L_STEP]), old, start
+    while True:
+        old = mg_load(&line[L_WORD])
+        start = old if old > now_ns else now_ns
+        if start - now_ns + cost > tau or (amount == 0 and start - now_ns >= tau):
+            return -1
+        if amount == 0:
+            return old
+        if mg_cas(&line[L_WORD], old, start + cost):
+            return start + cost
+
+
+cdef inline int64_t pair_sum(int64_t *line, int cells, int64_t tag, int64_t *newest) noexcept:
+    """Sum of the cells of this period; ``newest`` becomes the newest period's tag that some cell has."""
+    cdef int64_t total = 0, own, count
+    cdef int64_t *cell = line + LINE
+    cdef int i
+    newest[0] = tag
+    for i in range(cells):
+        while True:
+            own = mg_load(cell)
+            count = mg_load(cell + 1)
+            # The owner publishes a new period before it clears the count: an unchanged tag means that they belong together.
+            if mg_load(cell) == own:
+                break
+        if own == tag:
+            total = mg_saturate(total + count)
+        elif own > newest[0] and own >> 48 == tag >> 48:
+            newest[0] = own
+        cell += 2
+    return total
+
+
+cdef int64_t rolling_sum(int64_t *base, int cells, int64_t generation, int64_t number, int64_t *ahead) noexcept:
+    """Sum of the last 60 sub-windows; ``ahead`` becomes by how many some worker is ahead of ``number``."""
+    cdef int64_t total = 0, word, age
+    cdef int64_t mine = generation & 0x1F
+    cdef int i, j
+    cdef int64_t *row = base
+    ahead[0] = 0
+    for i in range(cells):
+        for j in range(SUB_WINDOWS):
+            word = mg_load(row + j)
+            if word & ROLL_COUNT_MASK == 0 or word >> (ROLL_COUNT_BITS + 22) != mine:
+                continue
+            age = (number - (word >> ROLL_COUNT_BITS)) & ROLL_NUMBER_MASK
+            if age < SUB_WINDOWS:
+                total += word & ROLL_COUNT_MASK
+            elif age > ROLL_NUMBER_MASK - SUB_WINDOWS and ROLL_NUMBER_MASK + 1 - age > ahead[0]:
+                ahead[0] = ROLL_NUMBER_MASK + 1 - age
+        row += ROLL_WORDS
+    return total
+
+
+cdef inline int64_t clamp(int64_t amount) noexcept:
+    return 0 if amount < 0 else MG_MAX_AMOUNT if amount > MG_MAX_AMOUNT else amount
+
+
+cdef inline int64_t pair_tag(int64_t *line, int64_t meta, int kind, int64_t now_ns) noexcept:
+    cdef int64_t number = 0
+    if (kind == K_WINDOW or kind == K_MONEY) and line[L_PERIOD] != 0:
+        number = ((now_ns + line[L_OFFSET]) // line[L_PERIOD]) & NUMBER_MASK
+    return ((meta >> 32) & 0x7FFF) << 48 | number
+
+
+cdef inline void store(Step *step, int64_t count) noexcept:
+    if step.sub == SUB_PAIR:
+        # Tag first: between the two stores a reader finds too much, never too little.
+        mg_store(step.cell, step.tag)
+        mg_store(step.cell + 1, count)
+    else:
+        mg_store(step.cell, step.tag | count)
+
+
+cdef inline bint exceeds(Step *step, int64_t total, int64_t now_ns) noexcept:
+    """Whether the limit refuses with ``total`` spent and reserved, this reservation included. Nothing more is let through
+    an exhausted limit, not even a reservation of nothing."""
+    cdef int64_t limit = step.limit, ahead
+    if step.kind == K_GCRA:
+        # Cells were read before the word: a settlement charges the word before it releases the cell.
+        ahead = mg_load(&step.line[L_WORD]) - now_ns
+        total = mg_cost(total if total > 0 else 0, step.line[L_STEP]) + (ahead if ahead > 0 else 0)
+        limit = step.line[L_TAU]
+    return total > limit or (step.amount == 0 and total >= limit)
+
+
+cdef class Mapped:
+    """Keeps a mapping's memory where it is for as long as a worker points into it."""
+
+    cdef Py_buffer buffer
+    cdef bint held
+
+    def __cinit__(self, mapping):
+        self.held = False
+        PyObject_GetBuffer(mapping, &self.buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self.held = True
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.buffer)
+
+
+cdef class LimitSet:
+    """The limits a principal is held to, in the order they are reported; built once per principal and snapshot."""
+
+    def __init__(self, slots):
+        slots = tuple(slots)
+        if len(slots) > 32:
+            raise ValueError(f"a request can be held to {MAX_LIMITS} limits, got {len(slots)}")
+        if len(set(slots)) != len(slots):
+            raise ValueError("a limit is named twice")
+        for slot in slots:
+            if not 0 <= slot < 1 << INDEX_BITS:
+                raise ValueError("a limit's slot is out of range")
+        self.count = len(slots)
+        for i in range(self.count):
+            self.slots[i] = slots[i]
+
+    def __len__(self):
+        return self.count
+
+
+cdef class ArenaWorker:
+    """One worker's own cells, reservations and health words. Single-threaded; all calls take CLOCK_MONOTONIC nanoseconds."""
+
+    def __cinit__(self, arena, int index):
+        self._own_fd = -1
+        self._limits = NULL
+        self._rolling = NULL
+        self._free = NULL
+
+    def __init__(self, arena, int index):
+        cdef int64_t i
+        cdef int64_t *base
+        geometry = arena.geometry
+        self._arena = arena
+        self._own_fd, self.epoch = arena.become(index)
+        self.index = index
+        self._held_buffers = []
+        self._segments = 0
+        self._shift = (<object>geometry.capacity).bit_length() - 1
+        self._mask = geometry.capacity - 1
+        self._cells = geometry.cells
+        self._limit_words = geometry.limit_words
+        self._rolling_blocks = geometry.rolling_blocks
+        self._reservations = geometry.reservations
+        self._refused_slot = -1
+        self._map_more(0)
+        base = <int64_t *>(<Mapped>self._held_buffers[0]).buffer.buf
+        self._block = base + <int64_t>geometry.block(index)
+        self._states = base + <int64_t>geometry.states(index)
+        self._bodies = base + <int64_t>geometry.bodies(index)
+        self._free = <uint32_t *>malloc(self._reservations * sizeof(uint32_t))
+        if self._free == NULL:
+            raise MemoryError
+        self._free_count = self._reservations
+        for i in range(self._reservations):
+            self._free[i] = <uint32_t>(self._reservations - 1 - i)
+
+    def __dealloc__(self):
+        if self._own_fd >= 0:
+            os.close(self._own_fd)
+        free(self._limits)
+        free(self._rolling)
+        free(self._free)
+
+    cpdef close(self):
+        """Give the place up; what is pending is posted by whoever takes it next."""
+        if self._own_fd >= 0:
+            os.close(self._own_fd)
+            self._own_fd = -1
+
+    cdef int _map_more(self, int64_t number) except -1:
+        """Map growth segments up to this one. Raises IndexError when it was never made."""
+        cdef int64_t **limits
+        cdef int64_t **rolling
+        cdef int64_t *base
+        while self._segments <= number:
+            segment = self._arena.segment(self._segments)
+            held = Mapped(segment.mapping)
+            base = <int64_t *>held.buffer.buf
+            limits = <int64_t **>realloc(self._limits, (self._segments + 1) * sizeof(int64_t *))
+            if limits == NULL:
+                raise MemoryError
+            self._limits = limits
+            rolling = <int64_t **>realloc(self._rolling, (self._segments + 1) * sizeof(int64_t *))
+            if rolling == NULL:
+                raise MemoryError
+            self._rolling = rolling
+            limits[self._segments] = base + <int64_t>segment.limits
+            rolling[self._segments] = base + <int64_t>segment.rolling
+            self._held_buffers.append(held)
+            self._segments += 1
+        return 0
+
+    cdef inline int64_t *_line(self, int64_t slot) except NULL:
+        cdef int64_t number = slot >> self._shift
+        if number >= self._segments or number < 0:
+            if number < 0:
+                raise IndexError(f"arena slot {slot} does not exist")
+            self._map_more(number)
+        return self._limits[number] + (slot & self._mask) * self._limit_words
+
+    cdef int64_t *_sub_windows(self, int64_t extension) except NULL:
+        cdef int64_t number = extension // self._rolling_blocks
+        if number >= self._segments:
+            self._map_more(number)
+        return self._rolling[number] + extension % self._rolling_blocks * self._cells * ROLL_WORDS
+
+    cpdef int64_t reserve(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000:
+        cdef int64_t index, sequence
+        cdef int64_t *body
+        cdef int verdict = AGAIN, tries
+        if self._free_count == 0:
+            return -1000
+        requests, tokens, money = clamp(requests), clamp(tokens), clamp(money)
+        for tries in range(TRIES):
+            verdict = self._attempt(limits, requests, tokens, money, now_ns)
+            if verdict != AGAIN:
+                break
+        else:
+            return -1
+        if verdict < 0:
+            return verdict
+        self._free_count -= 1
+        index = self._free[self._free_count]
+        body = self._bodies + index * BODY_WORDS
+        body[R_REQUESTS] = requests
+        body[R_TOKENS] = tokens
+        body[R_MONEY] = money
+        body[R_DONE_TOKENS] = 0
+        body[R_DONE_MONEY] = 0
+        body[R_COUNT] = limits.count
+        sequence = ((self._states[index] >> 8) + 1) & SEQUENCE_MASK
+        mg_store(&self._states[index], sequence << 8 | S_PENDING)
+        mg_store(&self._block[J_OP], OP_NONE)
+        return sequence << INDEX_BITS | index
+
+    cdef int _attempt(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000:
+        """0 when every limit has been taken, AGAIN, or what reserve returns for a refusal."""
+        cdef int i, verdict, cells = 0, words = 0, kind
+        cdef int64_t index, taken
+        cdef int64_t *entries
+        cdef int64_t *entry
+        cdef Step *step
+        for i in range(limits.count):
+            step = &self._steps[i]
+            step.slot = limits.slots[i]
+            step.line = self._line(step.slot)
+            step.meta = mg_load(&step.line[L_META])
+            kind = step.kind = step.meta & 0xFF
+            if kind == K_GAUGE:
+                step.amount = 1
+            elif kind == K_MONEY:
+                step.amount = money
+            elif step.meta >> 8 & 0xFF:
+                step.amount = tokens
+            else:
+                step.amount = requests
+            if self._look(step, now_ns):
+                return self._refuse(i)
+            if step.cell != NULL:
+                cells += 1
+            else:
+                words += 1
+        index = self._free[self._free_count - 1]
+        entries = self._bodies + index * BODY_WORDS + R_ENTRIES
+        if cells:
+            mg_store(&self._block[J_COUNT], 0)
+            mg_store(&self._block[J_OP], index << 8 | OP_RESERVE)
+            cells = 0
+        for i in range(limits.count):
+            step = &self._steps[i]
+            entries[i] = <int64_t>(<uint64_t>step.mark << 32 | ((step.meta >> 32) & 0xFF) << INDEX_BITS | step.slot)
+            if step.cell == NULL:
+                continue
+            entry = self._block + J_ENTRIES + cells * ENTRY_WORDS
+            entry[0] = step.sub << 32 | step.slot
+            if step.sub == SUB_PAIR:
+                entry[1] = step.tag
+                entry[2] = step.before
+            else:
+                entry[1] = step.tag | step.before
+            cells += 1
+            mg_store(&self._block[J_COUNT], cells)
+            store(step, step.before + step.amount)
+        if cells:
+            mg_fence()
+            for i in range(limits.count):
+                step = &self._steps[i]
+                verdict = self._verify(step, now_ns)
+                if verdict:
+                    self._roll_back(limits.count)
+                    return AGAIN if verdict == AGAIN else self._refuse(i)
+        if words:
+            for i in range(limits.count):
+                step = &self._steps[i]
+                if step.cell != NULL:
+                    continue
+                taken = take_word(step.line, step.amount, now_ns)
+                if taken < 0:
+                    self._roll_back(limits.count)
+                    return self._refuse_word(i, entries)
+                step.mark = <uint32_t>(taken & 0xFFFFFFFF)
+                entries[i] = <int64_t>(<uint64_t>step.mark << 32 | ((step.meta >> 32) & 0xFF) << INDEX_BITS | step.slot)
+        return 0
+
+    cdef int _refuse(self, int i) noexcept:
+        self._refused_slot = self._steps[i].slot
+        self._refused_amount = self._steps[i].amount
+        return -1 - i
+
+    cdef int _refuse_word(self, int i, int64_t *entries) noexcept:
+        """Give back the GCRA words that were taken before limit ``i`` refused."""
+        cdef int j
+        cdef Step *step
+        for j in range(i):
+            step = &self._steps[j]
+            if step.cell == NULL:
+                shift_word(&step.line[L_WORD], -mg_cost(step.amount, step.line[L_STEP]), 0, step.mark)
+        return self._refuse(i)
+
+    cdef void _roll_back(self, int count) noexcept:
+        cdef int i
+        for i in range(count):
+            if self._steps[i].cell != NULL:
+                store(&self._steps[i], self._steps[i].before)
+        mg_store(&self._block[J_OP], OP_NONE)
+
+    cdef int _look(self, Step *step, int64_t now_ns) except -1:
+        """Fills the step in; REFUSED when the limit refuses already."""
+        cdef int64_t *line = step.line
+        cdef int64_t ahead, total, newest
+        if step.kind == K_NONE or step.kind == K_HEALTH or step.meta & META_BUSY:
+            return REFUSED
+        step.limit = mg_load(&line[L_LIMIT])
+        step.cell = NULL
+        step.mark = 0
+        if step.kind == K_GCRA and step.meta >> 8 & 0xFF == 0:
+            ahead = mg_load(&line[L_WORD]) - now_ns
+            if ahead < 0:
+                ahead = 0
+            return REFUSED if ahead + mg_cost(step.amount, line[L_STEP]) > line[L_TAU] else 0
+        if step.kind == K_ROLLING:
+            step.rolling = self._sub_windows(line[L_EXTENSION])
+            step.number = now_ns // line[L_PERIOD]
+            total = rolling_sum(step.rolling, self._cells, step.meta >> 32, step.number, &ahead)
+            if ahead:
+                step.number += ahead
+                total = rolling_sum(step.rolling, self._cells, step.meta >> 32, step.number, &ahead)
+            if step.amount > ROLL_COUNT_MASK or exceeds(step, total + step.amount, now_ns):
+                return REFUSED
+            step.sub = step.number % SUB_WINDOWS
+            step.tag = ((step.meta >> 32 & 0x1F) << 22 | (step.number & ROLL_NUMBER_MASK)) << ROLL_COUNT_BITS
+            step.cell = step.rolling + self.index * ROLL_WORDS + step.sub
+            step.before = step.cell[0] & ROLL_COUNT_MASK if step.cell[0] & ~ROLL_COUNT_MASK == step.tag else 0
+            step.mark = <uint32_t>((step.number & ROLL_NUMBER_MASK) << 6 | step.sub)
+            return REFUSED if step.before + step.amount > ROLL_COUNT_MASK else 0
+        step.tag = pair_tag(line, step.meta, step.kind, now_ns)
+        total = pair_sum(line, self._cells, step.tag, &newest)
+        if newest != step.tag:
+            # Another worker's clock has reached the next period: so has everybody's.
+            step.tag = newest
+            total = pair_sum(line, self._cells, step.tag, &newest)
+        step.cell = line + LINE + 2 * self.index
+        step.before = step.cell[1] if step.cell[0] == step.tag else 0
+        step.sub = SUB_PAIR
+        step.mark = <uint32_t>(step.tag & 0xFFFFFFFF)
+        return REFUSED if exceeds(step, mg_saturate(total + step.amount), now_ns) else 0
+
+    cdef int _verify(self, Step *step, int64_t now_ns) noexcept:
+        """After the fence, with the own cell counted: 0 in order, AGAIN or REFUSED."""
+        cdef int64_t total, newest
+        if mg_load(&step.line[L_META]) != step.meta:
+            return AGAIN
+        if step.cell == NULL:
+            return 0
+        if step.kind == K_ROLLING:
+            total = rolling_sum(step.rolling, self._cells, step.meta >> 32, step.number, &newest)
+            if newest:
+                return AGAIN
+        else:
+            total = pair_sum(step.line, self._cells, step.tag, &newest)
+            if newest != step.tag:
+                return AGAIN
+        return REFUSED if exceeds(step, total, now_ns) else 0
+
+    cdef inline int64_t _pending(self, int64_t handle) except -1:
+        cdef int64_t index = handle & INDEX_MASK
+        if handle < 0 or index >= self._reservations or self._states[index] != ((handle >> INDEX_BITS) << 8 | S_PENDING):
+            raise ValueError(f"reservation {handle} is not pending")
+        return index
+
+    cpdef int deliver(self, int64_t handle, int64_t tokens, int64_t money) except -1:
+        """Raises ValueError for a handle that is not pending."""
+        cdef int64_t *body = self._bodies + self._pending(handle) * BODY_WORDS
+        mg_store(&body[R_DONE_TOKENS], clamp(tokens))
+        mg_store(&body[R_DONE_MONEY], clamp(money))
+        return 0
+
+    cpdef int settle(self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except -1:
+        cdef int64_t index = self._pending(handle)
+        cdef int64_t *body = self._bodies + index * BODY_WORDS
+        cdef int64_t *line
+        cdef int64_t *cell
+        cdef int64_t named, meta, reserved, actual, count, step, mark
+        cdef int64_t *entry = self._block + J_ENTRIES
+        cdef int i, kind, made = 0
+        requests, tokens, money = clamp(requests), clamp(tokens), clamp(money)
+        for i in range(<int>body[R_COUNT]):
+            named = body[R_ENTRIES + i]
+            line = self._line(named & INDEX_MASK)
+            meta = mg_load(&line[L_META])
+            kind = meta & 0xFF
+            if kind == K_MONEY:
+                reserved = body[R_MONEY]
+                actual = money
+            elif kind == K_GAUGE:
+                reserved = 1
+                actual = 0
+            elif meta >> 8 & 0xFF:
+                reserved = body[R_TOKENS]
+                actual = tokens
+                if kind == K_GCRA and (named >> INDEX_BITS & 0xFF) == (meta >> 32 & 0xFF):
+                    # Held in the own cell so far, charged now.
+                    if actual:
+                        entry[0] = <int64_t>SUB_GCRA << 32 | (named & INDEX_MASK)
+                        entry[1] = mg_cost(actual, line[L_STEP])
+                        entry[2] = 0
+                        entry += ENTRY_WORDS
+                        made += 1
+                    actual = 0
+            else:
+                reserved = body[R_REQUESTS]
+                actual = requests
+            if actual == reserved or (named >> INDEX_BITS & 0xFF) != (meta >> 32 & 0xFF):
+                continue
+            mark = named >> 32 & 0xFFFFFFFF
+            entry[0] = named & INDEX_MASK
+            if kind == K_GCRA and meta >> 8 & 0xFF == 0:
+                step = line[L_STEP]
+                entry[0] |= <int64_t>SUB_GCRA << 32
+                entry[1] = mg_cost(actual, step) - mg_cost(reserved, step)
+                entry[2] = mark
+            elif kind == K_ROLLING:
+                cell = self._sub_windows(line[L_EXTENSION]) + self.index * ROLL_WORDS + (mark & 63)
+                if (cell[0] >> ROLL_COUNT_BITS & ROLL_NUMBER_MASK) != mark >> 6:
+                    continue
+                count = (cell[0] & ROLL_COUNT_MASK) + actual - reserved
+                count = 0 if count < 0 else ROLL_COUNT_MASK if count > ROLL_COUNT_MASK else count
+                entry[0] |= (mark & 63) << 32
+                entry[1] = (cell[0] & ~ROLL_COUNT_MASK) | count
+            elif kind == K_NONE or kind == K_HEALTH:
+                continue
+            else:
+                cell = line + LINE + 2 * self.index
+                if (cell[0] & 0xFFFFFFFF) != mark:
+                    continue
+                count = mg_saturate(cell[1] + actual - reserved)
+                entry[0] |= <int64_t>SUB_PAIR << 32
+                entry[1] = cell[0]
+                entry[2] = count if count > 0 else 0
+            entry += ENTRY_WORDS
+            made += 1
+        if made:
+            mg_store(&self._block[J_COUNT], made)
+            mg_store(&self._block[J_STEP], 0)
+            mg_store(&self._block[J_OP], index << 8 | OP_SETTLE)
+            self._apply(made, now_ns)
+        mg_store(&self._states[index], self._states[index] & ~<int64_t>0xFF)
+        if made:
+            mg_store(&self._block[J_OP], OP_NONE)
+        self._free[self._free_count] = <uint32_t>index
+        self._free_count += 1
+        return 0
+
+    cdef int _apply(self, int count, int64_t now_ns) except -1:
+        """Charges before cells: what is in flight may be counted twice for an instant, never not at all."""
+        cdef int i, begun = 0
+        cdef int64_t *entry = self._block + J_ENTRIES
+        cdef int64_t *line
+        cdef int64_t sub
+        for i in range(count):
+            if entry[0] >> 32 == SUB_GCRA:
+                begun += 1
+                mg_store(&self._block[J_STEP], begun)
+                line = self._line(entry[0] & 0xFFFFFFFF)
+                shift_word(&line[L_WORD], entry[1], now_ns, entry[2])
+            entry += ENTRY_WORDS
+        entry = self._block + J_ENTRIES
+        for i in range(count):
+            sub = entry[0] >> 32
+            if sub != SUB_GCRA:
+                line = self._line(entry[0] & 0xFFFFFFFF)
+                if sub == SUB_PAIR:
+                    mg_store(&line[LINE + 2 * self.index], entry[1])
+                    mg_store(&line[LINE + 2 * self.index + 1], entry[2])
+                else:
+                    mg_store(self._sub_windows(line[L_EXTENSION]) + self.index * ROLL_WORDS + sub, entry[1])
+            entry += ENTRY_WORDS
+        return 0
+
+    cpdef int64_t retry_after_ns(self, LimitSet limits, int64_t i, int64_t now_ns) except -1:
+        cdef int64_t *line
+        cdef int64_t amount = 1, kind, ahead, newest, held
+        if not 0 <= i < limits.count:
+            raise IndexError("no such limit in the set")
+        line = self._line(limits.slots[i])
+        kind = line[L_META] & 0xFF
+        if self._refused_slot == limits.slots[i]:
+            amount = self._refused_amount
+        if kind == K_GCRA:
+            held = pair_sum(line, self._cells, pair_tag(line, line[L_META], K_GCRA, 0), &newest)
+            ahead = mg_load(&line[L_WORD]) - now_ns
+            ahead = (ahead if ahead > 0 else 0) + mg_cost(clamp(mg_saturate(amount + held)), line[L_STEP]) - line[L_TAU]
+            return ahead if ahead > 0 else 0
+        if kind == K_ROLLING:
+            return self._arena.rolling_wait(limits.slots[i], amount, now_ns)
+        if kind == K_WINDOW or kind == K_MONEY:
+            if line[L_PERIOD] == 0:
+                return NEVER_NS
+            return line[L_PERIOD] - (now_ns + line[L_OFFSET]) % line[L_PERIOD]
+        return 0
+
+    cdef int read_state(self, LimitSet limits, int64_t i, int64_t now_ns, int64_t *figures) except -1:
+        """As state_of, into ``figures[0..2]``: limit, remaining, nanoseconds to the reset."""
+        cdef int64_t *line
+        cdef int64_t used, newest, kind, ahead
+        if not 0 <= i < limits.count:
+            raise IndexError("no such limit in the set")
+        line = self._line(limits.slots[i])
+        kind = line[L_META] & 0xFF
+        figures[0] = mg_load(&line[L_LIMIT])
+        figures[1] = figures[2] = 0
+        if kind == K_NONE or kind == K_HEALTH:
+            return 0
+        if kind == K_ROLLING:
+            used = rolling_sum(
+                self._sub_windows(line[L_EXTENSION]), self._cells, line[L_META] >> 32, now_ns // line[L_PERIOD], &newest
+            )
+            figures[2] = line[L_PERIOD] * (SUB_WINDOWS - 1)
+        else:
+            used = pair_sum(line, self._cells, pair_tag(line, line[L_META], kind, now_ns), &newest)
+            if kind == K_GCRA:
+                ahead = mg_load(&line[L_WORD]) - now_ns
+                figures[2] = (ahead if ahead > 0 else 0) + mg_cost(clamp(used), line[L_STEP])
+                ahead = line[L_TAU] - figures[2]
+                figures[1] = mg_units(ahead, line[L_STEP], False) if ahead > 0 else 0
+                return 0
+            if kind != K_GAUGE and line[L_PERIOD]:
+                figures[2] = line[L_PERIOD] - (now_ns + line[L_OFFSET]) % line[L_PERIOD]
+        figures[1] = figures[0] - used if figures[0] > used else 0
+        return 0
+
+    def state_of(self, LimitSet limits, int64_t i, int64_t now_ns):
+        cdef int64_t figures[3]
+        self.read_state(limits, i, now_ns, figures)
+        return figures[0], figures[1], figures[2]
+
+    cpdef int beat(self, int64_t now_ns, int64_t state, int64_t in_flight) except -1:
+        mg_store(&self._block[B_STATE], state)
+        mg_store(&self._block[B_IN_FLIGHT], in_flight)
+        mg_store(&self._block[B_BEAT], now_ns)
+        return 0
+
+    cpdef int64_t cooldown_ns(self, int64_t slot) except? -3000:
+        return mg_load(&self._line(slot)[L_WORD])
+
+    cpdef int set_cooldown(self, int64_t slot, int64_t until_ns) except -1:
+        mg_store(&self._line(slot)[L_WORD], until_ns)
+        return 0
+
+    cpdef int extend_cooldown(self, int64_t slot, int64_t until_ns) except -1:
+        """As set_cooldown, but never to an earlier time."""
+        cdef int64_t *word = &self._line(slot)[L_WORD]
+        cdef int64_t old = mg_load(word)
+        while old < until_ns and not mg_cas(word, old, until_ns):
+            old = mg_load(word)
+        return 0
+
+
+def _bench_reserve(ArenaWorker worker, LimitSet limits, int64_t count, int64_t now_ns, int64_t step_ns):
+    """Reserve and settle in a C loop, for the benchmark of what a C caller pays; returns how many were admitted."""
+    cdef int64_t i, handle, admitted = 0
+    for i in range(count):
+        handle = worker.reserve(limits, 1, 10, 10, now_ns)
+        if handle >= 0:
+            admitted += 1
+            worker.settle(handle, 1, 7, 7, now_ns)
+        now_ns += step_ns
+    return admitted
