@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import string
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,16 @@ def start_upstream(directory: Path, port: int, tls_port: int) -> Upstream:
         echo=_echo_locations() if _ECHO.exists() else "",
     )
     process = Process("nginx upstream", ["nginx", "-p", str(directory), "-c", str(config)], directory)
+    wait_for_port(port, process)
+    return Upstream(process, port, tls_port, ca)
+
+
+def start_substitute(directory: Path, port: int, tls_port: int) -> Upstream:
+    """``bench/upstream.py`` on the same paths, where nginx is not installed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    ca = certificates.write(directory)
+    command = [sys.executable, "-m", "bench.upstream", "--port", str(port), "--tls-port", str(tls_port)]
+    process = Process("bench upstream", [*command, "--certificates", str(directory)], directory)
     wait_for_port(port, process)
     return Upstream(process, port, tls_port, ca)
 
