@@ -41,13 +41,11 @@ def upstream() -> Iterator[Upstream]:
         yield server
 
 
-@pytest.fixture
-def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Start instances with a configuration of the test's own; they are stopped, and have to stop cleanly, after it."""
+def _starting(folders: pytest.TempPathFactory) -> Iterator[Start]:
     running: list[Gateway] = []
 
     def start(config: dict[str, Any] | None, **options: Any) -> Gateway:
-        gateway = Gateway(tmp_path_factory.mktemp("gateway"), config, **options)
+        gateway = Gateway(folders.mktemp("gateway"), config, **options)
         running.append(gateway)
         return gateway.start()
 
@@ -59,6 +57,24 @@ def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         except AssertionError as e:
             failures.append(str(e))
     assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start instances with a configuration of the test's own; they are stopped, and have to stop cleanly, after it."""
+    yield from _starting(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """The same for instances that serve all tests of a module."""
+    yield from _starting(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def upstream_for_module() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
 
 
 @pytest.fixture

@@ -79,8 +79,10 @@ class Gateway:
             )
         end = time.monotonic() + START_TIMEOUT
         while True:
-            if self._process.poll() is not None:
-                raise AssertionError(f"the gateway ended with {self._process.returncode}:\n{self.stderr()}")
+            status = self._process.poll()
+            if status is not None:
+                self._process = None
+                raise AssertionError(f"the gateway ended with {status}:\n{self.stderr()}")
             try:
                 if ask(self.port, request("GET", "/readyz", None, ""), timeout=2).status == 200:
                     return self
