@@ -170,7 +170,6 @@ _ROWS = (
         "https://api.x.ai/v1",
         _ops("chat responses image_generation files batches response_object"),
         "recorded",
-        stream_usage="always",
     ),
     Vendor(
         "openrouter",
