@@ -290,7 +290,7 @@ class Aggregates:
             if len(self._unnamed) < MAX_SERIES:
                 self._unnamed.add(key)
             return f"id:{unsigned(id_hash):016x}"
-        return escape(name.partition("/")[2] or name)
+        return escape(name.rpartition("/")[2])
 
     def _model(self, f: Fields) -> str:
         """The label of the model that was sent to the provider. A name that a caller made up is not worth a series."""

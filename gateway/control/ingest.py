@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 
 from _speedups._bucket import RingReader
+from _speedups._ring_file import W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
 from gateway.control.trail import Texts, belongs_in_log, log_row, unpack
 from gateway.processes.paths import Paths
@@ -56,6 +57,14 @@ class _Ring:
         self.path = path
         self.inode = os.stat(path).st_ino
         self.reader = RingReader(path, spill_path)
+
+    def word(self, index: int) -> int:
+        """A 64-bit word of the producer's in the ring's header; 0 when it cannot be read."""
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                return int.from_bytes(os.pread(file.fileno(), 8, index * 8), "little")
+        except OSError:
+            return 0
 
     def is_replaced(self) -> bool:
         """Whether a worker has made the ring anew (another layout) and the one open here is drained."""
@@ -251,3 +260,14 @@ class Ingest:
     def lag(self) -> dict[int, int]:
         """Records waiting, by worker."""
         return {slot: ring.reader.lag() for slot, ring in sorted(self._rings.items())}
+
+    def dropped(self) -> dict[int, int]:
+        """Records that found ring and spill file full, by worker, since the ring was made."""
+        return self._words(W_DROPPED)
+
+    def spilled(self) -> dict[int, int]:
+        """Records that went through the spill file, by worker, since the ring was made."""
+        return self._words(W_SPILLED)
+
+    def _words(self, word: int) -> dict[int, int]:
+        return {slot: ring.word(word) for slot, ring in sorted(self._rings.items())}

@@ -1,0 +1,73 @@
+"""uvicorn over the admin socket, with nothing of its own: no signals, no logs, no start-up protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from gateway.control.app import create_app
+from gateway.control.state import ControlState
+
+BACKLOG = 128
+
+SHUTDOWN_S = 3
+"""For requests in progress when the process is told to end; the supervisor waits 10 s for all of it."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the control process's own business."""
+        yield
+
+
+async def serve(state: ControlState, path: str, stop: asyncio.Event) -> None:
+    """Answer on the unix socket ``path`` until ``stop`` is set."""
+    config = uvicorn.Config(
+        create_app(state),
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    server = _Server(config)
+    with _listening(path) as sock:
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            server.should_exit = True
+            await serving
+
+
+@contextlib.contextmanager
+def _listening(path: str) -> Iterator[socket.socket]:
+    """A socket bound with mode 0600; one that a dead predecessor left is replaced, and the path removed at the end."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        previous = os.umask(0o177)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(previous)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+        yield sock
+    finally:
+        sock.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

@@ -1,0 +1,257 @@
+"""The configuration in force: watched, rebuilt when it changes, published to the workers, sealed when they serve it.
+
+A file that cannot be used changes nothing: the mistake is logged with its line, shown by /api/health and counted,
+and the workers go on with what they have. Slots of the arena that a new version no longer needs are given back only
+when every worker has confirmed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from _speedups._bucket import Arena
+from gateway import boot
+from gateway.config.problems import ConfigError, Problem, dotted
+from gateway.config.schema import Config
+from gateway.processes.channel import ChannelServer, Hello, Publish
+from gateway.processes.context import ControlContext
+from gateway.snapshot import store
+from gateway.snapshot.build import delta, release
+from gateway.snapshot.keytable import KeyTable
+from gateway.snapshot.model import Snapshot, id_hash
+from gateway.snapshot.plan import virtual_key_names
+
+log = logging.getLogger("microgate.configuration")
+
+POLL_S = 0.2
+"""How often the file is looked at. A change is taken over when two looks agree, so that no half-written file is read:
+within half a second, of the second that E7 allows."""
+
+CONFIRM_S = 5.0
+"""How long one wait for the workers' confirmation lasts; it is repeated until they have all confirmed."""
+
+DEMO_KEY = "demo:virtual_key/demo"
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a document."""
+
+    message: str
+    field: str = ""
+    """``providers.mock.keys[0].value``"""
+    line: int = 0
+    column: int = 0
+    hint: str = ""
+    warning: bool = False
+
+    @classmethod
+    def of(cls, problem: Problem) -> Mistake:
+        return cls(problem.message, dotted(problem.path), problem.line, problem.column, problem.hint, problem.warning)
+
+
+class ReloadResult(msgspec.Struct, frozen=True):
+    """What the last look at the file came to."""
+
+    ok: bool
+    at: float
+    """Wall clock, seconds."""
+    version: int
+    """In force afterwards."""
+    mistakes: tuple[Mistake, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Pending:
+    """A published version that some worker has not confirmed."""
+
+    version: int
+    retired: tuple[int, ...]
+    made: boot.Made = field(repr=False)
+
+
+class Configuration:
+    """One per control process; everything runs on its loop, the building itself on a thread."""
+
+    def __init__(self, context: ControlContext, arena: Arena, on_adopted: Callable[[Configuration], None]) -> None:
+        """``on_adopted`` hears of every configuration taken over, before the workers do."""
+        self._context = context
+        self._paths = context.paths
+        self._arena = arena
+        self._on_adopted = on_adopted
+        self._building = asyncio.Lock()
+        self._pending: list[_Pending] = []
+        self._retired: tuple[int, ...] = ()
+        self._settling: asyncio.Task[None] | None = None
+        self._again = asyncio.Event()
+        self.server: ChannelServer | None = None
+        self.config: Config | None = None
+        self.names: dict[int, str] = {}
+        current = store.current(self._paths)
+        self.snapshot: Snapshot = (
+            current if current is not None else Snapshot(version=0, created_ns=0, providers={}, routes={})
+        )
+        self.last = ReloadResult(True, time.time(), self.snapshot.version)
+        self.reloads = {"ok": 0, "unchanged": 0, "failed": 0}
+        self._take_names({})
+
+    # -- what the channel asks
+
+    def hello(self, hello: Hello) -> Publish | None:
+        """What a worker that just connected is to be told."""
+        if hello.version < self.snapshot.version:
+            return Publish(self.snapshot.version, self._paths.snapshot(self.snapshot.version))
+        return None
+
+    # -- taking over
+
+    def request_reload(self) -> None:
+        """Look at the file now, changed or not (SIGHUP: a referenced secret may be another)."""
+        self._again.set()
+
+    async def watch(self) -> None:
+        """Confirm or replace the boot's snapshot, then follow the file until cancelled."""
+        seen = self._stamp()
+        await self.reload()
+        taken = seen
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._again.wait()
+            now = self._stamp()
+            if self._again.is_set() or (now != taken and now == seen):
+                self._again.clear()
+                taken = now
+                await self.reload()
+            seen = now
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        if self._context.config_file is None:
+            return None
+        try:
+            found = os.stat(self._context.config_file)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    async def reload(self) -> ReloadResult:
+        """Build from the file as it is now and publish the difference, if there is one."""
+        async with self._building:
+            started = time.perf_counter()
+            try:
+                made = await asyncio.to_thread(
+                    boot.make, self._context.options, self._paths, self._arena, self.snapshot
+                )
+            except ConfigError as error:
+                self._refuse(tuple(map(Mistake.of, error.problems)), [p.render(error.source) for p in error.problems])
+            except (store.StoreError, OSError, ValueError) as error:
+                self._refuse((Mistake(str(error)),), [str(error)])
+            else:
+                self._adopt(made, started)
+            return self.last
+
+    def _refuse(self, mistakes: tuple[Mistake, ...], lines: list[str]) -> None:
+        self.reloads["failed"] += 1
+        for line in lines:
+            log.error("configuration not taken over: %s", line)
+        self.last = ReloadResult(False, time.time(), self.snapshot.version, mistakes)
+
+    def _adopt(self, made: boot.Made, started: float) -> None:
+        old, new = self.snapshot, made.built.snapshot
+        self.config = made.config
+        changed = _content(old) != _content(new)
+        if changed:
+            self.snapshot = new
+        # Before the workers serve it: records about it must find their names.
+        self._take_names(virtual_key_names(made.config) if made.config is not None else {})
+        self.reloads["ok" if changed else "unchanged"] += 1
+        self.last = ReloadResult(True, time.time(), self.snapshot.version, (), made.warnings)
+        for warning in made.warnings:
+            log.warning("configuration: %s", warning)
+        if changed:
+            path = store.publish(self._paths, new)
+            change = store.encode(delta(old, new))
+            told = self.server.publish(Publish(new.version, path, change)) if self.server is not None else 0
+            took_ms = (time.perf_counter() - started) * 1e3
+            log.info("configuration version %d published to %d workers in %.0f ms", new.version, told, took_ms)
+        # Also when nothing changed: it is the first confirmation after a start that seals what the boot made.
+        self._pending.append(_Pending(self.snapshot.version, made.built.retired if changed else (), made))
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle())
+
+    def _take_names(self, keys: Mapping[int, str]) -> None:
+        named = {identity: f"virtual_key/{name}" for identity, name in keys.items()}
+        self.names = {**self.names, id_hash(DEMO_KEY): "virtual_key/demo", **self.snapshot.names, **named}
+        self._on_adopted(self)
+
+    # -- once the workers serve it
+
+    async def _settle(self) -> None:
+        """Wait until all workers have confirmed, then give back slots and files and seal the plan."""
+        while self._pending:
+            version = self._pending[-1].version
+            if self.server is None:
+                await asyncio.sleep(POLL_S)
+                continue
+            if not await self.server.acknowledged(version, self._context.workers, CONFIRM_S):
+                continue
+            async with self._building:
+                if self._pending[-1].version != version:
+                    continue
+                done, self._pending = self._pending, []
+                await asyncio.to_thread(self._clear_up, done)
+
+    def _clear_up(self, done: list[_Pending]) -> None:
+        retired = {slot for each in done for slot in each.retired} | set(self._retired)
+        try:
+            if retired:
+                # A later version may use again what an earlier one had given up.
+                retired -= _slots_of(self.snapshot, self._paths.runtime_dir)
+            self._retired = release(self._arena, sorted(retired))
+            store.remove_old(self._paths, (self.snapshot,))
+        except (OSError, ValueError) as error:
+            self._retired = tuple(sorted(retired))
+            log.warning("slots of the version before stay taken: %s", error)
+        self._seal(done[-1].made, done[-1].version)
+
+    def _seal(self, made: boot.Made, version: int) -> None:
+        from gateway.snapshot.sealing import seal
+
+        try:
+            keys = store.load_or_create_keys(self._paths.key_file)
+            if store.sealed_head(self._paths.sealed)[1] != version:
+                seal(self._paths.sealed, keys.sealing, made.plan, version)
+        except (store.StoreError, OSError) as error:
+            log.warning("the configuration in force could not be sealed: %s", error)
+
+    async def close(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._settling
+
+
+def _content(snapshot: Snapshot) -> Snapshot:
+    """The snapshot without what differs between two builds of the same configuration."""
+    return msgspec.structs.replace(snapshot, version=0, created_ns=0, names={})
+
+
+def _slots_of(snapshot: Snapshot, runtime_dir: str) -> set[int]:
+    """Every slot of the arena that the snapshot names. Raises OSError, ValueError."""
+    slots = {key.health_slot for provider in snapshot.providers.values() for key in provider.keys}
+    if snapshot.table:
+        table = KeyTable.open(os.path.join(runtime_dir, snapshot.table))
+        try:
+            for row in table.rows():
+                slots.update(row.limits)
+        finally:
+            table.close()
+    return slots

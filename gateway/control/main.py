@@ -1,0 +1,145 @@
+"""The control process: started by the supervisor once the workers serve, restarted whenever it ends.
+
+Workers need it for nothing: while it is away they serve what they have, and records wait in their rings. Heavy imports
+(Litestar) happen here, after the fork, in this process only; Alembic and SQLAlchemy only in a short-lived child of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+from collections.abc import Coroutine
+from importlib import import_module
+
+from _speedups._bucket import Arena
+from gateway import admin_token
+from gateway.control.aggregate import Aggregates
+from gateway.control.configuration import Configuration
+from gateway.control.ingest import Ingest
+from gateway.control.state import ControlState
+from gateway.processes import logs
+from gateway.processes.channel import ChannelServer, Health
+from gateway.processes.context import ControlContext
+from gateway.processes.kernel import name_process
+from gateway.stores.sqlite_log import LogLimits, SqliteLog
+from gateway.stores.sqlite_rules import version_note
+
+log = logging.getLogger("microgate.control")
+
+MAINTENANCE_S = 60.0
+"""How often closed segments are indexed and old ones dropped."""
+
+EXIT_FAILED = 1
+
+
+def run(context: ControlContext) -> int:
+    """Run the control process until SIGTERM; returns its exit status."""
+    logs.configure(context.log_level, "control")
+    name_process("mg-control")
+    os.umask(0o077)
+    # The supervisor switched collection off for its forks; this process makes garbage like any web application.
+    gc.enable()
+    gc.freeze()
+    try:
+        return asyncio.run(_Control(context).serve())
+    except (OSError, ValueError, admin_token.AdminTokenError) as error:
+        log.error("control cannot start: %s", error)  # noqa: TRY400 - a sentence for the operator
+        return EXIT_FAILED
+
+
+class _Control:
+    """One life of the process."""
+
+    def __init__(self, context: ControlContext) -> None:
+        self.context = context
+        self.paths = context.paths
+        self.token = admin_token.load_or_create(self.paths.data_dir)
+        self.arena = Arena.attach(self.paths.arena)
+        self.aggregates = Aggregates()
+        self.log_store = SqliteLog(self.paths.log_dir)
+        self.ingest = Ingest(self.paths, self.log_store, self.aggregates, event_fd=context.record_event_fd)
+        self.stop = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def serve(self) -> int:
+        loop = asyncio.get_running_loop()
+        configuration = Configuration(self.context, self.arena, self._adopted)
+        loop.add_signal_handler(signal.SIGTERM, self.stop.set)
+        loop.add_signal_handler(signal.SIGHUP, configuration.request_reload)
+        reports: dict[int, Health] = {}
+        channel = ChannelServer(
+            self.paths.workers_socket,
+            configuration.hello,
+            on_health=lambda report: reports.update({report.index: report}),
+        )
+        configuration.server = channel
+        # Records first: they have been waiting for as long as there was no control process.
+        self.ingest.start()
+        await channel.start()
+        self._background(configuration.watch(), "configuration")
+        self._background(self._maintain(), "maintenance")
+        admin = asyncio.create_task(self._serve_admin(configuration, channel, reports), name="admin")
+        try:
+            await self._until_stopped(admin)
+        finally:
+            log.debug("control is stopping")
+            self.stop.set()
+            await admin
+            for task in self.tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await configuration.close()
+            await channel.close()
+            await asyncio.to_thread(self.ingest.stop)
+            self.log_store.close()
+            self.arena.close()
+        return 0
+
+    async def _until_stopped(self, admin: asyncio.Task[None]) -> None:
+        stopped = asyncio.create_task(self.stop.wait())
+        try:
+            await asyncio.wait([admin, stopped, *self.tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+        for task in self.tasks:
+            if task.done():
+                # None of them ends by itself: the supervisor starts a fresh process.
+                task.result()
+
+    def _background(self, work: Coroutine[None, None, None], name: str) -> None:
+        self.tasks.append(asyncio.create_task(work, name=name))
+
+    def _adopted(self, configuration: Configuration) -> None:
+        """A configuration was taken over: its names label what is counted, its settings hold for the log."""
+        self.aggregates.rename(configuration.names)
+        if configuration.config is not None and configuration.config.log.retention is not None:
+            self.log_store.limits = LogLimits(max_age_s=float(configuration.config.log.retention))
+
+    async def _maintain(self) -> None:
+        while True:
+            await asyncio.sleep(MAINTENANCE_S)
+            try:
+                await asyncio.to_thread(self.log_store.maintain)
+            except OSError as error:
+                log.warning("request log: %s", error)
+
+    async def _serve_admin(
+        self, configuration: Configuration, channel: ChannelServer, reports: dict[int, Health]
+    ) -> None:
+        """Answer on the admin socket until stopped. Litestar is imported on a thread: for half a second in which
+        records and configuration are looked after already."""
+        admin = await asyncio.to_thread(import_module, "gateway.control.admin_server")
+        state = ControlState(
+            self.context, self.arena, configuration, self.aggregates, self.ingest, self.log_store, channel, self.token
+        )
+        state.reports = reports
+        note = version_note()
+        if note:
+            state.notes.append(note)
+            log.info("%s", note)
+        await admin.serve(state, self.paths.admin_socket, self.stop)

@@ -1,0 +1,134 @@
+"""What the control process knows, as its API and /metrics read it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from _speedups._bucket import Arena
+from gateway.control.aggregate import Aggregates
+from gateway.control.configuration import Configuration
+from gateway.control.ingest import Ingest
+from gateway.processes.channel import ChannelServer, Health
+from gateway.processes.context import ControlContext
+from gateway.stores.protocols import LogStore, StoreStatus
+
+DEAD_AFTER_NS = 10_000_000_000
+"""A worker beats every 250 ms; the supervisor ends one that is silent for this long."""
+
+STATUS_KEPT_S = 1.0
+"""The log's status lists a directory: one look a second is enough for however many ask."""
+
+_STATES = {0: "starting", 1: "serving", 2: "draining"}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One worker as seen from here."""
+
+    index: int
+    epoch: int
+    pid: int
+    state: str
+    """``starting``, ``serving``, ``draining`` or ``dead``."""
+    in_flight: int
+    version: int | None
+    """Snapshot it has confirmed; None while it is not connected."""
+    report: Health | None
+    """Its last report, if it has sent one in this life."""
+
+
+class ControlState:
+    """Read-only view over the parts of the control process."""
+
+    def __init__(
+        self,
+        context: ControlContext,
+        arena: Arena,
+        configuration: Configuration,
+        aggregates: Aggregates,
+        ingest: Ingest,
+        log_store: LogStore,
+        channel: ChannelServer,
+        admin_token: str,
+    ) -> None:
+        self.context = context
+        self.arena = arena
+        self.configuration = configuration
+        self.aggregates = aggregates
+        self.ingest = ingest
+        self.log_store = log_store
+        self.channel = channel
+        self.admin_token = admin_token
+        self.started_s = time.time()
+        self.reports: dict[int, Health] = {}
+        self.notes: list[str] = []
+        """Remarks for readiness that do not change (control database, SQLite's version)."""
+        self._log_status: tuple[float, StoreStatus] | None = None
+
+    def workers(self) -> list[WorkerState]:
+        now_ns = time.monotonic_ns()
+        found = []
+        for index in range(self.context.workers):
+            epoch, pid, beat_ns, state, in_flight = self.arena.status(index)
+            alive = beat_ns and now_ns - beat_ns < DEAD_AFTER_NS
+            report = self.reports.get(index)
+            found.append(
+                WorkerState(
+                    index,
+                    epoch,
+                    pid,
+                    _STATES.get(state, str(state)) if alive else "dead",
+                    in_flight if alive else 0,
+                    self.channel.versions.get(index),
+                    report if report is not None and report.epoch == epoch else None,
+                )
+            )
+        return found
+
+    def processes(self) -> Iterator[tuple[str, int]]:
+        """(name, pid) of the gateway's processes."""
+        yield "supervisor", self.context.supervisor_pid
+        yield "control", os.getpid()
+        for worker in self.workers():
+            if worker.pid and worker.state != "dead":
+                yield f"worker-{worker.index}", worker.pid
+
+    def log_status(self) -> StoreStatus:
+        now = time.monotonic()
+        if self._log_status is None or now - self._log_status[0] > STATUS_KEPT_S:
+            self._log_status = (now, self.log_store.status())
+        return self._log_status[1]
+
+    def key_health(self) -> Iterator[tuple[str, str, bool]]:
+        """(provider, key, usable) of every provider key."""
+        now_ns = time.monotonic_ns()
+        for provider in self.configuration.snapshot.providers.values():
+            for key in provider.keys:
+                cooling = key.health_slot >= 0 and self.arena.used(key.health_slot, now_ns) > 0
+                yield provider.name, key.name, key.enabled and not cooling
+
+    def uptime_s(self) -> float:
+        return time.time() - self.started_s
+
+    def problems(self) -> list[str]:
+        """Why readiness is degraded; empty when all is well."""
+        found = []
+        status = self.log_status()
+        if not status.ok:
+            found.append(status.problem)
+        if self.ingest.blocked and status.ok:
+            found.append("records are not being stored")
+        if not self.configuration.last.ok:
+            found.append("the configuration file has a mistake; an earlier configuration is in force")
+        workers = self.workers()
+        serving = sum(worker.state == "serving" for worker in workers)
+        if serving < len(workers):
+            found.append(f"{serving} of {len(workers)} workers serve")
+        version = self.configuration.snapshot.version
+        behind = [str(w.index) for w in workers if w.version is not None and w.version < version]
+        if behind:
+            found.append(f"workers {', '.join(behind)} have not confirmed configuration version {version}")
+        return found
