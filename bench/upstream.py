@@ -1,8 +1,8 @@
 """The benchmark upstream where nginx may not be installed: ``python -m bench.upstream --port 19001``.
 
-Same paths and bytes as ``bench/nginx/upstream.conf``: ``/instant/...``, ``/delay/...``, ``/sse/...``, ``/sse-slow/...``;
-``GET /count`` says how many requests of each kind were answered. It costs about twice nginx's CPU per request, so
-figures taken with it are not to be set beside figures taken with nginx.
+Same paths and bytes as ``bench/nginx/upstream.conf``: ``/instant/...``, ``/delay/...``, ``/sse/...`` and
+``/sse-slow/...``; ``GET /count`` says how many requests of each kind were answered. It costs about as much CPU per
+request as nginx does, with longer tails: do not set figures taken with it beside figures taken with nginx.
 """
 
 from __future__ import annotations

@@ -1,0 +1,237 @@
+"""The tables of RESULTS.md, one function a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Document = Mapping[str, Any]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _number(value: object, unit: str = "") -> str:
+    if not isinstance(value, int | float):
+        return "-"
+    shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
+    return f"{shown.removesuffix('.00')}{unit}"
+
+
+def _middle(summary: object, unit: str = "") -> str:
+    """A median with its interval."""
+    if not isinstance(summary, dict) or summary.get("median") is None:
+        return "-"
+    text = _number(summary["median"], unit)
+    if summary["low"] != summary["high"]:
+        text += f" ({_number(summary['low'])}-{_number(summary['high'])})"
+    return text
+
+
+def _roles(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{role} {_number(value)}" for role, value in shares.items()) or "-"
+
+
+def _cpu(document: Document) -> list[str]:
+    base = document["base"]
+    head = ("", "CPU us/request", "by process", f"x {base}", "requests/s", "p50 us", "p99 us", "failures")
+    rows = [
+        (
+            name,
+            _middle(seen["cpu_us"]),
+            _roles(seen["cpu_us_by_role"]),
+            _middle(seen.get("cpu_ratio")),
+            _middle(seen["per_second"]),
+            _middle(seen["p50_us"]),
+            _middle(seen["p99_us"]),
+            str(seen["failures"]),
+        )
+        for name, seen in document["subjects"].items()
+    ]
+    return _table(head, rows)
+
+
+def _p2(document: Document) -> list[str]:
+    head = (
+        "",
+        "own p50 us",
+        "own p99 us",
+        "latency p50 us",
+        "latency p99 us",
+        "added p50 us",
+        "added p99 us",
+        "failed",
+    )
+    names = ("own_p50_us", "own_p99_us", "latency_p50_us", "latency_p99_us", "added_p50_us", "added_p99_us")
+    lines = _table(
+        head,
+        [
+            (name, *(_middle(seen.get(figure)) for figure in names), str(seen["failed"]))
+            for name, seen in document["subjects"].items()
+        ],
+    )
+    void = {name: seen["void"] for name, seen in document["subjects"].items() if seen["void"]}
+    return [*lines, *(f"\nVoid rounds of {name}: {'; '.join(reasons)}." for name, reasons in void.items())]
+
+
+def _p3(document: Document) -> list[str]:
+    head = ("", "p50 us", "p99 us", "added p50 us", "added p99 us", "CPU us/request")
+    names = ("p50_us", "p99_us", "added_p50_us", "added_p99_us", "cpu_us")
+    rows = [(name, *(_middle(seen.get(figure)) for figure in names)) for name, seen in document["subjects"].items()]
+    return _table(head, rows)
+
+
+def _memory_rows(subjects: Mapping[str, Any]) -> list[str]:
+    head = ("", "in flight", "failed", "idle MiB", "loaded MiB", "after MiB", "after / idle", "CPU us/request", "void")
+    rows = [
+        (
+            name,
+            str(seen["peak_in_flight"]),
+            str(seen["failed"]),
+            *(_number(seen[when]["data_plane_rss_mib"]) for when in ("idle", "peak", "after")),
+            _number(seen["after_ratio"]),
+            _number(seen["cpu_us"]),
+            seen["void"] or "no",
+        )
+        for name, seen in subjects.items()
+    ]
+    return _table(head, rows)
+
+
+def _p4(document: Document) -> list[str]:
+    return [*_memory_rows(document["subjects"]), "", "RSS of supervisor and worker."]
+
+
+def _p5(document: Document) -> list[str]:
+    head = ("", "TTFT p50 us", "TTFT p99 us", "added p50 us", "added p99 us", "CPU us/event", "x nginx", "failed")
+    names = ("ttft_p50_us", "ttft_p99_us", "added_ttft_p50_us", "added_ttft_p99_us", "cpu_us_per_event", "cpu_ratio")
+    rows = [
+        (name, *(_middle(seen.get(figure)) for figure in names), str(seen["failed"]))
+        for name, seen in document["subjects"].items()
+    ]
+    return [*_table(head, rows), "", "Streams held:", "", *_memory_rows(document["held"])]
+
+
+def _p6(document: Document) -> list[str]:
+    return _table(("", "seconds"), [(name, _middle(seen["ready_s"])) for name, seen in document["subjects"].items()])
+
+
+def _p7(document: Document) -> list[str]:
+    head = ("", "supervisor + worker PSS MiB", "whole tree PSS MiB", "whole tree RSS MiB", "PSS by process")
+    rows = [
+        (
+            name,
+            _number(seen["data_plane_pss_mib"]),
+            _number(seen["tree_pss_mib"]),
+            _number(seen["tree_rss_mib"]),
+            _roles({role: entry["pss_mib"] for role, entry in seen["by_role"].items()}),
+        )
+        for name, seen in document["subjects"].items()
+    ]
+    return _table(head, rows)
+
+
+def _article_row(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    latency, own, added = row["latency_us"], row.get("own_us") or {}, row.get("added_us") or {}
+    sent = max(1, row["sent"])
+    return (
+        name,
+        _number(row["offered"]),
+        _number(own.get("mean")),
+        _number(latency.get("p50")),
+        _number(latency.get("p99")),
+        _number(added.get("p50")),
+        _number(added.get("p99")),
+        _number(row.get("queue_us")),
+        _number(row["rss_mib"]),
+        f"{row['failed'] / sent:.2%}",
+        _number(row["cpu_us"]),
+        row["void"] or "no",
+    )
+
+
+def _article(document: Document) -> list[str]:
+    head = (
+        "", "offered/s", "overhead us (own statement)", "total p50 us", "total p99 us", "added p50 us", "added p99 us",
+        "queue wait us", "RSS MiB", "failed", "CPU us/request", "void",
+    )  # fmt: skip
+    lines = ["Offered to everybody:", ""]
+    lines += _table(head, [_article_row(n, e["offered_rate"]) for n, e in document["subjects"].items()])
+    lines += ["", "At 80 % of each one's own capacity:", ""]
+    own = [(n, e["own_rate"]) for n, e in document["subjects"].items() if "own_rate" in e]
+    lines += _table(head, [_article_row(name, row) for name, row in own])
+    closed = [(n, e["closed_loop"], e["ready_s"]) for n, e in document["subjects"].items() if "closed_loop" in e]
+    lines += ["", "Closed loop:", ""]
+    lines += _table(
+        ("", "requests/s", "CPU us/request", "p50 us", "p99 us", "ready s"),
+        [
+            (name, *(_number(seen[f]) for f in ("per_second", "cpu_us", "p50_us", "p99_us")), _number(ready))
+            for name, seen, ready in closed
+        ],
+    )
+    lines += ["", "Published by others, on other machines, shown as printed and not to be compared by ratio:", ""]
+    names = ("offered", "overhead_us", "per_second", "p99_us", "rss_mib", "ready_s")
+    lines += _table(
+        ("", "offered/s", "overhead us", "requests/s", "p99 us", "RSS MiB", "ready s", "note"),
+        [(row["name"], *(_number(row.get(f)) for f in names), row["note"]) for row in document["published"]],
+    )
+    return lines
+
+
+TABLES: Mapping[str, Callable[[Document], list[str]]] = {
+    "p1": _cpu, "p2": _p2, "p3": _p3, "p4": _p4, "p5": _p5, "p6": _p6, "p7": _p7, "p9": _cpu, "p12": _cpu,
+    "article": _article,
+}  # fmt: skip
+
+Path = tuple[str, ...]
+
+TARGETS: Sequence[tuple[str, str, str, Path, float, float]] = (
+    ("P1", "p1", "CPU per request, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 2.0, 1.5),
+    ("P2", "p2", "own time p50, us", ("subjects", "microgate", "own_p50_us", "median"), 20, 11),
+    ("P2", "p2", "own time p99, us", ("subjects", "microgate", "own_p99_us", "median"), 100, 40),
+    ("P3", "p3", "added latency p50, us", ("subjects", "microgate", "added_p50_us", "median"), 150, 60),
+    ("P3", "p3", "added latency p99, us", ("subjects", "microgate", "added_p99_us", "median"), 300, 107),
+    ("P4", "p4", "failures", ("subjects", "microgate", "failed"), 0, 0),
+    ("P4", "p4", "RSS with 8,000 in flight, MiB", ("subjects", "microgate", "peak", "data_plane_rss_mib"), 180, 120),
+    ("P4", "p4", "RSS after the rest, x idle", ("subjects", "microgate", "after_ratio"), 1.3, 1.1),
+    ("P5", "p5", "added TTFT p50, us", ("subjects", "microgate", "added_ttft_p50_us", "median"), 150, 80),
+    ("P5", "p5", "CPU per event, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 1.3, 1.1),
+    ("P5", "p5", "failures of held streams", ("held", "microgate", "failed"), 0, 0),
+    ("P6", "p6", "first answer, s", ("subjects", "microgate", "ready_s", "median"), 0.6, 0.3),
+    ("P7", "p7", "PSS of supervisor and worker, MiB", ("subjects", "microgate", "data_plane_pss_mib"), 50, 35),
+    ("P7", "p7", "PSS of the whole tree, MiB", ("subjects", "microgate", "tree_pss_mib"), 130, 100),
+    ("P9", "p9", "CPU, 2 workers / 1", ("subjects", "2 workers", "cpu_ratio", "median"), 1.1, 1.0),
+    ("P12", "p12", "CPU over TLS, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 2.0, 1.5),
+)
+"""(target, case, what, where the figure stands, must, aim). The pure figure stands under the name with "(pure)"."""
+
+
+def _at(document: Document, path: Path) -> float | None:
+    value: Any = document
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, int | float) else None
+
+
+def targets(documents: Mapping[str, Document]) -> list[str]:
+    """What was to be reached, and what is."""
+    rows = []
+    for target, case, what, path, must, aim in TARGETS:
+        if case not in documents:
+            continue
+        own = _at(documents[case], path)
+        pure = _at(documents[case], tuple(f"{s} (pure)" if s in ("microgate", "2 workers") else s for s in path))
+        verdict = "-" if own is None else "aim" if own <= aim else "must" if own <= must else "missed"
+        rows.append((f"{target} {what}", _number(must), _number(aim), _number(own), verdict, _number(pure)))
+    return _table(("target", "must", "aim", "measured", "reached", "pure"), rows)
+
+
+def micro(document: Document) -> list[str]:
+    """pytest-benchmark's results: median of one call."""
+    rows = [
+        (bench["name"], _number(bench["stats"]["median"] * 1e9), _number(bench["stats"]["iqr"] * 1e9))
+        for bench in document["benchmarks"]
+    ]
+    return _table(("case", "median ns", "iqr ns"), rows)
