@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -73,7 +73,7 @@ class ConfigReport(msgspec.Struct):
     """What is in force, without any credential."""
 
     version: int
-    created_at: datetime.datetime
+    created_at: dt.datetime
     last_reload: ReloadResult
     providers: list[ProviderSummary]
     routes: dict[str, list[str]]
@@ -93,7 +93,7 @@ class LogEntry(msgspec.Struct, kw_only=True):
 
     request_id: str
     kind: str
-    started_at: datetime.datetime
+    started_at: dt.datetime
     virtual_key: str
     provider: str
     provider_key: str
@@ -198,8 +198,8 @@ async def config(request: Request[Any, Any, Any]) -> ConfigReport:
 
 @post("/config/check", status_code=200, summary="Check a configuration document without using it")
 async def check(request: Request[Any, Any, Any]) -> CheckResult:
-    """The body is the document, in YAML, JSON or TOML by its media type. References (``env.``, ``file.``) are not
-    resolved: whoever may ask this must not learn from it what the process can read."""
+    """The body is the document, in YAML, JSON or TOML by its media type. An ``env.`` reference
+    stands for a placeholder, so that no message can hold what a variable holds."""
     body = await request.body()
     try:
         text = body.decode("utf-8-sig")
@@ -283,8 +283,8 @@ def _hash_of(name: str, names: Mapping[int, str]) -> int:
     return signed(id_hash(f"file:{name}"))
 
 
-def _time(us: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(us / 1e6, datetime.UTC)
+def _time(us: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(us / 1e6, dt.UTC)
 
 
 def _entries(page: LogPage, names: Mapping[int, str]) -> LogEntries:

@@ -34,9 +34,9 @@ MAX_DOCUMENT_BYTES = 8 << 20
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error"}
 
 
-def ask_for_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def ask_for_token(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard of /api: the operator's token as a bearer token, compared in constant time."""
-    scheme, _, presented = connection.headers.get("authorization", "").partition(" ")
+    scheme, _space, presented = connection.headers.get("authorization", "").partition(" ")
     state: ControlState = connection.app.state.control
     if scheme.lower() != "bearer" or not matches(state.admin_token, presented.strip()):
         raise NotAuthorizedException("the admin token is missing or wrong")
