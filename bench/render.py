@@ -66,10 +66,10 @@ def _header(documents: Mapping[str, Document]) -> list[str]:
             "[README.md](README.md)."
         ),
         "",
-        f"* Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}",
+        f"* Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['kernel']}",
         f"* Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}",
         (
-            "* Load generator, upstream and gateway share the machine over loopback. Absolute times drift between runs; "
+            "* Load generator, upstream and gateway share the machine over loopback. Absolute times drift; "
             "ratios are taken inside one run."
         ),
         '* "(pure)" is the same code with `MICROGATE_PURE=1`.',
