@@ -45,6 +45,8 @@ class Core:
         self.request_head = HeadScan()
         self.answer_head = HeadScan()
         self.request_filter = HeaderFilter(REQUEST_ALLOW, REQUEST_PREFIXES, keep=True)
+        without_type = [name for name in REQUEST_ALLOW if name != b"content-type"]
+        self.bare_filter = HeaderFilter(without_type, REQUEST_PREFIXES, keep=True)
         self.answer_filter = HeaderFilter(RESPONSE_DROP, RESPONSE_DROP_PREFIXES, keep=False)
         self.principals: dict[bytes, Principal] = {}
         self.refused: dict[bytes, int] = {}

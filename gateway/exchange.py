@@ -64,6 +64,10 @@ class Link(Timed):
         """Give the attempt up; the connection is closed, nobody is told."""
         raise NotImplementedError
 
+    def send(self, x: Exchange, data: bytes, chunked_upload: bool) -> None:
+        """Write a request whose head, and what there is of its body, is ``data``."""
+        raise NotImplementedError
+
     def upload(self, data: bytes, last: bool) -> None:
         """More of a request body that is streamed through."""
         raise NotImplementedError
@@ -71,6 +75,10 @@ class Link(Timed):
 
 class Attempts:
     """Who is told how an attempt goes: ``gateway.phases.forward``."""
+
+    def begin(self, x: Exchange) -> None:
+        """Ask the first of ``x.targets``."""
+        raise NotImplementedError
 
     def received(self, x: Exchange, link: Link, data: bytes, complete: bool) -> None:
         """Body bytes of the answer whose head stands in ``x``; the last ones when ``complete``."""
@@ -136,6 +144,7 @@ class Exchange:
         self.empty = False
         self.max_tokens = -1
         self.multipart = False
+        self.json_declared = False
         self.stateful = False
         self.reservation = -1
         # Where to

@@ -13,6 +13,9 @@ from gateway.server.sse import error_event
 CLEAN = 0
 TRUNCATED = 1
 
+MAX_WAIT_S = 3600
+"""Longest Retry-After passed on."""
+
 
 def head_of(x: Exchange, length: int) -> bytes:
     """Head of the answer to the caller; ``length`` -1: sent in chunks, or to the close under HTTP/1.0."""
@@ -26,9 +29,15 @@ def head_of(x: Exchange, length: int) -> bytes:
         framing = b"transfer-encoding: chunked\r\n"
         x.chunked = True
     target = x.target
-    return b"%b%bx-microgate-request-id: %b\r\n%bx-microgate-attempts: %d\r\nx-microgate-overhead-us: %d\r\n%b%b\r\n" % (
+    wait = b""
+    if x.status == 429 or x.status == 503:
+        # Its own header is on the drop-list, since some providers send it with every answer; here it means something.
+        seconds = retry_after(x.answer_head)
+        wait = b"retry-after: %d\r\n" % min(MAX_WAIT_S, max(1, int(seconds))) if seconds > 0 else b""
+    return b"%b%b%bx-microgate-request-id: %b\r\n%bx-microgate-attempts: %d\r\nx-microgate-overhead-us: %d\r\n%b%b\r\n" % (
         status_line(x.status),
         core.answer_filter.copy(x.answer_head),
+        wait,
         x.request_id,
         b"" if target is None else target.labels,
         x.attempt,
@@ -36,6 +45,15 @@ def head_of(x: Exchange, length: int) -> bytes:
         framing,
         connection_field(x.http10, x.keep_alive and not core.draining),
     )
+
+
+def retry_after(head: bytes) -> float:
+    """Seconds of a Retry-After header in its delta form (RFC 9110 10.2.3); 0 when absent or unreadable."""
+    at = head.lower().find(b"\r\nretry-after:")
+    if at < 0:
+        return 0.0
+    value = head[at + 14 : head.find(b"\r\n", at + 14)].strip()
+    return min(float(value), 1e9) if value.isdigit() and len(value) < 12 else 0.0
 
 
 def whole(x: Exchange, body: bytes) -> None:

@@ -99,7 +99,8 @@ class Upstream:
     def head(self, method: bytes, path: str, key: int, query: bytes = b"") -> bytes:
         """``METHOD target HTTP/1.1`` with host, credential and configured headers, each line ended."""
         origin = self.pool.origin
-        whole_query = "&".join(part for part in (self.spec.query, query.decode("ascii", "replace")) if part)
+        asked = query.decode("ascii", "replace")
+        whole_query = f"{self.spec.query}&{asked}" if self.spec.query and asked else self.spec.query or asked
         target = origin.target_prefix + path + ("?" + whole_query if whole_query else "")
         lines = [
             method + b" " + target.encode("ascii", "replace") + b" HTTP/1.1\r\nhost: " + origin.authority.encode("ascii") + b"\r\n",
@@ -161,6 +162,13 @@ class Resolution:
         if pick == 0:
             return self.targets
         return [self.targets[pick], *self.targets[:pick], *self.targets[pick + 1 :]]
+
+
+def allows(rules: Ruleset, resolution: Resolution) -> bool:
+    """The model's name as the caller writes it, and the provider of at least one target, are within the rules."""
+    if rules.models and not matches(rules.models, resolution.name):
+        return False
+    return not rules.providers or any(target.upstream.name in rules.providers for target in resolution.targets)
 
 
 class Principal:
@@ -248,11 +256,7 @@ class View:
         """Whether keys of this ruleset may ask for this model and its first target's provider."""
         verdict = resolution.allowed.get(ruleset)
         if verdict is None:
-            rules = self.rulesets[ruleset]
-            verdict = (not rules.models or matches(rules.models, resolution.name)) and (
-                not rules.providers or any(target.upstream.name in rules.providers for target in resolution.targets)
-            )
-            resolution.allowed[ruleset] = verdict
+            verdict = resolution.allowed[ruleset] = allows(self.rulesets[ruleset], resolution)
         return verdict
 
     def targets_for(self, ruleset: int, resolution: Resolution) -> list[Target]:

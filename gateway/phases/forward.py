@@ -21,7 +21,7 @@ from gateway.phases.route import relayed_path
 from gateway.phases.settle import settle, write_attempt
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.serving import Plan, Target
-from providers.operations import Dialect, Operation
+from providers.operations import Operation
 
 UNDECIDED = 0
 HOLD = 1
@@ -93,7 +93,7 @@ class Forward(Attempts):
     def ask(self, x: Exchange) -> None:
         """Choose a target and a key, and send; or wait for a connection."""
         now_ns = monotonic_ns()
-        unsupported = None
+        unsupported: Target | None = None
         ready_ns = -1
         while x.target_index < len(x.targets):
             target = x.targets[x.target_index]
@@ -127,6 +127,10 @@ class Forward(Attempts):
                 x.flags |= int(Flags.REUSED_CONNECTION)
                 self.send(x, link)
             return
+        self.nowhere(x, unsupported, ready_ns, now_ns)
+
+    def nowhere(self, x: Exchange, unsupported: Target | None, ready_ns: int, now_ns: int) -> None:
+        """No target is left: say which of the reasons it was."""
         if unsupported is not None:
             name = unsupported.upstream.name
             offered = ", ".join(sorted(Operation(o).name.lower() for o in unsupported.upstream.plans))
@@ -173,7 +177,11 @@ class Forward(Attempts):
             path = self.path_of(x, target)
             head = upstream.head(x.method, path, x.key, x.query)
             x.admin_method = x.method
-        fields = self.core.request_filter.copy(x.head)
+        if plan is not None and not x.multipart and not x.json_declared and x.operation not in RELAYED:
+            # What was read as JSON is sent as JSON, whatever curl's default says of it.
+            fields = self.core.bare_filter.copy(x.head) + b"content-type: application/json\r\n"
+        else:
+            fields = self.core.request_filter.copy(x.head)
         extra = upstream.forward_filter
         if extra is not None:
             fields += extra.copy(x.head)
@@ -479,7 +487,7 @@ class Forward(Attempts):
         others = target.mask & ~x.tried_keys
         retry = x.view.snapshot.settings.retry
         if status == 429:
-            wait = retry_after(x.answer_head)
+            wait = relay.retry_after(x.answer_head)
             if upstream.key_count > 1:
                 cool = wait if 0 < wait < 60.0 else 1.0
                 upstream.keys.cool(x.key, now_ns + int(cool * 1e9))
@@ -493,7 +501,7 @@ class Forward(Attempts):
         cap = min(retry.backoff_max, retry.backoff_initial * 2 ** (x.attempt - 1))
         delay = random.random() * cap
         if status == 429 or status == 503:
-            wait = retry_after(x.answer_head)
+            wait = relay.retry_after(x.answer_head)
             if wait > retry.backoff_max:
                 return -1.0
             delay = max(delay, wait)
@@ -558,15 +566,6 @@ def error_kind_of(status: int) -> ErrorKind:
     return ErrorKind.UPSTREAM_SERVER if status >= 500 else ErrorKind.UPSTREAM_BAD_REQUEST
 
 
-def retry_after(head: bytes) -> float:
-    """Seconds of a Retry-After header in its delta form (RFC 9110 10.2.3); 0 when absent or unreadable."""
-    at = head.lower().find(b"\r\nretry-after:")
-    if at < 0:
-        return 0.0
-    value = head[at + 14 : head.find(b"\r\n", at + 14)].strip()
-    return min(float(value), 1e9) if value.isdigit() and len(value) < 12 else 0.0
-
-
 def with_usage(options: bytes) -> bytes:
     """``stream_options`` of the caller with ``include_usage`` set."""
     value = orjson.loads(options)
@@ -613,5 +612,3 @@ def status_in(event: bytes) -> tuple[int, bytes]:
                     break
     return status, event
 
-
-DIALECTS = Dialect

@@ -22,7 +22,8 @@ def parse(x: Exchange) -> Response | None:
     if entry is None:
         return None
     kind = entry.body
-    if kind == MULTIPART and x.content_type[:16].lower() == b"application/json":
+    x.json_declared = x.content_type[:16] == b"application/json" or x.content_type[:16].lower() == b"application/json"
+    if kind == MULTIPART and x.json_declared:
         kind = JSON
     if kind == JSON:
         refusal = parse_json(x)
@@ -96,7 +97,7 @@ def parse_multipart(x: Exchange) -> Response | None:
 
 def parse_any(x: Exchange) -> Response | None:
     """Passed on as it is; only looked at for what the record and the tenant check need."""
-    if x.body and not x.uploading and x.content_type[:16].lower() == b"application/json":
+    if x.body and not x.uploading and x.json_declared:
         scan = x.core.json
         if scan.scan(x.body):
             x.model = (scan.model or "")[:MODEL_BYTES]

@@ -1,0 +1,51 @@
+from gateway.server.deadlines cimport Wheel
+from gateway.serving cimport Principal, Upstream, View
+
+cdef class Core:
+    cdef public object loop
+    cdef public int worker
+    cdef public Wheel wheel
+    cdef public object arena
+    cdef public object ring
+    cdef public object record
+    cdef public object json
+    cdef public object request_head
+    cdef public object answer_head
+    cdef public object request_filter
+    cdef public object bare_filter
+    cdef public object answer_filter
+    cdef public dict principals
+    cdef public dict refused
+    cdef public set connections
+    cdef public long long max_connections
+    cdef public long long in_flight
+    cdef public long long refused_connections
+    cdef public bint draining
+    cdef public bint ready
+    cdef public str not_ready_why
+    cdef public object attempts
+    cdef public object end_locally
+    cdef public object fault
+    cdef public Upstream control
+    cdef public object metrics_token_sha256
+    cdef public bytes admin_token
+    cdef public object read_buffer
+    cdef public object read_view
+    cdef public bytes id_prefix
+    cdef public long long id_counter
+    cdef public View view
+    cdef public object table
+    cdef public long long header_bytes
+    cdef public long long target_bytes
+    cdef public long long json_body_bytes
+    cdef public long long binary_hold_bytes
+    cdef public long long binary_body_bytes
+    cdef public long long header_timeout_ns
+    cdef public long long body_timeout_ns
+    cdef public long long body_min_rate
+    cdef public long long body_grace_ns
+    cdef public long long keepalive_ns
+    cdef public long long keepalive_age_ns
+    cdef public long long write_timeout_ns
+    cpdef bytes next_id(self)
+    cpdef Principal principal_of(self, bytes credential)

@@ -1,0 +1,111 @@
+from gateway.core cimport Core
+from gateway.server.deadlines cimport Timed
+from gateway.serving cimport Plan, Principal, Resolution, Target, View
+
+cdef class Caller(Timed):
+    cpdef str peer(self)
+    cpdef answer(self, bytes data)
+    cpdef answered(self, Exchange x, bint reusable)
+    cpdef respond(self, Exchange x, object response)
+    cpdef hold_body(self)
+    cpdef release_body(self)
+
+cdef class Link(Timed):
+    cpdef bint reused(self)
+    cpdef pause(self)
+    cpdef resume(self)
+    cpdef cancel(self)
+    cpdef send(self, Exchange x, bytes data, bint chunked_upload)
+    cpdef upload(self, bytes data, bint last)
+
+cdef class Attempts:
+    cpdef begin(self, Exchange x)
+    cpdef received(self, Exchange x, Link link, bytes data, bint complete)
+    cpdef broken(self, Exchange x, Link link, int kind, str message, bint answered)
+    cpdef connected(self, Exchange x, Link link)
+    cpdef unreachable(self, Exchange x, int kind, str message)
+    cpdef caller_gone(self, Exchange x)
+    cpdef drain_cut(self, Exchange x)
+
+cdef class Exchange:
+    cdef public Caller caller
+    cdef public Core core
+    cdef public View view
+    cdef public long long started_ns
+    cdef public long long complete_ns
+    cdef public bytes method
+    cdef public bytes path
+    cdef public bytes query
+    cdef public bytes head
+    cdef public bytes body
+    cdef public long long body_length
+    cdef public bint uploading
+    cdef public bytes content_type
+    cdef public bint http10
+    cdef public bint keep_alive
+    cdef public bint head_only
+    cdef public bint reused
+    cdef public object route
+    cdef public int operation
+    cdef public int dialect
+    cdef public bytes request_id
+    cdef public Principal principal
+    cdef public str model
+    cdef public Py_ssize_t model_start
+    cdef public Py_ssize_t model_end
+    cdef public bint stream
+    cdef public int include_usage
+    cdef public Py_ssize_t options_start
+    cdef public Py_ssize_t options_end
+    cdef public Py_ssize_t close
+    cdef public bint empty
+    cdef public long long max_tokens
+    cdef public bint multipart
+    cdef public bint json_declared
+    cdef public bint stateful
+    cdef public long long reservation
+    cdef public Resolution resolution
+    cdef public list targets
+    cdef public int target_index
+    cdef public Target target
+    cdef public Plan plan
+    cdef public int key
+    cdef public unsigned long long tried_keys
+    cdef public int attempt
+    cdef public bint repeated
+    cdef public Link link
+    cdef public bint hide_usage
+    cdef public bint usage_spliced
+    cdef public object waiting
+    cdef public bytes admin_method
+    cdef public int status
+    cdef public bytes answer_head
+    cdef public long long answer_length
+    cdef public bytes answer_type
+    cdef public bytes answer_encoding
+    cdef public bint head_sent
+    cdef public bint chunked
+    cdef public int mode
+    cdef public list held
+    cdef public Py_ssize_t held_bytes
+    cdef public object scan
+    cdef public object usage
+    cdef public bint caller_paused
+    cdef public bint running
+    cdef public bint ended
+    cdef public long long asked_ns
+    cdef public long long sent_ns
+    cdef public long long first_byte_ns
+    cdef public long long last_byte_ns
+    cdef public long long done_ns
+    cdef public long long queue_ns
+    cdef public long long dial_ns
+    cdef public long long request_bytes
+    cdef public long long response_bytes
+    cdef public long long chunks
+    cdef public int sent_status
+    cdef public int outcome
+    cdef public int error_kind
+    cdef public int flags
+    cdef public long long answer_deadline_ns
+    cpdef long long overhead_us(self, long long now_ns)

@@ -1,0 +1,3 @@
+from gateway.exchange cimport Exchange
+
+cpdef object lookup(Exchange x)

@@ -1,0 +1,15 @@
+from gateway.exchange cimport Exchange
+from gateway.phases.admit cimport admit
+from gateway.phases.authenticate cimport authenticate
+from gateway.phases.forward cimport forward
+from gateway.phases.lookup cimport lookup
+from gateway.phases.parse cimport parse
+from gateway.phases.route cimport route
+from gateway.phases.settle cimport settle
+
+cdef int PARSED, ADMITTED, LOOKED_UP, ROUTED
+
+cpdef object open(Exchange x)
+cpdef run(Exchange x)
+cpdef proceed(Exchange x, int done)
+cpdef end_locally(Exchange x, object response)

@@ -1,0 +1,69 @@
+cdef class Plan:
+    cdef public int operation
+    cdef public int dialect
+    cdef public str path
+    cdef public Upstream provider
+    cdef public list heads
+    cpdef bytes head(self, int key, str model)
+
+cdef class Upstream:
+    cdef public object spec
+    cdef public str name
+    cdef public object id_hash
+    cdef public object pool
+    cdef public bint ask_usage
+    cdef public tuple key_specs
+    cdef public int key_count
+    cdef public list key_hashes
+    cdef public unsigned long long enabled_mask
+    cdef public object keys
+    cdef public long long connect_timeout_ns
+    cdef public long long first_byte_ns
+    cdef public long long stream_idle_ns
+    cdef public long long total_ns
+    cdef public object forward_filter
+    cdef public dict plans
+    cpdef bytes head(self, bytes method, str path, int key, bytes query=*)
+
+cdef class Target:
+    cdef public Upstream upstream
+    cdef public str model
+    cdef public double weight
+    cdef public bytes model_bytes
+    cdef public bytes model_json
+    cdef public unsigned long long mask
+    cdef public bytes labels
+
+cdef class Resolution:
+    cdef public str name
+    cdef public object route_hash
+    cdef public list targets
+    cdef public int drawn
+    cdef public dict allowed
+    cpdef list order(self)
+
+cdef class Principal:
+    cdef public long long row
+    cdef public object seq
+    cdef public object id_hash
+    cdef public int flags
+    cdef public int ruleset
+    cdef public object limits
+    cdef public int limit_count
+    cdef public object pin
+    cdef public long long expires_s
+
+cdef class View:
+    cdef public object snapshot
+    cdef public long long version
+    cdef public dict upstreams
+    cdef public tuple rulesets
+    cdef public object routes
+    cdef public dict resolutions
+    cdef public object remembered
+    cdef public object retry_statuses
+    cdef public int max_attempts
+    cdef public dict bare
+    cpdef Resolution resolve(self, str model, str prefix)
+    cpdef bint may_use(self, int ruleset, Resolution resolution)
+    cpdef list targets_for(self, int ruleset, Resolution resolution)

@@ -1,0 +1,24 @@
+from gateway.core cimport Core
+from gateway.exchange cimport Exchange
+from gateway.upstream.connection cimport Home, UpstreamConnection
+
+cdef class Pool(Home):
+    cdef public Core core
+    cdef public object origin
+    cdef public object dialer
+    cdef public int limit
+    cdef public list idle
+    cdef public object waiting
+    cdef public int open
+    cdef public int dead
+    cdef public int dialing
+    cdef public bint retired
+    cdef public set tasks
+    cdef object __weakref__
+    cpdef UpstreamConnection take(self)
+    cpdef wait(self, Exchange x)
+    cpdef forget(self, Exchange x)
+    cpdef Exchange next_waiting(self)
+    cpdef dial_more(self)
+    cpdef dial(self)
+    cpdef unreachable(self, int kind, str message)
