@@ -19,6 +19,12 @@ static inline int mg_cas(int64_t *p, int64_t expected, int64_t value) {
     return __atomic_compare_exchange_n(p, &expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
 }
 
+/* Store, unless the word is as high already. */
+static inline void mg_raise(int64_t *p, int64_t value) {
+    int64_t old = mg_load(p);
+    while (old < value && !mg_cas(p, old, value)) old = mg_load(p);
+}
+
 /* No sum, amount or word exceeds this, so adding two of them cannot overflow. */
 #define MG_MAX_AMOUNT ((int64_t)1 << 62)
 
@@ -32,10 +38,9 @@ static inline int64_t mg_cost(int64_t amount, int64_t step) {
     return cost > (unsigned __int128)MG_MAX_AMOUNT ? MG_MAX_AMOUNT : (int64_t)cost;
 }
 
-/* Units that `ns` nanoseconds of a GCRA word stand for, rounded down or up. */
-static inline int64_t mg_units(int64_t ns, int64_t step, int up) {
-    unsigned __int128 scaled = (unsigned __int128)(uint64_t)ns << 10;
-    unsigned __int128 units = (scaled + (up ? (uint64_t)step - 1 : 0)) / (uint64_t)step;
+/* Units that `ns` nanoseconds of a GCRA word stand for, rounded down. */
+static inline int64_t mg_units(int64_t ns, int64_t step) {
+    unsigned __int128 units = ((unsigned __int128)(uint64_t)ns << 10) / (uint64_t)step;
     return units > (unsigned __int128)MG_MAX_AMOUNT ? MG_MAX_AMOUNT : (int64_t)units;
 }
 

@@ -69,4 +69,5 @@ cdef class ArenaWorker:
     cpdef int64_t cooldown_ns(self, int64_t slot) except? -3000
     cpdef int set_cooldown(self, int64_t slot, int64_t until_ns) except -1
     cpdef int extend_cooldown(self, int64_t slot, int64_t until_ns) except -1
+    cdef int64_t *health_word(self, int64_t slot) except NULL
     cpdef close(self)

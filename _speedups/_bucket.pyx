@@ -14,20 +14,38 @@ from _speedups import _layout
 from _speedups._journal import JournaledArena
 from _speedups import _ring
 
-cdef extern from "_atomics.h" nogil:
+cdef extern from "_cells.h" nogil:
     int64_t mg_load(const int64_t *p)
     void mg_store(int64_t *p, int64_t value)
     void mg_fence()
-    bint mg_cas(int64_t *p, int64_t expected, int64_t value)
+    void mg_raise(int64_t *p, int64_t value)
     int64_t mg_saturate(int64_t value)
     int64_t mg_cost(int64_t amount, int64_t step)
-    int64_t mg_units(int64_t ns, int64_t step, bint up)
-    int64_t MG_MAX_AMOUNT
+    int64_t mg_units(int64_t ns, int64_t step)
+    int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns)
+    int64_t mg_roll_tag(int64_t meta, int64_t number)
+    int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, int64_t *newest)
+    int64_t mg_rolling_sum(const int64_t *base, int cells, int64_t meta, int64_t number, int64_t *ahead)
+    int64_t mg_ahead(const int64_t *line, int64_t now_ns)
+    void mg_shift_word(int64_t *word, int64_t delta_ns, int64_t now_ns, int64_t mark)
+    int64_t mg_take_word(int64_t *line, int64_t amount, int64_t now_ns)
+    # Written in the header: Cython takes a literal of more than 32 bits for a Python number.
+    const int64_t MAX_AMOUNT "MG_MAX_AMOUNT"
+    const int64_t MASK32 "MG_MASK32"
+    const int64_t NUMBER_MASK "MG_NUMBER_MASK"
+    const int64_t NEVER_NS "MG_NEVER_NS"
+    const int64_t SEQUENCE_MASK "MG_SEQUENCE_MASK"
+    const int64_t INDEX_MASK "MG_INDEX_MASK"
+    const int64_t ROLL_COUNT_MASK "MG_ROLL_COUNT_MASK"
+    const int64_t ROLL_NUMBER_MASK "MG_ROLL_NUMBER_MASK"
 
 __all__ = [
     "GAUGE", "GCRA", "HEALTH", "MAX_LIMITS", "MONEY", "RECORD_SIZE", "REQUESTS", "ROLLING", "TOKENS", "WINDOW",
     "Arena", "ArenaWorker", "LimitSet", "Record", "RingReader", "RingWriter",
 ]
+
+# A cimport makes names for C only; Python imports these from here as well.
+globals().update((name, getattr(_ring, name)) for name in ("RECORD_SIZE", "Record", "RingReader", "RingWriter"))
 
 GCRA = 1
 WINDOW = 2
@@ -94,14 +112,6 @@ cdef enum:
     AGAIN = 1
     REFUSED = 2
 
-cdef int64_t ROLL_COUNT_MASK = (<int64_t>1 << 36) - 1
-cdef int64_t ROLL_NUMBER_MASK = (<int64_t>1 << 22) - 1
-cdef int64_t NUMBER_MASK = (<int64_t>1 << 48) - 1
-cdef int64_t SEQUENCE_MASK = 0x7FFFFFFFF
-cdef int64_t INDEX_MASK = (1 << 24) - 1
-cdef int64_t NEVER_NS = 0x7FFFFFFFFFFFFFFF
-
-
 def _layout_agrees():
     """The constants above, against the module that the slow side uses; a difference is a broken build."""
     for name, value in (
@@ -115,7 +125,9 @@ def _layout_agrees():
         ("R_DONE_MONEY", R_DONE_MONEY), ("R_COUNT", R_COUNT), ("R_ENTRIES", R_ENTRIES), ("BODY_WORDS", BODY_WORDS),
         ("INDEX_BITS", INDEX_BITS), ("ROLL_WORDS", ROLL_WORDS), ("ROLL_COUNT_BITS", ROLL_COUNT_BITS),
         ("STEP_SHIFT", STEP_SHIFT), ("GCRA", K_GCRA), ("WINDOW", K_WINDOW), ("ROLLING", K_ROLLING), ("GAUGE", K_GAUGE),
-        ("MONEY", K_MONEY), ("HEALTH", K_HEALTH), ("MAX_AMOUNT", MG_MAX_AMOUNT), ("MAX_LIMITS", MAX_LIMITS),
+        ("MONEY", K_MONEY), ("HEALTH", K_HEALTH), ("MAX_LIMITS", MAX_LIMITS),
+        ("MAX_AMOUNT", MAX_AMOUNT), ("NUMBER_MASK", NUMBER_MASK), ("NEVER_NS", NEVER_NS),
+        ("ROLL_COUNT_MASK", ROLL_COUNT_MASK), ("ROLL_NUMBER_MASK", ROLL_NUMBER_MASK),
     ):
         if getattr(_layout, name) != value:
             raise ImportError(f"_speedups._bucket was built for another layout: {name} is {value}")
@@ -132,91 +144,11 @@ class Arena(JournaledArena):
 
     def shift(self, segment, word, delta_ns, now_ns, mark=-1):
         cdef int64_t[:] view = segment.q
-        shift_word(&view[<Py_ssize_t>word], delta_ns, now_ns, mark)
-
-
-cdef inline void shift_word(int64_t *word, int64_t delta_ns, int64_t now_ns, int64_t mark) noexcept:
-    """Charge (never into the past) or refund a GCRA word; with a mark only while the word still carries it."""
-    cdef int64_t old, new
-    while True:
-        old = mg_load(word)
-        if delta_ns > 0:
-            new = mg_saturate((old if old > now_ns else now_ns) + delta_ns)
-        elif mark == -1 or mark == (old & 0xFFFFFFFF):
-            new = old + delta_ns
-            if new < 0:
-                new = 0
-        else:
-            return
-        if mg_cas(word, old, new):
-            return
-
-
-cdef inline int64_t take_word(int64_t *line, int64_t amount, int64_t now_ns) noexcept:
-    """Charge a GCRA limit if its burst allows; the word's new value, or -1."""
-    cdef int64_t tau = line[L_TAU], cost = mg_cost(amount, line[L_STEP]), old, start
-    while True:
-        old = mg_load(&line[L_WORD])
-        start = old if old > now_ns else now_ns
-        if start - now_ns + cost > tau or (amount == 0 and start - now_ns >= tau):
-            return -1
-        if amount == 0:
-            return old
-        if mg_cas(&line[L_WORD], old, start + cost):
-            return start + cost
-
-
-cdef inline int64_t pair_sum(int64_t *line, int cells, int64_t tag, int64_t *newest) noexcept:
-    """Sum of the cells of this period; ``newest`` becomes the newest period's tag that some cell has."""
-    cdef int64_t total = 0, own, count
-    cdef int64_t *cell = line + LINE
-    cdef int i
-    newest[0] = tag
-    for i in range(cells):
-        while True:
-            own = mg_load(cell)
-            count = mg_load(cell + 1)
-            # The owner publishes a new period before it clears the count: an unchanged tag means that they belong together.
-            if mg_load(cell) == own:
-                break
-        if own == tag:
-            total = mg_saturate(total + count)
-        elif own > newest[0] and own >> 48 == tag >> 48:
-            newest[0] = own
-        cell += 2
-    return total
-
-
-cdef int64_t rolling_sum(int64_t *base, int cells, int64_t generation, int64_t number, int64_t *ahead) noexcept:
-    """Sum of the last 60 sub-windows; ``ahead`` becomes by how many some worker is ahead of ``number``."""
-    cdef int64_t total = 0, word, age
-    cdef int64_t mine = generation & 0x1F
-    cdef int i, j
-    cdef int64_t *row = base
-    ahead[0] = 0
-    for i in range(cells):
-        for j in range(SUB_WINDOWS):
-            word = mg_load(row + j)
-            if word & ROLL_COUNT_MASK == 0 or word >> (ROLL_COUNT_BITS + 22) != mine:
-                continue
-            age = (number - (word >> ROLL_COUNT_BITS)) & ROLL_NUMBER_MASK
-            if age < SUB_WINDOWS:
-                total += word & ROLL_COUNT_MASK
-            elif age > ROLL_NUMBER_MASK - SUB_WINDOWS and ROLL_NUMBER_MASK + 1 - age > ahead[0]:
-                ahead[0] = ROLL_NUMBER_MASK + 1 - age
-        row += ROLL_WORDS
-    return total
+        mg_shift_word(&view[<Py_ssize_t>word], delta_ns, now_ns, mark)
 
 
 cdef inline int64_t clamp(int64_t amount) noexcept:
-    return 0 if amount < 0 else MG_MAX_AMOUNT if amount > MG_MAX_AMOUNT else amount
-
-
-cdef inline int64_t pair_tag(int64_t *line, int64_t meta, int kind, int64_t now_ns) noexcept:
-    cdef int64_t number = 0
-    if (kind == K_WINDOW or kind == K_MONEY) and line[L_PERIOD] != 0:
-        number = ((now_ns + line[L_OFFSET]) // line[L_PERIOD]) & NUMBER_MASK
-    return ((meta >> 32) & 0x7FFF) << 48 | number
+    return 0 if amount < 0 else MAX_AMOUNT if amount > MAX_AMOUNT else amount
 
 
 cdef inline void store(Step *step, int64_t count) noexcept:
@@ -234,8 +166,8 @@ cdef inline bint exceeds(Step *step, int64_t total, int64_t now_ns) noexcept:
     cdef int64_t limit = step.limit, ahead
     if step.kind == K_GCRA:
         # Cells were read before the word: a settlement charges the word before it releases the cell.
-        ahead = mg_load(&step.line[L_WORD]) - now_ns
-        total = mg_cost(total if total > 0 else 0, step.line[L_STEP]) + (ahead if ahead > 0 else 0)
+        ahead = mg_ahead(step.line, now_ns)
+        total = mg_cost(total if total > 0 else 0, step.line[L_STEP]) + ahead
         limit = step.line[L_TAU]
     return total > limit or (step.amount == 0 and total >= limit)
 
@@ -328,6 +260,8 @@ cdef class ArenaWorker:
 
     cdef int _map_more(self, int64_t number) except -1:
         """Map growth segments up to this one. Raises IndexError when it was never made."""
+        if number < 0:
+            raise IndexError("no such arena slot")
         cdef int64_t **limits
         cdef int64_t **rolling
         cdef int64_t *base
@@ -352,8 +286,6 @@ cdef class ArenaWorker:
     cdef inline int64_t *_line(self, int64_t slot) except NULL:
         cdef int64_t number = slot >> self._shift
         if number >= self._segments or number < 0:
-            if number < 0:
-                raise IndexError(f"arena slot {slot} does not exist")
             self._map_more(number)
         return self._limits[number] + (slot & self._mask) * self._limit_words
 
@@ -453,11 +385,11 @@ cdef class ArenaWorker:
                 step = &self._steps[i]
                 if step.cell != NULL:
                     continue
-                taken = take_word(step.line, step.amount, now_ns)
+                taken = mg_take_word(step.line, step.amount, now_ns)
                 if taken < 0:
                     self._roll_back(limits.count)
                     return self._refuse_word(i, entries)
-                step.mark = <uint32_t>(taken & 0xFFFFFFFF)
+                step.mark = <uint32_t>(taken & MASK32)
                 entries[i] = <int64_t>(<uint64_t>step.mark << 32 | ((step.meta >> 32) & 0xFF) << INDEX_BITS | step.slot)
         return 0
 
@@ -473,7 +405,7 @@ cdef class ArenaWorker:
         for j in range(i):
             step = &self._steps[j]
             if step.cell == NULL:
-                shift_word(&step.line[L_WORD], -mg_cost(step.amount, step.line[L_STEP]), 0, step.mark)
+                mg_shift_word(&step.line[L_WORD], -mg_cost(step.amount, step.line[L_STEP]), 0, step.mark)
         return self._refuse(i)
 
     cdef void _roll_back(self, int count) noexcept:
@@ -493,35 +425,33 @@ cdef class ArenaWorker:
         step.cell = NULL
         step.mark = 0
         if step.kind == K_GCRA and step.meta >> 8 & 0xFF == 0:
-            ahead = mg_load(&line[L_WORD]) - now_ns
-            if ahead < 0:
-                ahead = 0
+            ahead = mg_ahead(line, now_ns)
             return REFUSED if ahead + mg_cost(step.amount, line[L_STEP]) > line[L_TAU] else 0
         if step.kind == K_ROLLING:
             step.rolling = self._sub_windows(line[L_EXTENSION])
             step.number = now_ns // line[L_PERIOD]
-            total = rolling_sum(step.rolling, self._cells, step.meta >> 32, step.number, &ahead)
+            total = mg_rolling_sum(step.rolling, self._cells, step.meta, step.number, &ahead)
             if ahead:
                 step.number += ahead
-                total = rolling_sum(step.rolling, self._cells, step.meta >> 32, step.number, &ahead)
+                total = mg_rolling_sum(step.rolling, self._cells, step.meta, step.number, &ahead)
             if step.amount > ROLL_COUNT_MASK or exceeds(step, total + step.amount, now_ns):
                 return REFUSED
             step.sub = step.number % SUB_WINDOWS
-            step.tag = ((step.meta >> 32 & 0x1F) << 22 | (step.number & ROLL_NUMBER_MASK)) << ROLL_COUNT_BITS
+            step.tag = mg_roll_tag(step.meta, step.number)
             step.cell = step.rolling + self.index * ROLL_WORDS + step.sub
             step.before = step.cell[0] & ROLL_COUNT_MASK if step.cell[0] & ~ROLL_COUNT_MASK == step.tag else 0
             step.mark = <uint32_t>((step.number & ROLL_NUMBER_MASK) << 6 | step.sub)
             return REFUSED if step.before + step.amount > ROLL_COUNT_MASK else 0
-        step.tag = pair_tag(line, step.meta, step.kind, now_ns)
-        total = pair_sum(line, self._cells, step.tag, &newest)
+        step.tag = mg_pair_tag(line, step.meta, now_ns)
+        total = mg_pair_sum(line, self._cells, step.tag, &newest)
         if newest != step.tag:
             # Another worker's clock has reached the next period: so has everybody's.
             step.tag = newest
-            total = pair_sum(line, self._cells, step.tag, &newest)
+            total = mg_pair_sum(line, self._cells, step.tag, &newest)
         step.cell = line + LINE + 2 * self.index
         step.before = step.cell[1] if step.cell[0] == step.tag else 0
         step.sub = SUB_PAIR
-        step.mark = <uint32_t>(step.tag & 0xFFFFFFFF)
+        step.mark = <uint32_t>(step.tag & MASK32)
         return REFUSED if exceeds(step, mg_saturate(total + step.amount), now_ns) else 0
 
     cdef int _verify(self, Step *step, int64_t now_ns) noexcept:
@@ -532,11 +462,11 @@ cdef class ArenaWorker:
         if step.cell == NULL:
             return 0
         if step.kind == K_ROLLING:
-            total = rolling_sum(step.rolling, self._cells, step.meta >> 32, step.number, &newest)
+            total = mg_rolling_sum(step.rolling, self._cells, step.meta, step.number, &newest)
             if newest:
                 return AGAIN
         else:
-            total = pair_sum(step.line, self._cells, step.tag, &newest)
+            total = mg_pair_sum(step.line, self._cells, step.tag, &newest)
             if newest != step.tag:
                 return AGAIN
         return REFUSED if exceeds(step, total, now_ns) else 0
@@ -591,7 +521,7 @@ cdef class ArenaWorker:
                 actual = requests
             if actual == reserved or (named >> INDEX_BITS & 0xFF) != (meta >> 32 & 0xFF):
                 continue
-            mark = named >> 32 & 0xFFFFFFFF
+            mark = named >> 32 & MASK32
             entry[0] = named & INDEX_MASK
             if kind == K_GCRA and meta >> 8 & 0xFF == 0:
                 step = line[L_STEP]
@@ -610,7 +540,7 @@ cdef class ArenaWorker:
                 continue
             else:
                 cell = line + LINE + 2 * self.index
-                if (cell[0] & 0xFFFFFFFF) != mark:
+                if (cell[0] & MASK32) != mark:
                     continue
                 count = mg_saturate(cell[1] + actual - reserved)
                 entry[0] |= <int64_t>SUB_PAIR << 32
@@ -640,14 +570,14 @@ cdef class ArenaWorker:
             if entry[0] >> 32 == SUB_GCRA:
                 begun += 1
                 mg_store(&self._block[J_STEP], begun)
-                line = self._line(entry[0] & 0xFFFFFFFF)
-                shift_word(&line[L_WORD], entry[1], now_ns, entry[2])
+                line = self._line(entry[0] & MASK32)
+                mg_shift_word(&line[L_WORD], entry[1], now_ns, entry[2])
             entry += ENTRY_WORDS
         entry = self._block + J_ENTRIES
         for i in range(count):
             sub = entry[0] >> 32
             if sub != SUB_GCRA:
-                line = self._line(entry[0] & 0xFFFFFFFF)
+                line = self._line(entry[0] & MASK32)
                 if sub == SUB_PAIR:
                     mg_store(&line[LINE + 2 * self.index], entry[1])
                     mg_store(&line[LINE + 2 * self.index + 1], entry[2])
@@ -666,9 +596,8 @@ cdef class ArenaWorker:
         if self._refused_slot == limits.slots[i]:
             amount = self._refused_amount
         if kind == K_GCRA:
-            held = pair_sum(line, self._cells, pair_tag(line, line[L_META], K_GCRA, 0), &newest)
-            ahead = mg_load(&line[L_WORD]) - now_ns
-            ahead = (ahead if ahead > 0 else 0) + mg_cost(clamp(mg_saturate(amount + held)), line[L_STEP]) - line[L_TAU]
+            held = mg_pair_sum(line, self._cells, mg_pair_tag(line, line[L_META], 0), &newest)
+            ahead = mg_ahead(line, now_ns) + mg_cost(clamp(mg_saturate(amount + held)), line[L_STEP]) - line[L_TAU]
             return ahead if ahead > 0 else 0
         if kind == K_ROLLING:
             return self._arena.rolling_wait(limits.slots[i], amount, now_ns)
@@ -691,17 +620,16 @@ cdef class ArenaWorker:
         if kind == K_NONE or kind == K_HEALTH:
             return 0
         if kind == K_ROLLING:
-            used = rolling_sum(
-                self._sub_windows(line[L_EXTENSION]), self._cells, line[L_META] >> 32, now_ns // line[L_PERIOD], &newest
+            used = mg_rolling_sum(
+                self._sub_windows(line[L_EXTENSION]), self._cells, line[L_META], now_ns // line[L_PERIOD], &newest
             )
             figures[2] = line[L_PERIOD] * (SUB_WINDOWS - 1)
         else:
-            used = pair_sum(line, self._cells, pair_tag(line, line[L_META], kind, now_ns), &newest)
+            used = mg_pair_sum(line, self._cells, mg_pair_tag(line, line[L_META], now_ns), &newest)
             if kind == K_GCRA:
-                ahead = mg_load(&line[L_WORD]) - now_ns
-                figures[2] = (ahead if ahead > 0 else 0) + mg_cost(clamp(used), line[L_STEP])
+                figures[2] = mg_ahead(line, now_ns) + mg_cost(clamp(used), line[L_STEP])
                 ahead = line[L_TAU] - figures[2]
-                figures[1] = mg_units(ahead, line[L_STEP], False) if ahead > 0 else 0
+                figures[1] = mg_units(ahead, line[L_STEP]) if ahead > 0 else 0
                 return 0
             if kind != K_GAUGE and line[L_PERIOD]:
                 figures[2] = line[L_PERIOD] - (now_ns + line[L_OFFSET]) % line[L_PERIOD]
@@ -728,11 +656,12 @@ cdef class ArenaWorker:
 
     cpdef int extend_cooldown(self, int64_t slot, int64_t until_ns) except -1:
         """As set_cooldown, but never to an earlier time."""
-        cdef int64_t *word = &self._line(slot)[L_WORD]
-        cdef int64_t old = mg_load(word)
-        while old < until_ns and not mg_cas(word, old, until_ns):
-            old = mg_load(word)
+        mg_raise(self.health_word(slot), until_ns)
         return 0
+
+    cdef int64_t *health_word(self, int64_t slot) except NULL:
+        """The word itself, good for as long as this worker is."""
+        return &self._line(slot)[L_WORD]
 
 
 def _bench_reserve(ArenaWorker worker, LimitSet limits, int64_t count, int64_t now_ns, int64_t step_ns):

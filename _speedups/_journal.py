@@ -127,16 +127,15 @@ class JournaledArena(ArenaBase):
         by_age = [0] * SUB_WINDOWS
         block, base = self.sub_windows(q[at + L_EXTENSION])
         for word in block.q[base : base + self.geometry.rolling_words]:
-            age = tags.get(word & ~ROLL_COUNT_MASK)
-            if age is not None:
-                by_age[age] += word & ROLL_COUNT_MASK
+            if (tag := word & ~ROLL_COUNT_MASK) in tags:
+                by_age[tags[tag]] += word & ROLL_COUNT_MASK
         excess = sum(by_age) + max(1, amount) - q[at + L_LIMIT]
         if excess <= 0:
             return 0
-        for age in range(SUB_WINDOWS - 1, -1, -1):
+        age = SUB_WINDOWS - 1
+        while age and excess > by_age[age]:
             excess -= by_age[age]
-            if excess <= 0:
-                break
+            age -= 1
         return (number - age + SUB_WINDOWS) * sub_window - now_ns
 
     def pending(self, worker: int | None = None) -> int:

@@ -8,10 +8,9 @@ cdef class KeySet:
     cdef int _count
     cdef uint64_t _whole
     cdef int64_t _weights[64]
-    cdef int64_t _slots[64]
+    cdef int64_t *_until[64]
     cdef int64_t _own[64]
 
-    cdef int64_t _until(self, int index) except? -3000
     cdef int _check(self, int64_t index) except -1
     cpdef int choose(self, uint64_t allowed, int64_t now_ns) except? -3000
     cpdef int cool(self, int64_t index, int64_t until_ns) except -1

@@ -1,10 +1,11 @@
 """Weighted choice among the keys of a provider, minding health that all workers share."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from _speedups._bucket import ArenaWorker
 
-MAX_KEYS: int
+MAX_KEYS: Final = 64
 """Keys of one provider that a 64-bit mask can name."""
 
 class KeySet:

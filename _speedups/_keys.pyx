@@ -7,13 +7,20 @@ from libc.stdint cimport int64_t, uint64_t
 
 from _speedups._bucket cimport ArenaWorker
 
+cdef extern from "_atomics.h" nogil:
+    int64_t mg_load(const int64_t *p)
+    void mg_store(int64_t *p, int64_t value)
+    void mg_raise(int64_t *p, int64_t value)
+
 cdef extern from *:
     """
+    static inline int mg_lowest(uint64_t bits) { return __builtin_ctzll(bits); }
     /* The high word of a product: a draw below `bound` without division. */
     static inline uint64_t mg_scale(uint64_t draw, uint64_t bound) {
         return (uint64_t)(((unsigned __int128)draw * bound) >> 64);
     }
     """
+    int mg_lowest(uint64_t bits) nogil
     uint64_t mg_scale(uint64_t draw, uint64_t bound) nogil
 
 MAX_KEYS = 64
@@ -40,22 +47,21 @@ cdef class KeySet:
             raise ValueError(f"a provider can have {MAX_KEYS} keys, got {len(keys)}")
         self._arena = arena
         self._count = 0
+        # Pointers into the mapping, which lives as long as the worker that is held here.
         for weight, slot, _ in keys:
             if weight < 0:
                 raise ValueError("a key's weight must not be negative")
             self._weights[self._count] = weight
-            self._slots[self._count] = slot if arena is not None else -1
             self._own[self._count] = 0
+            if arena is not None and slot >= 0:
+                self._until[self._count] = self._arena.health_word(slot)
+            else:
+                self._until[self._count] = &self._own[self._count]
             self._count += 1
         self._whole = ~<uint64_t>0 if self._count == 64 else (<uint64_t>1 << self._count) - 1
 
     def __len__(self):
         return self._count
-
-    cdef inline int64_t _until(self, int index) except? -3000:
-        if self._slots[index] < 0:
-            return self._own[index]
-        return self._arena.cooldown_ns(self._slots[index])
 
     cdef inline int _check(self, int64_t index) except -1:
         if not 0 <= index < self._count:
@@ -68,8 +74,10 @@ cdef class KeySet:
         cdef int found[64]
         cdef int index, count = 0, idle = -1
         allowed &= self._whole
-        for index in range(self._count):
-            if not allowed >> index & 1 or self._until(index) > now_ns:
+        while allowed:
+            index = mg_lowest(allowed)
+            allowed &= allowed - 1
+            if mg_load(self._until[index]) > now_ns:
                 continue
             if self._weights[index]:
                 total += self._weights[index]
@@ -91,10 +99,7 @@ cdef class KeySet:
     cpdef int cool(self, int64_t index, int64_t until_ns) except -1:
         """Leave this key out until ``until_ns`` (CLOCK_MONOTONIC); never shortens a longer wait."""
         self._check(index)
-        if self._slots[index] >= 0:
-            self._arena.extend_cooldown(self._slots[index], until_ns)
-        elif self._own[index] < until_ns:
-            self._own[index] = until_ns
+        mg_raise(self._until[index], until_ns)
         return 0
 
     cpdef int disable(self, int64_t index) except -1:
@@ -102,22 +107,19 @@ cdef class KeySet:
 
     cpdef int enable(self, int64_t index) except -1:
         self._check(index)
-        if self._slots[index] >= 0:
-            self._arena.set_cooldown(self._slots[index], 0)
-        else:
-            self._own[index] = 0
+        mg_store(self._until[index], 0)
         return 0
 
     cpdef bint usable(self, int64_t index, int64_t now_ns) except *:
         self._check(index)
-        return self._until(<int>index) <= now_ns
+        return mg_load(self._until[index]) <= now_ns
 
     cpdef int64_t next_ready_ns(self, uint64_t allowed, int64_t now_ns) except? -3000:
         cdef int64_t earliest = DISABLED, until
         cdef int index
         for index in range(self._count):
             if allowed >> index & 1:
-                until = self._until(index)
+                until = mg_load(self._until[index])
                 if until < earliest:
                     earliest = until
         if earliest == DISABLED:

@@ -29,6 +29,8 @@ from _speedups._ring_file import (
     open_ring,
 )
 
+__all__ = ["RECORD_SIZE", "Record", "RingReader", "RingWriter"]
+
 MODEL_BYTES: Final = 96
 DROPPED_BYTES: Final = 64
 RECEIPT_BYTES: Final = 48
