@@ -16,8 +16,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from _speedups._bucket import Arena
 from gateway.config.loader import Loaded, load
 from gateway.config.problems import ConfigError
@@ -59,10 +57,7 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
         arena = Arena.attach(paths.arena)
         try:
             previous = store.current(paths)
-            if previous is not None:
-                # No worker serves from it, so rule sets are numbered anew.
-                previous = msgspec.structs.replace(previous, rulesets=())
-            made = make(options, paths, arena, previous, environ)
+            made = make(options, paths, arena, previous, environ, restart=True)
             store.publish(paths, made.built.snapshot)
             store.remove_old(paths, (made.built.snapshot,))
             release(arena, made.built.retired)
@@ -88,6 +83,8 @@ def make(
     arena: Arena,
     previous: Snapshot | None,
     environ: Mapping[str, str] = os.environ,
+    *,
+    restart: bool = False,
 ) -> Made:
     """Read the file, add the demo and what the sealed copy has from the database, give everything its slots and table.
 
@@ -123,12 +120,13 @@ def make(
         version=version,
         created_ns=time.time_ns(),
         previous=previous,
+        restart=restart,
     )
     return Made(built, whole, loaded.config if loaded is not None else None, tuple(warnings))
 
 
 def _unseal(paths: Paths, keys: Keys) -> Plan:
     # Here and not above: cryptography takes longer to import than the rest of a start.
-    from gateway.snapshot.sealing import unseal  # noqa: PLC0415
+    from gateway.snapshot.sealing import unseal
 
     return unseal(paths.sealed, keys.sealing)[0]

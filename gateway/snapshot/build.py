@@ -8,6 +8,7 @@ the new version; a slot that some reservation still names stays until it does no
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import msgspec
 from _speedups._bucket import HEALTH
 from gateway.config.schema import Config
 from gateway.snapshot.keytable import KeyRow, KeyTable, rows_checksum
-from gateway.snapshot.model import Delta, Provider, Snapshot, id_hash
+from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot, id_hash
 from gateway.snapshot.plan import LimitPlan, Plan, plan
 
 
@@ -77,16 +78,18 @@ def provision(
     version: int,
     created_ns: int,
     previous: Snapshot | None = None,
+    restart: bool = False,
 ) -> Built:
     """Give a plan its slots and its table.
 
     ``previous`` is what the workers serve from now: rule sets keep their numbers, an unchanged table is kept, keys that
-    are gone or switched off are revoked in the old table at once, before any worker has the new version. Raises OSError
-    when tmpfs is full.
+    are gone or switched off are revoked in the old table at once, before any worker has the new version. With
+    ``restart`` no worker serves from ``previous``: rule sets are numbered anew and provider keys start healthy,
+    whatever put them away before. Raises OSError when tmpfs is full.
     """
     slots = _SlotBook(arena)
-    providers = {name: _with_health(provider, slots) for name, provider in made.providers.items()}
-    rulesets = list(previous.rulesets) if previous is not None else []
+    providers = {name: _with_health(provider, slots, restart) for name, provider in made.providers.items()}
+    rulesets = list(previous.rulesets) if previous is not None and not restart else []
     # Numbers of earlier rule sets stay valid, so that a row can be read with the old and with the new snapshot.
     known = {rules: i for i, rules in enumerate(rulesets)}
     number = []
@@ -182,7 +185,9 @@ class _SlotBook:
         )
         return slot
 
-    def of_key(self, identity: int) -> int:
+    def of_key(self, identity: int, forget: bool) -> int:
+        if forget and (slot := self._arena.find(identity)) >= 0:
+            self._arena.free(slot)
         slot = self._slot(identity)
         self._arena.define(slot, identity, HEALTH, 0, 0)
         return slot
@@ -195,11 +200,17 @@ class _SlotBook:
         return slot
 
 
-def _with_health(provider: Provider, slots: _SlotBook) -> Provider:
+def _with_health(provider: Provider, slots: _SlotBook, forget: bool) -> Provider:
     if not provider.keys:
         return provider
-    keys = tuple([msgspec.structs.replace(key, health_slot=slots.of_key(id_hash(key.id))) for key in provider.keys])
-    return msgspec.structs.replace(provider, keys=keys)
+    keys = [msgspec.structs.replace(key, health_slot=slots.of_key(_health_id(key), forget)) for key in provider.keys]
+    return msgspec.structs.replace(provider, keys=tuple(keys))
+
+
+def _health_id(key: ProviderKey) -> int:
+    """A new value is a new key as far as health goes: one that was refused must not keep its successor away."""
+    value = hashlib.blake2b(key.value.encode(), digest_size=16).hexdigest()
+    return id_hash(f"{key.id}/health/{value}")
 
 
 def _table(paths: Places, version: int, rows: list[KeyRow], previous: Snapshot | None) -> tuple[str, set[int]]:
