@@ -1,7 +1,7 @@
 """What the small integers in a record mean.
 
-Records are stored in rings, spill files and the request log, and outlive the program that wrote them: append values, never
-renumber or reuse one. ``.name.lower()`` is the spelling in metrics, the log API and documentation.
+Records are stored in rings, spill files and the request log, and outlive the program that wrote them: append
+values, never renumber or reuse one. ``.name.lower()`` is the spelling in metrics, the log API and documentation.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class Kind(IntEnum):
 
     NONE = 0
     ATTEMPT = 1
-    """One upstream attempt: the unit of the ledger; may follow its exchange late."""
+    """An upstream attempt that another one followed; may come after its exchange."""
     EXCHANGE = 2
-    """One caller's request, written once, when it has ended."""
+    """One caller's request, written once, when it has ended; its last attempt (if it had one) is told of here."""
 
 
 class Outcome(IntEnum):

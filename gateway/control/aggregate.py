@@ -7,42 +7,24 @@ thread, read by whoever renders; a reader copies the list of cells first and may
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from gateway.control.histogram import LATENCY_US, OVERHEAD_US, Histogram
 from gateway.control.trail import (
     ATTEMPT,
-    ATTEMPTS,
-    AUDIO_IN,
-    AUDIO_OUT,
     CACHE_VERDICT,
-    CACHE_WRITE,
-    CACHED,
-    CHUNKS,
-    COMPLETION,
-    COST,
     ERROR_KIND,
     EXCHANGE,
-    FLAGS,
-    GATEWAY_US,
-    KIND,
     OPERATION,
     OUTCOME,
-    PROMPT,
     PROVIDER,
     PROVIDER_KEY,
-    QUEUE_US,
-    REASONING,
-    REQUEST_BYTES,
-    RESPONSE_BYTES,
     STATUS,
     STREAM,
     TARGET_MODEL,
-    TOTAL_US,
-    TTFT_US,
     UPSTREAM_US,
-    USAGE_SOURCE,
     VIRTUAL_KEY,
     Fields,
     unsigned,
@@ -133,9 +115,13 @@ class Attempts:
 class _Series:
     """The cells that an exchange with one combination of labels adds to."""
 
-    __slots__ = ("overhead", "requests", "timing", "usage")
+    __slots__ = ("attempts", "overhead", "requests", "timing", "usage")
 
-    def __init__(self, requests: Requests, usage: Usage, timing: Timing, overhead: Overhead) -> None:
+    def __init__(
+        self, attempts: Attempts | None, requests: Requests, usage: Usage, timing: Timing, overhead: Overhead
+    ) -> None:
+        self.attempts = attempts
+        """Its last attempt; None when no provider was asked."""
         self.requests = requests
         self.usage = usage
         self.timing = timing
@@ -178,56 +164,76 @@ class Aggregates:
 
     def add(self, f: Fields) -> None:
         """Count one record."""
+        # All names at once: 45 places of a tuple cost less to unpack than a dozen of them to index.
+        (
+            _, _, virtual_key, provider, provider_key, _,
+            prompt, completion, cached, cache_write, reasoning, audio_in, audio_out, cost,
+            queue_us, gateway_us, upstream_us, ttft_us, total_us, request_bytes, response_bytes, chunks,
+            flags, kind, _, operation, _, _, status, _, attempts,
+            stream, outcome, error_kind, usage_source, cache_verdict, _, _, _, _, _, _, target_model, _, _,
+        ) = f  # fmt: skip
         self.records += 1
-        if f[KIND] != EXCHANGE:
+        if kind != EXCHANGE:
             self._add_attempt(f)
             return
         key = (
-            f[PROVIDER], f[TARGET_MODEL], f[VIRTUAL_KEY], f[OPERATION], f[STATUS], f[OUTCOME], f[ERROR_KIND], f[STREAM],
-            f[CACHE_VERDICT],
+            provider, target_model, virtual_key, provider_key, operation, status, outcome, error_kind, stream,
+            cache_verdict, attempts > 1,
         )  # fmt: skip
         series = self._exchange_series.get(key)
         if series is None:
             series = self._new_series(key, f)
         series.requests.count += 1
+        attempt = series.attempts
+        if attempt is not None:
+            attempt.count += 1
+            histogram = attempt.upstream
+            histogram.counts[bisect_left(LATENCY_US, upstream_us)] += 1
+            histogram.total += upstream_us
         usage = series.usage
-        usage.received += f[REQUEST_BYTES]
-        usage.sent += f[RESPONSE_BYTES]
-        if f[PROMPT] or f[COMPLETION]:
-            usage.prompt += f[PROMPT]
-            usage.completion += f[COMPLETION]
-            usage.cost += f[COST]
-            if f[CACHED] or f[CACHE_WRITE] or f[REASONING] or f[AUDIO_IN] or f[AUDIO_OUT]:
-                usage.cached += f[CACHED]
-                usage.cache_write += f[CACHE_WRITE]
-                usage.reasoning += f[REASONING]
-                usage.audio_in += f[AUDIO_IN]
-                usage.audio_out += f[AUDIO_OUT]
-            if f[USAGE_SOURCE] == _ESTIMATE:
+        usage.received += request_bytes
+        usage.sent += response_bytes
+        if prompt or completion:
+            usage.prompt += prompt
+            usage.completion += completion
+            if cost:
+                usage.cost += cost
+            if cached or cache_write or reasoning or audio_in or audio_out:
+                usage.cached += cached
+                usage.cache_write += cache_write
+                usage.reasoning += reasoning
+                usage.audio_in += audio_in
+                usage.audio_out += audio_out
+            if usage_source == _ESTIMATE:
                 usage.estimated += 1
-        if f[ATTEMPTS] > 1:
-            usage.retries += f[ATTEMPTS] - 1
-        if f[FLAGS] & _FALLBACK:
+        if attempts > 1:
+            usage.retries += attempts - 1
+        if flags & _FALLBACK:
             usage.fallbacks += 1
         overhead = series.overhead
-        overhead.gateway.add(f[GATEWAY_US])
-        if f[QUEUE_US]:
-            overhead.queue.add(f[QUEUE_US])
+        histogram = overhead.gateway
+        histogram.counts[bisect_left(OVERHEAD_US, gateway_us)] += 1
+        histogram.total += gateway_us
+        if queue_us:
+            overhead.queue.add(queue_us)
         timing = series.timing
-        timing.duration.add(f[TOTAL_US])
-        if f[STREAM]:
-            chunks = f[CHUNKS]
+        histogram = timing.duration
+        histogram.counts[bisect_left(LATENCY_US, total_us)] += 1
+        histogram.total += total_us
+        if stream:
             timing.chunks += chunks
-            if f[TTFT_US]:
-                timing.ttft.add(f[TTFT_US])
+            if ttft_us:
+                timing.ttft.add(ttft_us)
                 if chunks > 1:
-                    timing.between.add((f[TOTAL_US] - f[TTFT_US]) // (chunks - 1))
+                    timing.between.add((total_us - ttft_us) // (chunks - 1))
 
     def _add_attempt(self, f: Fields) -> None:
         key = (f[PROVIDER], f[PROVIDER_KEY], f[STATUS], f[OUTCOME], f[ERROR_KIND], f[ATTEMPT] > 1)
         attempts = self._attempt_series.get(key)
         if attempts is None:
-            attempts = self._new_attempts(key, f)
+            attempts = self._attempts_of(key, f)
+            if len(self._attempt_series) < MAX_SERIES:
+                self._attempt_series[key] = attempts
         attempts.count += 1
         attempts.upstream.add(f[UPSTREAM_US])
 
@@ -246,6 +252,7 @@ class Aggregates:
         by_model = f'provider="{provider}",model="{model}"'
         by_key = f'{by_model},virtual_key="{principal}"'
         series = _Series(
+            self._attempts_of(key, f) if f[ATTEMPT] else None,
             _cell(
                 self.requests,
                 f'{by_key},operation="{operation}",stream="{stream}",status="{f[STATUS]}",'
@@ -261,26 +268,17 @@ class Aggregates:
             self._exchange_series[key] = series
         return series
 
-    def _new_attempts(self, key: tuple[object, ...], f: Fields) -> Attempts:
+    def _attempts_of(self, key: tuple[object, ...], f: Fields) -> Attempts:
         provider, provider_key = self._name(f[PROVIDER], key), self._name(f[PROVIDER_KEY], key)
-        full = len(self._attempt_series) >= MAX_SERIES
-        if full:
-            self.folded += 1
+        if len(self.attempts) >= MAX_SERIES:
             provider_key = OTHER
-        upstream = self.upstream.get(f'provider="{provider}"')
-        if upstream is None:
-            upstream = self.upstream[f'provider="{provider}"'] = Histogram(LATENCY_US)
+        upstream = _cell(self.upstream, f'provider="{provider}"', lambda _: Histogram(LATENCY_US))
         labels = (
             f'provider="{provider}",provider_key="{provider_key}",status="{f[STATUS]}",'
             f'outcome="{_enum(Outcome, f[OUTCOME])}",error="{_enum(ErrorKind, f[ERROR_KIND])}",'
             f'retry="{"true" if f[ATTEMPT] > 1 else "false"}"'
         )
-        attempts = self.attempts.get(labels)
-        if attempts is None:
-            attempts = self.attempts[labels] = Attempts(labels, upstream)
-        if not full:
-            self._attempt_series[key] = attempts
-        return attempts
+        return _cell(self.attempts, labels, lambda text: Attempts(text, upstream))
 
     def _name(self, id_hash: int, key: tuple[object, ...]) -> str:
         if not id_hash:

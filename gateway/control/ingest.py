@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from _speedups._bucket import RingReader
 from _speedups._ring_file import W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
-from gateway.control.trail import Texts, belongs_in_log, log_row, unpack
+from gateway.control.trail import Texts, log_row, unpack
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogStore, StoreUnavailable
 
@@ -190,8 +190,7 @@ class Ingest:
         for slot, epoch, sequence, data in records:
             fields = unpack(data)
             add(fields)
-            if belongs_in_log(fields):
-                rows.append(log_row(slot, epoch, sequence, fields, texts))
+            rows.append(log_row(slot, epoch, sequence, fields, texts))
             if not sequence >> SPILL_BIT:
                 positions[slot, epoch] = sequence
         return len(records)

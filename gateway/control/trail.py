@@ -10,7 +10,7 @@ import struct
 from typing import Any, TypeAlias
 
 from _speedups._bucket import RECORD_SIZE
-from gateway.records import Kind, Outcome
+from gateway.records import Kind
 
 Fields: TypeAlias = tuple[Any, ...]
 """Integers up to ``REQUEST_ID``, bytes from there."""
@@ -32,7 +32,6 @@ REQUEST_ID, MODEL, TARGET_MODEL, DROPPED, RECEIPT = range(40, 45)
 unpack = RECORD.unpack_from
 
 EXCHANGE = int(Kind.EXCHANGE)
-_OK = int(Outcome.OK)
 
 NAMES_KEPT = 8192
 """Decoded model names remembered; forgotten all at once when there are more (callers can invent names)."""
@@ -58,24 +57,9 @@ class Texts(dict[bytes, str]):
         return text
 
 
-def belongs_in_log(f: Fields) -> bool:
-    """Every exchange, and the attempts that its exchange does not tell of: a first attempt that went well is the
-    exchange."""
-    return bool(f[KIND] == EXCHANGE or f[OUTCOME] != _OK or f[ATTEMPT] != 1)
-
-
 def log_row(slot: int, epoch: int, sequence: int, f: Fields, texts: Texts) -> tuple[object, ...]:
     """The record as a ``LogRow``'s values."""
-    return (
-        slot,
-        epoch,
-        sequence,
-        f[0] // 1000,
-        *f[1:24],
-        *f[25:36],
-        f[40],
-        texts[f[41]],
-        texts[f[42]],
-        texts[f[43]] if f[38] else None,
-        texts[f[44]] if f[39] else None,
-    )
+    texts_of_it = (f[40], texts[f[41]], texts[f[42]], texts[f[43]] if f[38] else None, texts[f[44]] if f[39] else None)
+    head: tuple[object, ...] = (slot, epoch, sequence, f[0] // 1000)
+    # Added up rather than unpacked into one display: that would go through a list.
+    return head + f[1:24] + f[25:36] + texts_of_it
