@@ -1,0 +1,25 @@
+"""What the gateway has written down about its exchanges."""
+
+from __future__ import annotations
+
+from gateway.records import Kind
+from gateway.stores.protocols import LogQuery, LogRow
+from gateway.stores.urls import open_log
+from tests.live.instance import Gateway
+
+
+def trail_of(gateway: Gateway, kind: Kind = Kind.EXCHANGE) -> dict[str, LogRow]:
+    """Stop the instance and read its request log: request id (as in the response header) -> row."""
+    gateway.stop()
+    log = open_log(f"sqlite:///{gateway.paths.log_dir}")
+    rows: dict[str, LogRow] = {}
+    cursor = None
+    try:
+        while True:
+            page = log.page(LogQuery(kind=int(kind), limit=1000, cursor=cursor))
+            rows.update((row.request_id.hex(), row) for row in page.rows)
+            cursor = page.next
+            if cursor is None:
+                return rows
+    finally:
+        log.close()
