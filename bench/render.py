@@ -90,6 +90,8 @@ def _section(case: str, document: Document, plots: Path) -> list[str]:
         (plots / f"{case}.svg").write_text(bars(title, unit, rows, marks))
         lines += [f"![{title}]({plots.name}/{case}.svg)", ""]
     lines += [f"{document['method']} Taken {document['taken']}, microgate {document['versions']['microgate']}.", ""]
+    for note in document.get("notes", ()):
+        lines += [f"Note: {note}", ""]
     for name, reason in document.get("missing", {}).items():
         lines += [f"Left out: {name} ({reason.splitlines()[0] if reason else 'no reason given'}).", ""]
     return lines

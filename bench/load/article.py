@@ -86,10 +86,13 @@ def article(options: Options) -> None:
         base = _row(session, upstream, options.rate, seconds, None)
         rows: dict[str, Any] = {"upstream alone": {"offered_rate": base}}
         subjects = session.usual()
+        notes: list[str] = []
         if options.peers is not None:
             environment = options.peers
             peer = session.start("LiteLLM", lambda place: litellm.start(environment, place, session.upstream))
-            subjects += [peer] if peer is not None else []
+            if peer is not None:
+                subjects.append(peer)
+                notes += [remark for remark in [litellm.note(litellm.installed(environment))] if remark]
         for one in subjects:
             capacity = session.closed(one, "instant", options.connections, max(3.0, options.seconds / 10))
             own_rate = max(1.0, capacity["per_second"] * 0.8)
@@ -100,7 +103,13 @@ def article(options: Options) -> None:
             entry["offered_rate"] = _row(session, one, options.rate, seconds, base)
             rows[one.name] = entry
             one.stop()
-        figures = {"rate": options.rate, "subjects": rows, "published": PUBLISHED, "missing": session.missing}
+        figures = {
+            "rate": options.rate,
+            "subjects": rows,
+            "published": PUBLISHED,
+            "notes": notes,
+            "missing": session.missing,
+        }
     result.write(
         "article",
         "The article's table",

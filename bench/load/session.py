@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -68,7 +69,7 @@ class Session:
         """Start a subject in a directory of its own; None, with a printed reason, when it does not come up."""
         try:
             started = make(self.directory / f"{len(self._started)}-{name.replace(' ', '-')}")
-        except (NotReady, OSError) as fault:
+        except (NotReady, OSError, subprocess.SubprocessError) as fault:
             self.missing[name] = str(fault)
             print(f"  {name} is left out: {fault}")
             return None

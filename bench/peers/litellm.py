@@ -2,10 +2,14 @@
 
 Install it once, into a directory of its own (about 1 GB, nothing of it enters this project)::
 
-    python -m bench.peers.litellm install DIR
+    python -m bench.peers.litellm install DIR [VERSION]
 
-which is ``uv venv DIR && uv pip install --python DIR/bin/python 'litellm[proxy]==1.109.1'`` where uv is installed, and
-``python -m venv DIR && DIR/bin/pip install ...`` elsewhere. Then: ``python -m bench.run article --peers DIR``.
+which, without a VERSION, is ``uv venv DIR && uv pip install --python DIR/bin/python 'litellm[proxy]==1.109.1'`` where
+uv is installed, and ``python -m venv DIR && DIR/bin/pip install ...`` elsewhere. Then:
+``python -m bench.run article --peers DIR``.
+
+Where the package index cannot satisfy the wanted release, install another whole release by naming its VERSION rather
+than overriding what it depends on. Figures carry the installed version, and say so when it is not the wanted one.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from bench.load.process import Process, free_port
 from bench.load.ready import wait_until_answered
 from bench.load.subject import KEY, Subject
 
-VERSION = "1.109.1"
+WANTED = "1.109.1"
+"""The release the comparison is meant for."""
 
 _CONFIG = """model_list:
   - model_name: bench
@@ -35,9 +40,9 @@ litellm_settings: {{telemetry: false}}
 """
 
 
-def install(directory: Path) -> None:
+def install(directory: Path, version: str = WANTED) -> None:
     """Create the environment. Raises CalledProcessError when the packages cannot be fetched."""
-    package = f"litellm[proxy]=={VERSION}"
+    package = f"litellm[proxy]=={version}"
     uv = shutil.which("uv")
     if uv:
         subprocess.run([uv, "venv", str(directory)], check=True)
@@ -45,6 +50,18 @@ def install(directory: Path) -> None:
     else:
         subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
         subprocess.run([str(directory / "bin/pip"), "install", "-q", package], check=True)
+
+
+def installed(environment: Path) -> str:
+    """The version an environment holds. Raises CalledProcessError when it holds none."""
+    ask = "import importlib.metadata; print(importlib.metadata.version('litellm'))"
+    done = subprocess.run([str(environment / "bin/python"), "-c", ask], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def note(version: str) -> str:
+    """What a reader of the figures must know about the version; empty when it is the wanted one."""
+    return "" if version == WANTED else f"LiteLLM {version} was measured, not {WANTED}, which was not installable here."
 
 
 def start(environment: Path, directory: Path, upstream: nginx.Upstream) -> Subject:
@@ -57,12 +74,12 @@ def start(environment: Path, directory: Path, upstream: nginx.Upstream) -> Subje
     env |= {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "HOME": str(directory)}
     command = [str(environment / "bin/litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     process = Process("LiteLLM", [*command, "--num_workers", "1"], directory, env)
-    one = Subject(f"LiteLLM {VERSION}", port, process, overhead_header="x-litellm-overhead-duration-ms")
+    one = Subject(f"LiteLLM {installed(environment)}", port, process, overhead_header="x-litellm-overhead-duration-ms")
     one.ready_seconds = wait_until_answered(process, port, one.path("instant"), one.body("instant"), KEY, timeout=120)
     return one
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] != "install":
-        sys.exit("usage: python -m bench.peers.litellm install DIR")
-    install(Path(sys.argv[2]))
+    if len(sys.argv) not in (3, 4) or sys.argv[1] != "install":
+        sys.exit("usage: python -m bench.peers.litellm install DIR [VERSION]")
+    install(Path(sys.argv[2]), *sys.argv[3:])
