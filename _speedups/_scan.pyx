@@ -98,7 +98,7 @@ cdef enum:
     _EXPECT_VALUE = 3
 
 
-def use_wide_instructions(wide):
+def _use_wide_instructions(wide):
     """For tests: False keeps to the instructions every processor has."""
     mg_choose(1 if wide else 0)
 
