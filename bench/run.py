@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.load import article, closed, nginx, opened, start
+from bench.load import article, closed, nginx, opened, result, start
 from bench.load.session import Options
 
 CASES: Mapping[str, Callable[[Options], None]] = {
@@ -30,7 +30,7 @@ CASES: Mapping[str, Callable[[Options], None]] = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
-    parser.add_argument("cases", nargs="+", choices=[*CASES, "all", "micro", "upstream"], metavar="CASE",
+    parser.add_argument("cases", nargs="*", metavar="CASE", default=[],
                         help=f"{', '.join(CASES)}, all, micro (pytest-benchmark), upstream (until ^C)")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="interleaved rounds (6)")
     parser.add_argument("--seconds", type=float, help="seconds of one round (5; article 60)")
@@ -53,13 +53,19 @@ def _serve_upstream() -> None:
 
 
 def _micro(quick: bool) -> int:
-    command = [sys.executable, "-m", "pytest", "bench/micro", "-q", "--benchmark-json=bench/results/micro.json"]
+    target = (result.QUICK if quick else result.DIRECTORY) / "micro.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pytest", "bench/micro", "-q", f"--benchmark-json={target}"]
     return subprocess.call([*command, "--benchmark-max-time=0.2"] if quick else command)
 
 
 def main() -> int:
     """Run what the command line asks for; 0 when every case ran."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    known = (*CASES, "all", "micro", "upstream")
+    if unknown := [case for case in arguments.cases if case not in known]:
+        parser.error(f"no such case: {', '.join(unknown)}")
     quick = arguments.quick
     options = Options(
         rounds=arguments.rounds or (2 if quick else 6),
@@ -71,7 +77,7 @@ def main() -> int:
         peers=arguments.peers,
     )
     failed = 0
-    cases = list(CASES) if "all" in arguments.cases else arguments.cases
+    cases = [*CASES, "micro"] if not arguments.cases or "all" in arguments.cases else arguments.cases
     for case in cases:
         if case == "upstream":
             _serve_upstream()
