@@ -1,0 +1,57 @@
+"""Records for tests of the control process."""
+
+from __future__ import annotations
+
+from _speedups._bucket import Record
+from gateway.control.trail import Fields, unpack
+from gateway.records import Kind, Outcome, UsageSource
+from gateway.snapshot.model import id_hash
+from providers.operations import Dialect, Operation
+
+PROVIDER = "file:provider/mock"
+PROVIDER_KEY = "file:provider_key/mock/k1"
+VIRTUAL_KEY = "file:virtual_key/alice"
+NAMES = {
+    id_hash(PROVIDER): "provider/mock",
+    id_hash(PROVIDER_KEY): "provider_key/mock/k1",
+    id_hash(VIRTUAL_KEY): "virtual_key/alice",
+}
+
+
+def exchange(number: int = 1, **fields: object) -> Record:
+    """A chat request of alice's that mock answered well, and ``fields``."""
+    record = Record()
+    values: dict[str, object] = {
+        "kind": int(Kind.EXCHANGE),
+        "schema": 1,
+        "request_id": number.to_bytes(16, "big"),
+        "started_ns": 1_800_000_000_000_000_000 + number,
+        "snapshot": 3,
+        "virtual_key": id_hash(VIRTUAL_KEY),
+        "provider": id_hash(PROVIDER),
+        "provider_key": id_hash(PROVIDER_KEY),
+        "operation": int(Operation.CHAT),
+        "dialect": int(Dialect.OPENAI_CHAT),
+        "target_dialect": int(Dialect.OPENAI_CHAT),
+        "status": 200,
+        "attempt": 1,
+        "attempts": 1,
+        "outcome": int(Outcome.OK),
+        "usage_source": int(UsageSource.PROVIDER),
+        "prompt_tokens": 10,
+        "completion_tokens": 20,
+        "gateway_us": 11,
+        "upstream_us": 900,
+        "total_us": 950,
+        "request_bytes": 850,
+        "response_bytes": 1500,
+        "model": b"mock/m",
+        "target_model": b"m",
+    }
+    for name, value in (values | fields).items():
+        setattr(record, name, value)
+    return record
+
+
+def fields_of(record: Record) -> Fields:
+    return unpack(record.pack())
