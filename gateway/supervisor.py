@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from importlib import import_module
 
 from _speedups._bucket import Arena
@@ -22,6 +23,7 @@ from gateway.processes.announce import announce
 from gateway.processes.children import Closable, describe_exit, fork, load
 from gateway.processes.context import BootOptions, ControlContext, ServeOptions, WorkerContext
 from gateway.processes.drain import drain_timeout_s
+from gateway.processes.first import BootProcess
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING
 from gateway.processes.installation import places
 from gateway.processes.instance import AlreadyRunning, InstanceLock
@@ -68,11 +70,12 @@ class StartError(Exception):
         self.status = status
 
 
-def run(options: ServeOptions) -> int:
-    """Serve until told to stop; returns the exit status. Says on stderr why it cannot start."""
+def run(options: ServeOptions, boot: BootProcess) -> int:
+    """Serve until told to stop; returns the exit status. Says on stderr why it cannot start. ``boot`` runs already."""
     logs.configure(options.log_level, "supervisor")
     try:
-        supervisor = Supervisor(options)
+        preload(options)
+        supervisor = Supervisor(options, boot)
     except (DirectoryError, AlreadyRunning, ListenError, StartError, OSError) as error:
         print(f"microgate: {error}", file=sys.stderr)
         return 1
@@ -86,15 +89,27 @@ def run(options: ServeOptions) -> int:
         supervisor.close()
 
 
+def preload(options: ServeOptions) -> None:
+    """Import what workers need, once, while boot imports what it needs: the workers' forks share these pages."""
+    gc.disable()
+    worker = import_module(options.entries.worker.partition(":")[0])
+    worker.loop_factory(options.loop)
+    runtime = load(options.entries.runtime)
+    prepare = getattr(sys.modules[runtime.__module__], "preload", None)
+    if prepare is not None:
+        prepare()
+
+
 class Supervisor:
     """One life of the gateway. Making it takes the lock and the port; ``run`` starts processes; ``close`` ends what is
     left of them."""
 
-    def __init__(self, options: ServeOptions) -> None:
+    def __init__(self, options: ServeOptions, boot: BootProcess) -> None:
         homes = places()
         if len(homes) != 1:
             raise StartError(f"gateway, _speedups and providers come from different places: {', '.join(homes)}")
         self.options = options
+        self.boot = boot
         self.pid = os.getpid()
         self.open_files = raise_open_files()
         self.paths = Paths(options.data_dir or default_data_dir())
@@ -127,11 +142,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Boot, start, serve; returns the exit status. Raises StartError."""
-        boot = self._fork("boot", self._boot, death_signal=signal.SIGKILL)
-        self._preload()
-        self._await_boot(boot)
+        self.boot.go(self.paths.data_dir, asdict(self.boot_options))
         gc.collect()
         gc.freeze()
+        self._await_boot()
         while True:
             now_ns = self._tick()
             arrived = self.signals.wait(self._pause_s(now_ns))
@@ -140,35 +154,14 @@ class Supervisor:
             if arrived & STOP_SIGNALS:
                 return self._stop()
 
-    def _fork(
-        self, name: str, main: Callable[[], int | None], own: Closable | None = None, death_signal: int = signal.SIGTERM
-    ) -> int:
+    def _fork(self, name: str, main: Callable[[], int | None], own: Closable | None = None) -> int:
         private: list[Closable] = [self.signals, self.lock, self.arena]
         private += [sock for sock in self.listeners.sockets if sock is not own]
-        return fork(f"microgate-{name}", main, private, death_signal)
+        return fork(f"microgate-{name}", main, private, signal.SIGTERM)
 
-    def _boot(self) -> int | None:
-        status: int | None = load(self.options.entries.boot)(self.boot_options, self.paths)
-        return status
-
-    def _preload(self) -> None:
-        """Import what workers need, once, while boot runs: their forks share these pages."""
-        gc.disable()
-        worker = import_module(self.options.entries.worker.partition(":")[0])
-        worker.loop_factory(self.options.loop)
-        runtime = load(self.options.entries.runtime)
-        preload = getattr(sys.modules[runtime.__module__], "preload", None)
-        if preload is not None:
-            preload()
-
-    def _await_boot(self, boot: int) -> None:
-        while True:
-            pid, status = os.waitpid(boot, os.WNOHANG)
-            if pid:
-                break
+    def _await_boot(self) -> None:
+        while (status := self.boot.poll()) is None:
             if self.signals.wait(TICK_S) & STOP_SIGNALS:
-                os.kill(boot, signal.SIGKILL)
-                os.waitpid(boot, 0)
                 raise StartError("stopped before it had started", 130)
         if status:
             # A boot that ended by itself has said why.

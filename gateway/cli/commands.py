@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from gateway import __version__
-from gateway.cli import serve as serving
+from gateway.cli.serve import usage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,14 +17,12 @@ def cli() -> None:
     """An LLM gateway that costs microseconds."""
 
 
-@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> None:
     """Run the gateway."""
-    try:
-        sys.exit(serving.main(arguments))
-    except serving.UsageError as error:
-        raise click.UsageError(str(error)) from None
+    # Reached with --help only: main.py takes every other ``serve``.
+    click.echo(usage())
 
 
 @cli.command()

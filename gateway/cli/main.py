@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from gateway.cli import serve
+from gateway.processes.first import BootProcess
+
+_HELP = frozenset({"--help", "-h"})
 
 
 def main() -> None:
     """Run the command line and exit."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["serve"]:
+    if arguments[:1] == ["serve"] and _HELP.isdisjoint(arguments):
+        # Before even the options are read: from here on two processors work on the start.
+        boot = BootProcess("gateway.boot:prepare")
         try:
-            sys.exit(serve.main(arguments[1:]))
-        except serve.UsageError as error:
-            print(f"microgate: {error}", file=sys.stderr)
-            sys.exit(2)
+            sys.exit(import_module("gateway.cli.serve").main(arguments[1:], boot))
+        finally:
+            boot.close()
     import_module("gateway.cli.commands").cli(prog_name="microgate")
 
 

@@ -6,12 +6,14 @@ Parsed without a framework: importing click takes longer than binding the port a
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
 from gateway.processes.context import LoopName, ServeOptions
+from gateway.processes.first import BootProcess
 from gateway.processes.logs import LEVELS
 
 MOST_WORKERS = 256
@@ -138,12 +140,13 @@ def usage() -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve; returns the exit status."""
-    if "--help" in arguments or "-h" in arguments:
-        print(usage())
-        return 0
-    options = parse(arguments, os.environ)
-    # Only now: a mistyped option is answered before anything is imported.
-    status: int = import_module("gateway.supervisor").run(options)
+def main(arguments: Sequence[str], boot: BootProcess) -> int:
+    """Serve; returns the exit status. ``boot`` is the boot process, started already."""
+    try:
+        options = parse(arguments, os.environ)
+    except UsageError as error:
+        print(f"microgate: {error}", file=sys.stderr)
+        return 2
+    # Only now: a mistyped option is answered before anything else is imported.
+    status: int = import_module("gateway.supervisor").run(options, boot)
     return status

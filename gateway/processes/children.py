@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import random
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -17,9 +15,6 @@ CRASHED = 70
 """Exit status after an uncaught exception (EX_SOFTWARE of sysexits.h)."""
 
 _STEERED_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
-
-
-log = logging.getLogger("microgate.children")
 
 
 class Closable(Protocol):
@@ -64,13 +59,13 @@ def fork(name: str, main: Callable[[], int | None], private: Iterable[Closable],
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        random.seed()
         # Death before prctl() sends no signal.
         status = (main() or 0) if os.getppid() == parent else CRASHED
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException:
-        log.exception("%s crashed", name)
+        # Imported by then in every process but boot, which is forked before anything else is.
+        import_module("logging").getLogger("microgate.children").exception("%s crashed", name)
     finally:
         # Never return into the parent's frames, nor run its exit handlers.
         try:

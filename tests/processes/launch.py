@@ -6,7 +6,13 @@ import json
 import sys
 
 from gateway.processes.context import Entries, ServeOptions
+from gateway.processes.first import BootProcess
 from gateway.supervisor import run
 
 options = json.loads(sys.argv[1])
-sys.exit(run(ServeOptions(**options.pop("options"), entries=Entries(**options.pop("entries")))))
+serve = ServeOptions(**options.pop("options"), entries=Entries(**options.pop("entries")))
+boot = BootProcess(serve.entries.boot)
+try:
+    sys.exit(run(serve, boot))
+finally:
+    boot.close()
