@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -53,19 +52,13 @@ class Subject:
         return tree.snapshot(self.process.pid, memory=memory)
 
     def role(self, member: tree.Member) -> str:
-        """``supervisor``, ``worker``, ``control``, ``demo`` or ``other``: told by the files a process holds open."""
+        """``supervisor``, ``worker``, ``control``, ``demo`` or ``other``: told by how a process calls itself."""
         if member.pid == self.process.pid:
             return "supervisor"
-        held: list[str] = []
-        with contextlib.suppress(OSError):
-            for link in Path(f"/proc/{member.pid}/fd").iterdir():
-                with contextlib.suppress(OSError):
-                    held.append(str(link.readlink()))
-        if any("/worker-" in name and name.endswith(".lock") for name in held) or "worker process" in member.role:
+        if member.name.startswith("microgate-w") or member.command.startswith("nginx: worker"):
             return "worker"
-        if any("control.db" in name or "/log/" in name for name in held) or "control" in member.role:
-            return "control"
-        return "other"
+        found = (role for role in ("control", "demo") if role in member.name)
+        return next(found, "other")
 
     def roles(self, snapshot: tree.Snapshot) -> dict[int, str]:
         """pid -> role of everybody in a snapshot."""

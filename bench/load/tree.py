@@ -31,18 +31,14 @@ class Member:
 
     pid: int
     parent: int
-    role: str
-    """How the process calls itself: its name as set by prctl, else its command."""
+    name: str
+    """As set by prctl; at first the program's."""
+    command: str
     cpu_us: int
     """User and system time, ended children included."""
     rss: int
     pss: int
     """Bytes; PSS shares every page among those who map it."""
-
-
-def _title(pid: int) -> str:
-    command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    return f"{Path(f'/proc/{pid}/comm').read_text().strip()} {command}"
 
 
 def _pss(pid: int) -> int:
@@ -60,7 +56,10 @@ def member(pid: int, *, memory: bool) -> Member | None:
         fields = stat[stat.rindex(")") + 2 :].split()
         resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
         ticks = sum(map(int, fields[11:15]))
-        return Member(pid, int(fields[1]), _title(pid), ticks * _TICK_US, resident, _pss(pid) if memory else 0)
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        pss = _pss(pid) if memory else 0
+        return Member(pid, int(fields[1]), name, command, ticks * _TICK_US, resident, pss)
     except (OSError, ValueError):
         return None
 
