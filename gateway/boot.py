@@ -10,6 +10,7 @@ that. A running gateway keeps its configuration when a changed file is wrong.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -90,6 +91,24 @@ def make(
 
     Nothing is published. Raises ConfigError, StoreError or OSError; then nothing has changed for the workers.
     """
+    collecting = gc.isenabled()
+    # Everything made here is kept until the end, and there are no cycles in it: looking for garbage costs a third more.
+    gc.disable()
+    try:
+        return _make(options, paths, arena, previous, environ, restart)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _make(
+    options: BootOptions,
+    paths: Paths,
+    arena: Arena,
+    previous: Snapshot | None,
+    environ: Mapping[str, str],
+    restart: bool,
+) -> Made:
     keys = store.load_or_create_keys(paths.key_file)
     entities, sealed_version = store.sealed_head(paths.sealed)
     warnings: list[str] = []

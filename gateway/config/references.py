@@ -68,10 +68,10 @@ class Resolver:
 
     def resolve(self, value: str) -> str:
         """``value`` itself, or what it refers to. Raises ValueError that names the reference, never its content."""
-        if match := _ENV.fullmatch(value):
-            return self._variable(match[1])
-        if match := _FILE.fullmatch(value):
-            return self._file(match[1])
+        if value.startswith("env."):
+            return self._variable(match[1]) if (match := _ENV.fullmatch(value)) else value
+        if value.startswith("file."):
+            return self._file(match[1]) if (match := _FILE.fullmatch(value)) else value
         return value
 
     def secret(self, value: str) -> Secret:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -32,16 +33,21 @@ def parse_duration(value: object) -> Duration:
         if value < 0 or not math.isfinite(value):
             raise ValueError("a time cannot be negative or infinite")
         return Duration(value)
-    if isinstance(value, str):
-        text, seconds, at = value.strip(), 0.0, 0
-        while match := _TIME.match(text, at):
-            seconds += float(match[1]) * _SECONDS[match[2]]
-            at = match.end()
-            while at < len(text) and text[at] == " ":
-                at += 1
-        if text and at == len(text):
-            return Duration(seconds)
+    if isinstance(value, str) and (seconds := _seconds(value)) is not None:
+        return seconds
     raise ValueError(f"expected a time such as 30s, 5m or 250ms (or a number of seconds), got {value!r}")
+
+
+@lru_cache(maxsize=256)
+def _seconds(value: str) -> Duration | None:
+    """Remembered: a hundred thousand virtual keys say ``1m``."""
+    text, seconds, at = value.strip(), 0.0, 0
+    while match := _TIME.match(text, at):
+        seconds += float(match[1]) * _SECONDS[match[2]]
+        at = match.end()
+        while at < len(text) and text[at] == " ":
+            at += 1
+    return Duration(seconds) if text and at == len(text) else None
 
 
 def parse_size(value: object) -> Size:

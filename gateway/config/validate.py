@@ -222,6 +222,8 @@ def _virtual_keys(config: Config) -> Iterator[Problem]:
     ids: dict[str, int] = {}
     values: dict[str, str] = {}
     pins: dict[str, str] = {}
+    # Most keys share one of a few sets of limits, which need be judged once.
+    right_limits: set[tuple[LimitEntry, ...]] = set()
     for i, entry in enumerate(config.virtual_keys):
         stable_id = virtual_key_id(entry.name, entry.id)
         if entry.name in names:
@@ -235,9 +237,13 @@ def _virtual_keys(config: Config) -> Iterator[Problem]:
             hint = "a key belongs to one caller"
             yield Problem(("virtual_keys", i, "value"), f"is the same as that of {values[value]}", hint)
         values.setdefault(value, entry.name)
-        yield from _value(value, ("virtual_keys", i, "value"))
-        if entry.limits:
-            yield from _limits(entry.limits, ("virtual_keys", i, "limits"))
+        if len(value) < GOOD_VIRTUAL_KEY or " " in value:
+            yield from _value(value, ("virtual_keys", i, "value"))
+        if entry.limits and (limits := tuple(entry.limits)) not in right_limits:
+            problems = list(_limits(limits, ("virtual_keys", i, "limits")))
+            if not problems:
+                right_limits.add(limits)
+            yield from problems
         if entry.models or entry.providers:
             yield from _rules(config, entry, ("virtual_keys", i))
         if entry.stateful is not None:
@@ -283,7 +289,7 @@ def _pin(config: Config, entry: VirtualKeyEntry, pins: dict[str, str], path: Pat
         pins.setdefault(wanted, entry.name)
 
 
-def _limits(limits: list[LimitEntry], path: Path) -> Iterator[Problem]:
+def _limits(limits: tuple[LimitEntry, ...], path: Path) -> Iterator[Problem]:
     if len(limits) > MAX_LIMITS:
         yield Problem(path, f"a virtual key can have at most {MAX_LIMITS} limits")
     seen: set[str] = set()

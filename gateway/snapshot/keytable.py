@@ -134,12 +134,15 @@ class KeyTable:
         try:
             os.posix_fallocate(fd, 0, size)
             mapping = mmap.mmap(fd, size)
-            checksum = rows_checksum(rows)
-            _HEADER.pack_into(mapping, 0, _MAGIC, ROW_BYTES, 0, 0, room << 32 | index, checksum)
+            _HEADER.pack_into(mapping, 0, _MAGIC, ROW_BYTES, 0, 0, room << 32 | index, bytes(16))
             table = KeyTable(path, mapping, writable=True)
+            checksum = hashlib.blake2b(digest_size=16)
             for row in rows:
-                if not table._add(row):
+                body = _BODY.pack(*_body(row))
+                checksum.update(body)
+                if table._add(row.digest, body) < 0:
                     raise ValueError("two virtual keys have the same value")
+            mapping[_CHECKSUM] = checksum.digest()
             os.rename(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -200,9 +203,7 @@ class KeyTable:
             self.update(present, row)
             return present
         self._forget_checksum()
-        if not self._add(row):
-            raise AssertionError("the digest was looked up before")  # pragma: no cover
-        return len(self) - 1
+        return self._add(row.digest, _BODY.pack(*_body(row)))
 
     def update(self, index: int, row: KeyRow) -> None:
         """Rewrite a row (a revoked one is opened again). Raises ValueError when the digest is another one."""
@@ -240,23 +241,26 @@ class KeyTable:
             raise PermissionError("the table is mapped read-only")
         self._words[_CHECKSUM.start // 8] = self._words[_CHECKSUM.start // 8 + 1] = 0
 
-    def _add(self, row: KeyRow) -> bool:
-        """False when the digest is there already."""
-        used = len(self)
+    def _add(self, digest: bytes, body: bytes) -> int:
+        """The new row, -1 when the digest is there already. Raises TableFull."""
+        words, mask, index_at = self._words, self._index_mask, self._index_at
+        used = words[_USED_WORD]
         if used >= self._rows_room:
             raise TableFull(self.path)
-        if self.find(row.digest) >= 0:
-            return False
-        words, mask = self._words, self._index_mask
+        tag = int.from_bytes(digest[8:12], "little")
+        i = int.from_bytes(digest[:8], "little") & mask
+        while entry := words[index_at + i]:
+            if entry >> 32 == tag:
+                start = (self._rows_at + ((entry & 0xFFFFFFFF) - 1) * _ROW_WORDS) * 8 + 8
+                if self._view[start : start + DIGEST_BYTES] == digest:
+                    return -1
+            i = (i + 1) & mask
         at = self._rows_at + used * _ROW_WORDS
-        _BODY.pack_into(self._map, at * 8 + 8, *_body(row))
+        self._view[at * 8 + 8 : at * 8 + ROW_BYTES] = body
         words[at] = 2
         words[_USED_WORD] = used + 1
-        i = int.from_bytes(row.digest[:8], "little") & mask
-        while words[self._index_at + i]:
-            i = (i + 1) & mask
-        words[self._index_at + i] = int.from_bytes(row.digest[8:12], "little") << 32 | (used + 1)
-        return True
+        words[index_at + i] = tag << 32 | (used + 1)
+        return int(used)
 
 
 _PADDING = tuple((0,) * (MAX_LIMITS - n) for n in range(MAX_LIMITS + 1))

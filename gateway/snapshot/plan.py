@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -306,10 +307,15 @@ def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[st
 
 def limit_id(owner: str, entry: LimitEntry) -> str:
     """Stable: the figure may change and what is spent stays, another window or unit is another limit."""
+    return owner + _limit_suffix(entry)
+
+
+@lru_cache(maxsize=1024)
+def _limit_suffix(entry: LimitEntry) -> str:
     if entry.concurrency is not None:
-        return f"{owner}/limit/concurrency"
+        return "/limit/concurrency"
     unit = "requests" if entry.requests is not None else "tokens"
-    return f"{owner}/limit/{unit}/{float(entry.per or 0):g}s/{entry.window}"
+    return f"/limit/{unit}/{float(entry.per or 0):g}s/{entry.window}"
 
 
 def _limit(owner: str, entry: LimitEntry) -> LimitPlan:
