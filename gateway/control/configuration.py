@@ -21,6 +21,7 @@ from _speedups._bucket import Arena
 from gateway import boot
 from gateway.config.problems import ConfigError, Problem, dotted
 from gateway.config.schema import Config
+from gateway.control.child import run_module
 from gateway.processes.channel import ChannelServer, Hello, Publish
 from gateway.processes.context import ControlContext
 from gateway.snapshot import store
@@ -102,6 +103,18 @@ class Configuration:
         self.last = ReloadResult(True, time.time(), self.snapshot.version)
         self.reloads = {"ok": 0, "unchanged": 0, "failed": 0}
         self._take_names({})
+
+    @property
+    def source(self) -> str:
+        """Where the configuration in force came from: ``file``, ``demo`` (no file) or ``sealed``."""
+        if self.config is None:
+            return "sealed"
+        return "file" if self._context.config_file is not None else "demo"
+
+    def remember(self, names: Mapping[int, str]) -> None:
+        """Names of entities that may be gone by now."""
+        self.names = {**names, **self.names}
+        self._on_adopted(self)
 
     # -- what the channel asks
 
@@ -223,14 +236,13 @@ class Configuration:
         self._seal(done[-1].made, done[-1].version)
 
     def _seal(self, made: boot.Made, version: int) -> None:
-        from gateway.snapshot.sealing import seal
-
-        try:
-            keys = store.load_or_create_keys(self._paths.key_file)
-            if store.sealed_head(self._paths.sealed)[1] != version:
-                seal(self._paths.sealed, keys.sealing, made.plan, version)
-        except (store.StoreError, OSError) as error:
-            log.warning("the configuration in force could not be sealed: %s", error)
+        if store.sealed_head(self._paths.sealed)[1] == version:
+            return
+        plan = msgspec.msgpack.encode(made.plan)
+        arguments = [self._paths.key_file, self._paths.sealed, str(version)]
+        done = run_module("gateway.control.sealer", arguments, given=plan)
+        if done.status:
+            log.warning("the configuration in force could not be sealed: %s", done.last_line)
 
     async def close(self) -> None:
         if self._settling is not None:

@@ -19,6 +19,7 @@ from _speedups._bucket import Arena
 from gateway import admin_token
 from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
+from gateway.control.database import ControlDatabase
 from gateway.control.ingest import Ingest
 from gateway.control.state import ControlState
 from gateway.processes import logs
@@ -62,6 +63,8 @@ class _Control:
         self.aggregates = Aggregates()
         self.log_store = SqliteLog(self.paths.log_dir)
         self.ingest = Ingest(self.paths, self.log_store, self.aggregates, event_fd=context.record_event_fd)
+        self.database = ControlDatabase(self.paths.control_db)
+        self.adopted = asyncio.Event()
         self.stop = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -82,6 +85,7 @@ class _Control:
         await channel.start()
         self._background(configuration.watch(), "configuration")
         self._background(self._maintain(), "maintenance")
+        self._background(self._note(configuration), "database")
         admin = asyncio.create_task(self._serve_admin(configuration, channel, reports), name="admin")
         try:
             await self._until_stopped(admin)
@@ -97,6 +101,7 @@ class _Control:
             await channel.close()
             await asyncio.to_thread(self.ingest.stop)
             self.log_store.close()
+            self.database.close()
             self.arena.close()
         return 0
 
@@ -119,6 +124,18 @@ class _Control:
         self.aggregates.rename(configuration.names)
         if configuration.config is not None and configuration.config.log.retention is not None:
             self.log_store.limits = LogLimits(max_age_s=float(configuration.config.log.retention))
+        self.adopted.set()
+
+    async def _note(self, configuration: Configuration) -> None:
+        """Keep the control database, on a thread: it may have to be migrated first, and every note waits for the
+        disk."""
+        configuration.remember(await asyncio.to_thread(self.database.open))
+        while True:
+            await self.adopted.wait()
+            self.adopted.clear()
+            await asyncio.to_thread(
+                self.database.note, configuration.names, configuration.snapshot, configuration.source
+            )
 
     async def _maintain(self) -> None:
         while True:
@@ -135,7 +152,15 @@ class _Control:
         records and configuration are looked after already."""
         admin = await asyncio.to_thread(import_module, "gateway.control.admin_server")
         state = ControlState(
-            self.context, self.arena, configuration, self.aggregates, self.ingest, self.log_store, channel, self.token
+            self.context,
+            self.arena,
+            configuration,
+            self.aggregates,
+            self.ingest,
+            self.log_store,
+            self.database,
+            channel,
+            self.token,
         )
         state.reports = reports
         note = version_note()

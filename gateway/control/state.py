@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from _speedups._bucket import Arena
 from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
+from gateway.control.database import ControlDatabase
 from gateway.control.ingest import Ingest
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
@@ -51,6 +52,7 @@ class ControlState:
         aggregates: Aggregates,
         ingest: Ingest,
         log_store: LogStore,
+        database: ControlDatabase,
         channel: ChannelServer,
         admin_token: str,
     ) -> None:
@@ -60,6 +62,7 @@ class ControlState:
         self.aggregates = aggregates
         self.ingest = ingest
         self.log_store = log_store
+        self.database = database
         self.channel = channel
         self.admin_token = admin_token
         self.started_s = time.time()
@@ -121,6 +124,8 @@ class ControlState:
             found.append(status.problem)
         if self.ingest.blocked and status.ok:
             found.append("records are not being stored")
+        if self.database.problem:
+            found.append(self.database.problem)
         if not self.configuration.last.ok:
             found.append("the configuration file has a mistake; an earlier configuration is in force")
         workers = self.workers()
