@@ -47,7 +47,7 @@ def compiled_modules() -> tuple[str, ...]:
     raise SystemExit("setup.py: COMPILED_MODULES is not a literal tuple in _speedups/__init__.py")
 
 
-def extension(name: str) -> Extension | None:
+def extension(name: str) -> Extension:
     """The extension module ``name``, from its ``.pyx`` or from a ``.py`` that has a ``.pxd`` beside it."""
     path = name.replace(".", "/")
     if (ROOT / f"{path}.pyx").exists():
@@ -55,8 +55,7 @@ def extension(name: str) -> Extension | None:
     elif (ROOT / f"{path}.py").exists() and (ROOT / f"{path}.pxd").exists():
         source = f"{path}.py"
     else:
-        print(f"setup.py: {name} has no source yet, left out")
-        return None
+        raise SystemExit(f"setup.py: {name} has neither a .pyx nor a .py with a .pxd")
     return Extension(
         name,
         [source],
@@ -172,6 +171,6 @@ class BuildExtensions(build_ext):
 os.chdir(ROOT)
 modules = () if os.environ.get("MICROGATE_BUILD") == "pure" else compiled_modules()
 setup(
-    ext_modules=[module for name in modules if (module := extension(name))],
+    ext_modules=[extension(name) for name in modules],
     cmdclass={"build_ext": BuildExtensions},
 )

@@ -75,11 +75,8 @@ class _TwinLoader(SourceFileLoader):
 class _PureFinder:
     """Finds the pure source of a compiled module before the usual finders see an extension module beside it."""
 
-    def __init__(self, names: frozenset[str]) -> None:
-        self.names = names
-
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if name not in self.names:
+        if name not in COMPILED_MODULES:
             return None
         twin = _file_of(name, "_py.py")
         if os.path.exists(twin):
@@ -88,10 +85,5 @@ class _PureFinder:
         return spec_from_file_location(name, source) if os.path.exists(source) else None
 
 
-# While modules are still being written: each name for itself, so that one absent module does not switch off the others.
-_unbuilt = frozenset(name for name in COMPILED_MODULES if not _is_built(name))
-if os.environ.get("MICROGATE_PURE", "0") not in ("", "0"):
-    _unbuilt = frozenset(COMPILED_MODULES)
-elif len(_unbuilt) < len(COMPILED_MODULES):
-    IMPLEMENTATION = "compiled"
-sys.meta_path.insert(0, _PureFinder(_unbuilt))
+if IMPLEMENTATION == "pure":
+    sys.meta_path.insert(0, _PureFinder())
