@@ -59,7 +59,7 @@ def run(command: list[str], demo: Demo) -> str:
     done = subprocess.run(
         command, cwd=ROOT, env=demo.environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
@@ -72,7 +72,7 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 
 def test_the_curl(demo: Demo) -> None:
     [curl] = [block for block in blocks(README, "sh") if block.startswith("curl")]
-    assert "Hello, gateway" in run(["sh", "-c", demo.at_this_port(curl.replace("curl", "curl -sS --fail", 1))], demo)
+    assert "Hello, gateway" in run(["sh", "-c", demo.at_this_port(curl.replace("curl", "curl -sS --fail-with-body", 1))], demo)
 
 
 def test_the_sdk(demo: Demo) -> None:
@@ -82,7 +82,7 @@ def test_the_sdk(demo: Demo) -> None:
 
 def test_the_curl_of_the_demo_page(demo: Demo) -> None:
     [curl] = [block for block in blocks((ROOT / "docs" / "demo.md").read_text(), "sh") if block.startswith("curl")]
-    assert "hello" in run(["sh", "-c", demo.at_this_port(curl.replace("curl", "curl -sS --fail", 1))], demo)
+    assert "hello" in run(["sh", "-c", demo.at_this_port(curl.replace("curl", "curl -sS --fail-with-body", 1))], demo)
 
 
 @pytest.mark.parametrize("example", blocks((ROOT / "docs" / "getting-started.md").read_text(), "yaml"))
