@@ -27,6 +27,7 @@ from gateway.processes.first import BootProcess
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING
 from gateway.processes.installation import places
 from gateway.processes.instance import AlreadyRunning, InstanceLock
+from gateway.processes.kernel import name_process
 from gateway.processes.limits import connection_cap, raise_open_files
 from gateway.processes.listeners import ListenError, Listeners
 from gateway.processes.paths import DirectoryError, Paths, default_data_dir
@@ -111,6 +112,7 @@ class Supervisor:
         self.options = options
         self.boot = boot
         self.pid = os.getpid()
+        name_process("microgate")
         self.open_files = raise_open_files()
         self.paths = Paths(options.data_dir or default_data_dir())
         self.paths.create()
@@ -157,7 +159,7 @@ class Supervisor:
     def _fork(self, name: str, main: Callable[[], int | None], own: Closable | None = None) -> int:
         private: list[Closable] = [self.signals, self.lock, self.arena]
         private += [sock for sock in self.listeners.sockets if sock is not own]
-        return fork(f"microgate-{name}", main, private, signal.SIGTERM)
+        return fork(f"mg-{name}", main, private, signal.SIGTERM)
 
     def _await_boot(self) -> None:
         while (status := self.boot.poll()) is None:
@@ -187,13 +189,13 @@ class Supervisor:
         entry = self.options.entries.worker
         epoch = self.arena.status(slot.index)[0]
         started_ns = time.monotonic_ns()
-        pid = self._fork(f"w{slot.index}", lambda: load(entry)(context), own)
+        pid = self._fork(f"worker-{slot.index}", lambda: load(entry)(context), own)
         slot.started(pid, epoch, started_ns)
         log.debug("worker %d started as process %d", slot.index, pid)
 
     def _start_service(self, service: Service) -> None:
         main = self._control if service is self.control else self._demo
-        service.started(self._fork(service.name[:5], main), time.monotonic_ns())
+        service.started(self._fork(service.name, main), time.monotonic_ns())
         log.debug("%s started as process %d", service.name, service.pid)
 
     def _control(self) -> int | None:

@@ -24,7 +24,7 @@ from gateway.processes.channel import Health, Publish, WorkerChannel
 from gateway.processes.children import load
 from gateway.processes.context import LoopName, WorkerContext
 from gateway.processes.drain import drain_timeout_s
-from gateway.processes.heartbeat import BEAT_INTERVAL_S, DRAINING, SERVING
+from gateway.processes.heartbeat import BEAT_INTERVAL_S, DRAINING, SERVING, is_serving
 from gateway.processes.memory import Memory
 from gateway.processes.reserve import FileReserve
 
@@ -35,6 +35,10 @@ LAME_DUCK_S = 0.3
 """A draining worker takes connections for this long: the supervisor needs a tick to send new ones elsewhere."""
 
 HEALTH_EVERY_BEATS = 20
+READINESS_EVERY_BEATS = 2
+
+CONTROL_AWAY_S = 10.0
+"""A restart of control takes a second or two and is nobody's business."""
 
 log = logging.getLogger("microgate.worker")
 
@@ -55,6 +59,9 @@ class RuntimeProtocol(Protocol):
         """Stop accepting, finish what runs; what still runs at ``deadline`` (``loop.time()``) ends with an error."""
 
     def close(self) -> None: ...
+    def readiness(self, ready: bool, why: str) -> None:
+        """For /readyz: whether all workers serve, and what is wrong (also when they do: control may be away)."""
+
     def in_flight(self) -> int: ...
     def connections(self) -> int: ...
 
@@ -85,7 +92,7 @@ def run(context: WorkerContext) -> int:
     try:
         runtime: RuntimeProtocol = load(context.runtime)(context, loop, cells, ring)
         runtime.load(snapshot)
-        return loop.run_until_complete(Worker(context, loop, runtime, cells, _version(snapshot)).serve())
+        return loop.run_until_complete(Worker(context, loop, runtime, arena, cells, _version(snapshot)).serve())
     finally:
         ring.close()
         loop.close()
@@ -129,12 +136,14 @@ class Worker:
         context: WorkerContext,
         loop: asyncio.AbstractEventLoop,
         runtime: RuntimeProtocol,
+        arena: Arena,
         cells: ArenaWorker,
         version: int,
     ) -> None:
         self.context = context
         self.loop = loop
         self.runtime = runtime
+        self.arena = arena
         self.cells = cells
         self.version = version
         self.state = SERVING
@@ -142,6 +151,8 @@ class Worker:
         self.lag = 0.0
         """Longest lateness of a heartbeat, in seconds, since control was told last."""
         self._beats = 0
+        self._control_seen = loop.time()
+        self._told = True, ""
         self._beat_due = 0.0
         self._beat_timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
@@ -206,10 +217,26 @@ class Worker:
         in_flight, connections = self.runtime.in_flight(), self.runtime.connections()
         self.memory.observe(in_flight, connections, now)
         self._beats += 1
+        if self._beats % READINESS_EVERY_BEATS == 0:
+            self._readiness(now)
         if self._beats % HEALTH_EVERY_BEATS == 0:
             self._report(in_flight, connections)
         self._beat_due = now + BEAT_INTERVAL_S
         self._beat_timer = self.loop.call_at(self._beat_due, self._beat)
+
+    def _readiness(self, now: float) -> None:
+        now_ns = time.monotonic_ns()
+        others = (index for index in range(self.context.workers) if index != self.context.index)
+        idle = [f"worker {index} does not serve" for index in others if not is_serving(self.arena, index, now_ns)]
+        why = [*idle, *self.channel.conditions]
+        if self.channel.connected:
+            self._control_seen = now
+        elif now - self._control_seen > CONTROL_AWAY_S:
+            why.append("the control process is away")
+        told = not idle, "; ".join(why)
+        if told != self._told:
+            self._told = told
+            self.runtime.readiness(*told)
 
     def _report(self, in_flight: int, connections: int) -> None:
         health = Health(

@@ -56,6 +56,13 @@ class Drain(msgspec.Struct, tag="drain", array_like=True, frozen=True):
     """Control -> worker: finish what is running and exit; the supervisor starts a successor."""
 
 
+class Condition(msgspec.Struct, tag="condition", array_like=True, frozen=True):
+    """Control -> worker: what keeps control from doing its work (a database that is away, say), for /readyz. Empty when
+    all is well."""
+
+    reasons: tuple[str, ...] = ()
+
+
 class Health(msgspec.Struct, tag="health", array_like=True, frozen=True):
     """Worker -> control, every few seconds: gauges that nobody else can see."""
 
@@ -71,7 +78,7 @@ class Health(msgspec.Struct, tag="health", array_like=True, frozen=True):
     """Idle-time collections so far."""
 
 
-Message = Hello | Publish | Ack | Drain | Health
+Message = Hello | Publish | Ack | Drain | Condition | Health
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -190,6 +197,8 @@ class WorkerChannel:
         self._on_publish = on_publish
         self._on_drain = on_drain
         self._link: _Link | None = None
+        self.conditions: tuple[str, ...] = ()
+        """What control says is wrong with it; empty while it is not connected."""
         self._gone = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -233,12 +242,15 @@ class WorkerChannel:
 
     def _lost(self, link: _Link) -> None:
         self._link = None
+        self.conditions = ()
         self._gone.set()
 
     def _received(self, link: _Link, message: Message) -> None:
         if isinstance(message, Publish):
             self._on_publish(message)
             link.send(Ack(self._index, message.version))
+        elif isinstance(message, Condition):
+            self.conditions = message.reasons
         elif isinstance(message, Drain) and self._on_drain is not None:
             self._on_drain()
 
@@ -266,6 +278,7 @@ class ChannelServer:
         self.versions: dict[int, int] = {}
         """Connected worker -> version it last confirmed."""
         self._changed = asyncio.Event()
+        self._condition = Condition()
 
     async def start(self) -> None:
         """Listen on the socket (mode 0600). One that a dead predecessor left is replaced: the supervisor runs one
@@ -291,6 +304,13 @@ class ChannelServer:
     def publish(self, message: Publish) -> int:
         """Send to every connected worker; returns to how many. Who connects later is told by ``on_hello``."""
         return sum(link.send(message) for link in list(self._links) if link.worker >= 0)
+
+    def tell(self, reasons: tuple[str, ...]) -> None:
+        """Say what is wrong with control (nothing: all is well), also to those who connect later."""
+        self._condition = Condition(reasons)
+        for link in list(self._links):
+            if link.worker >= 0:
+                link.send(self._condition)
 
     def drain(self, worker: int) -> bool:
         """Ask one worker to finish and exit; False when it is not connected."""
@@ -328,6 +348,7 @@ class ChannelServer:
             link.worker = message.index
             self.versions[message.index] = message.version
             self._notify()
+            link.send(self._condition)
             answer = self._on_hello(message)
             if answer is not None:
                 link.send(answer)

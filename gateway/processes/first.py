@@ -20,7 +20,7 @@ class BootProcess:
     def __init__(self, entry: str) -> None:
         self._entry = entry
         self._read, self._write = os.pipe2(os.O_CLOEXEC)
-        self.pid = fork("microgate-boot", self._main, [], signal.SIGKILL)
+        self.pid = fork("mg-boot", self._main, [], signal.SIGKILL)
         """0 once it was waited for."""
         os.close(self._read)
 

@@ -50,6 +50,7 @@ class Gateway:
         self._err = directory / "err"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
+        self.options: dict[str, object] = {}
         self.entries = {"boot": "stub:boot", "runtime": "stub:Runtime", "control": "stub:control"}
 
     def launch(self, *, workers: int = 1, port: int = 0, **stub: str) -> None:
@@ -59,7 +60,13 @@ class Gateway:
             os.pathsep
         )
         environ.update({f"STUB_{name.upper()}": value for name, value in stub.items()})
-        options = {"workers": workers, "port": port, "data_dir": str(self.data_dir), "log_level": "debug"}
+        options: dict[str, object] = {
+            "workers": workers,
+            "port": port,
+            "data_dir": str(self.data_dir),
+            "log_level": "debug",
+        }
+        options |= self.options
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, str(HERE / "launch.py"), json.dumps({"options": options, "entries": self.entries})],
@@ -102,22 +109,22 @@ class Gateway:
         return self.process.wait(seconds)
 
     def children(self) -> dict[str, int]:
-        """Process name -> pid of the supervisor's children: ``w0``, ``w1``, ``contr``, ..."""
+        """Process name -> pid of the supervisor's children: ``worker-0``, ``control``, ..."""
         found = {}
         for text in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 name = Path(f"/proc/{text}/comm").read_text().strip()
-                if name.startswith("microgate-") and alive(int(text)):
-                    found[name.removeprefix("microgate-")] = int(text)
+                if name.startswith("mg-") and alive(int(text)):
+                    found[name.removeprefix("mg-")] = int(text)
         return found
 
     def worker(self, index: int) -> int:
         """Pid of a worker; waits until there is one."""
-        until(lambda: f"w{index}" in self.children(), f"worker {index} runs")
-        return self.children()[f"w{index}"]
+        until(lambda: f"worker-{index}" in self.children(), f"worker {index} runs")
+        return self.children()[f"worker-{index}"]
 
     def replaced(self, index: int, pid: int) -> bool:
-        return self.children().get(f"w{index}", pid) != pid
+        return self.children().get(f"worker-{index}", pid) != pid
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)

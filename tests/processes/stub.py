@@ -8,13 +8,13 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
+from gateway.processes.channel import ChannelServer, Publish
 from gateway.processes.context import BootOptions, ControlContext, WorkerContext
 from gateway.processes.paths import Paths
 
@@ -33,8 +33,11 @@ def boot(options: BootOptions, paths: Paths) -> int:
 
 
 class Connection(asyncio.Protocol):
-    """Keep-alive HTTP/1.1 for requests without a body. ``/pid`` answers the worker's process id, ``/slot`` its index,
-    ``/fds`` its descriptors, ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` for ever."""
+    """Keep-alive HTTP/1.1 for requests without a body.
+
+    ``/pid`` answers the worker's process id, ``/slot`` its index, ``/ready`` and ``/version`` what the shell told it,
+    ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` for ever.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -63,10 +66,10 @@ class Connection(asyncio.Protocol):
             self.runtime.running.add(self)
         elif path == "/freeze":
             time.sleep(600)
-        elif path == "/fds":
-            self.answer("\n".join(descriptors()).encode())
-        elif path == "/threads":
-            self.answer(str(threading.active_count()).encode())
+        elif path == "/ready":
+            self.answer(self.runtime.ready.encode())
+        elif path == "/version":
+            self.answer(str(self.runtime.version).encode())
         else:
             self.answer({"/pid": str(os.getpid()), "/slot": str(self.runtime.context.index)}.get(path, "ok").encode())
 
@@ -80,17 +83,6 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
 
-def descriptors() -> list[str]:
-    """What this process has open, as /proc tells it; listening sockets with their inode."""
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.append(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
-        except FileNotFoundError:
-            continue
-    return found
-
-
 class Runtime:
     """The shell's counterpart, see gateway.worker.RuntimeProtocol."""
 
@@ -100,6 +92,8 @@ class Runtime:
         self.open: set[Connection] = set()
         self.running: set[Connection] = set()
         self.draining = False
+        self.ready = "True"
+        self.version = 1
         self.server: asyncio.Server | None = None
         crash = os.environ.get("STUB_CRASH", "")
         if crash == "all" or crash == str(context.index):
@@ -110,6 +104,7 @@ class Runtime:
 
     def apply(self, publish: Any) -> None:
         Path(publish.path).read_bytes()
+        self.version = publish.version
 
     async def start(self, sockets: list[socket.socket]) -> None:
         self.server = await self.loop.create_server(lambda: Connection(self), sock=sockets[0], backlog=4096)
@@ -129,6 +124,9 @@ class Runtime:
         for connection in list(self.open):
             connection.transport.abort()
 
+    def readiness(self, ready: bool, why: str) -> None:
+        self.ready = f"{ready} {why}".strip()
+
     def in_flight(self) -> int:
         return len(self.running)
 
@@ -136,10 +134,26 @@ class Runtime:
         return len(self.open)
 
 
+async def _channel(context: ControlContext) -> None:
+    """Publishes version 2 to every worker and says that its database is away."""
+    server = ChannelServer(
+        context.paths.workers_socket, lambda hello: Publish(2, context.paths.snapshot(1)) if hello.version < 2 else None
+    )
+    server.tell(("the database is away",))
+    await server.start()
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+    await server.close()
+
+
 def control(context: ControlContext) -> int:
     """Waits for SIGTERM; each SIGHUP leaves a line in the data directory."""
     if os.environ.get("STUB_CONTROL") == "crash":
         return 3
+    if os.environ.get("STUB_CONTROL") == "channel":
+        asyncio.run(_channel(context))
+        return 0
     seen = Path(context.paths.data_dir) / "control-saw"
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
     with seen.open("a") as file:

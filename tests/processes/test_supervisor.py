@@ -17,7 +17,7 @@ from tests.processes.harness import Gateway, Load, alive, ask, until
 def test_serves_and_stops_in_order(gateway: Gateway) -> None:
     gateway.start(workers=2)
     assert gateway.answering() == {"0", "1"}
-    until(lambda: set(gateway.children()) == {"w0", "w1", "contr"}, "all processes run")
+    until(lambda: set(gateway.children()) == {"worker-0", "worker-1", "control"}, "all processes run")
     assert re.search(r"2 workers, each with at most \d+ open files and \d+ connections", gateway.out)
     children = gateway.children()
     gateway.signal(signal.SIGTERM)
@@ -160,7 +160,7 @@ def test_connections_are_refused_once_the_drain_has_begun(gateway: Gateway) -> N
 
 def test_a_killed_supervisor_takes_its_processes_along(gateway: Gateway) -> None:
     gateway.start(workers=2)
-    until(lambda: "contr" in gateway.children(), "control runs")
+    until(lambda: "control" in gateway.children(), "control runs")
     children = gateway.children()
     with gateway.connect() as running:
         running.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -201,7 +201,7 @@ def test_no_child_holds_what_belongs_to_another(gateway: Gateway) -> None:
     listening = listening_inodes(gateway.port)
     assert len(listening) == 3
     held = {name: listening & sockets_of(pid) for name, pid in gateway.children().items()}
-    assert held["contr"] == set()
+    assert held["control"] == set()
     assert sorted(len(inodes) for inodes in held.values()) == [0, 1, 1, 1]
     assert set().union(*held.values()) == listening
     for name, pid in gateway.children().items():
@@ -211,19 +211,19 @@ def test_no_child_holds_what_belongs_to_another(gateway: Gateway) -> None:
     first = gateway.worker(1)
     os.kill(first, signal.SIGKILL)
     until(lambda: gateway.replaced(1, first), "a successor runs")
-    assert listening & sockets_of(gateway.worker(1)) == held["w1"]
+    assert listening & sockets_of(gateway.worker(1)) == held["worker-1"]
 
 
 def test_control_is_restarted_and_hears_of_reloads(gateway: Gateway) -> None:
     gateway.start(workers=1)
     seen = gateway.data_dir / "control-saw"
     until(seen.exists, "control runs")
-    first = gateway.children()["contr"]
+    first = gateway.children()["control"]
     gateway.signal(signal.SIGHUP)
     until(lambda: "SIGHUP" in seen.read_text(), "control hears of the reload")
     os.kill(first, signal.SIGKILL)
     until(lambda: seen.read_text().count("start") == 2, "control is back")
-    assert gateway.children()["contr"] != first
+    assert gateway.children()["control"] != first
     assert gateway.get() == "ok"
 
 

@@ -1,0 +1,97 @@
+"""The worker's shell with real processes: snapshot versions, readiness, running out of descriptors, both event loops."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import time
+
+import pytest
+
+from tests.processes.harness import Gateway, until
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_both_event_loops_serve_and_drain(gateway: Gateway, loop: str) -> None:
+    gateway.options["loop"] = loop
+    gateway.start(workers=2)
+    assert gateway.answering() == {"0", "1"}
+    gateway.signal(signal.SIGTERM)
+    assert gateway.wait() == 0
+    assert "Traceback" not in gateway.err
+
+
+def test_a_published_version_is_applied_and_control_complaints_are_passed_on(gateway: Gateway) -> None:
+    gateway.start(workers=1, control="channel")
+    until(lambda: gateway.get("/version") == "2", "the worker serves version 2")
+    until(lambda: gateway.get("/ready") == "True the database is away", "readiness names the database")
+    # A worker that comes later is told as well.
+    first = gateway.worker(0)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: gateway.replaced(0, first), "a successor runs")
+    until(lambda: gateway.get("/version") == "2", "the successor serves version 2")
+
+
+def test_readiness_is_red_while_a_worker_does_not_serve(gateway: Gateway) -> None:
+    gateway.start(workers=2)
+    until(lambda: gateway.get("/ready") == "True", "all is well")
+    os.kill(gateway.worker(1), signal.SIGSTOP)
+    until(lambda: gateway.get("/ready") == "False worker 1 does not serve", "the others see it")
+    os.kill(gateway.worker(1), signal.SIGKILL)
+    until(lambda: {gateway.get("/ready") for _ in range(20)} == {"True"}, "all is well again")
+
+
+def test_a_lone_drain_is_followed_by_a_successor_without_a_refused_caller(gateway: Gateway) -> None:
+    gateway.start(workers=2)
+    first = gateway.worker(0)
+    os.kill(first, signal.SIGTERM)
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        assert gateway.get() == "ok"
+    until(lambda: gateway.replaced(0, first), "a successor runs")
+    until(lambda: gateway.answering() == {"0", "1"}, "both answer")
+
+
+def cpu_seconds(pid: int) -> float:
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_out_of_descriptors_refuses_callers_without_spinning(gateway: Gateway, loop: str) -> None:
+    gateway.options["loop"] = loop
+    gateway.start(workers=1)
+    pid = gateway.worker(0)
+    with gateway.connect() as established:
+        established.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert established.recv(4096)
+        used = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 1, used + 1 + 1000))
+        before = cpu_seconds(pid)
+        began = time.monotonic()
+        refused = 0
+        while refused < 30:
+            with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as sock:
+                try:
+                    refused += sock.recv(1) == b""
+                except ConnectionResetError:
+                    refused += 1
+        # Idle from here on, with callers turned away: no spin.
+        while time.monotonic() - began < 3:
+            time.sleep(0.05)
+        assert cpu_seconds(pid) - before < 1.0
+        established.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert established.recv(4096).startswith(b"HTTP/1.1 200")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (1000, 1000))
+
+    def answers() -> bool:
+        try:
+            return gateway.get() == "ok"
+        except OSError:
+            return False
+
+    until(answers, "it takes connections again")
+    assert gateway.worker(0) == pid
