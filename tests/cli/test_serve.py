@@ -106,7 +106,7 @@ def test_schema_is_json() -> None:
 
 
 def test_serve_imports_no_framework() -> None:
-    code = "import sys; import gateway.cli.main, gateway.cli.serve, gateway.supervisor, gateway.worker; print(*sys.modules)"
+    code = "import sys, gateway.cli.main, gateway.cli.serve, gateway.supervisor, gateway.worker; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded.isdisjoint(

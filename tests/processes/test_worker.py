@@ -1,4 +1,4 @@
-"""The worker's shell with real processes: snapshot versions, readiness, running out of descriptors, both event loops."""
+"""The worker's shell with real processes: versions, readiness, running out of descriptors, both event loops."""
 
 from __future__ import annotations
 
