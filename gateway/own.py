@@ -32,15 +32,16 @@ def serve(x: Exchange) -> Response | None:
 def ready(x: Exchange) -> Response:
     core = x.core
     body = {
-        "status": "ready" if core.ready and not core.draining else "degraded",
+        "status": "ready" if core.ready and not core.draining and not core.not_ready_why else "degraded",
         "worker": core.worker,
         "snapshot": core.view.version,
     }
     if core.draining:
         body["reason"] = "draining"
-    elif not core.ready:
+    elif core.not_ready_why:
         body["reason"] = core.not_ready_why
-    return Response(200 if body["status"] == "ready" else 503, orjson.dumps(body))
+    # Degraded and able to serve (control is away, say) is no reason to be taken out of service.
+    return Response(200 if core.ready and not core.draining else 503, orjson.dumps(body))
 
 
 def unauthorized(x: Exchange) -> Response:

@@ -198,6 +198,12 @@ class Runtime:
             for connection in list(self.core.connections):
                 connection.abort()
 
+    def readiness(self, ready: bool, why: str) -> None:
+        """What the shell knows beyond this process: other workers, the control process."""
+        if self.core is not None:
+            self.core.ready = ready
+            self.core.not_ready_why = why
+
     def in_flight(self) -> int:
         return 0 if self.core is None else self.core.in_flight
 
