@@ -27,7 +27,7 @@ KINDS = {
     inspect.NoneType: "nothing",
     inspect.StrType: "text",
 }
-CUSTOM = {"Secret": "secret", "Text": "text", "Duration": "time", "Size": "size"}
+CUSTOM = {"Secret": "secret", "Text": "text", "FilePath": "path", "Duration": "time", "Size": "size"}
 SECONDS = ("d", 86400), ("h", 3600), ("m", 60), ("s", 1)
 BYTES = ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)
 
@@ -49,7 +49,8 @@ virtual_keys:
 ```
 
 * A **secret** or **text** may be written as it is, as `env.NAME` (an environment variable) or as `file.PATH` (the
-  content of a file).
+  content of a file). A **path** starts from the directory of the configuration file unless it is absolute; so does
+  `file.PATH`.
 * A **time** is a number of seconds or text: `250ms`, `30s`, `5m`, `1h30m`, `30d`. A **size** is a number of bytes or
   text: `64KiB`, `32MiB`.
 * An **operation** is one of {", ".join(f"`{name}`" for name in get_args(schema.OperationName))}.

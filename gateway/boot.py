@@ -125,6 +125,7 @@ def _make(
         )
     else:
         warnings += [problem.render(loaded.source) for problem in loaded.warnings]
+        warnings += _overruled(loaded.config, options)
         whole = plan(loaded.config, keys.pepper)
         if entities:
             whole = combine(whole, _unseal(paths, keys))
@@ -142,6 +143,17 @@ def _make(
         restart=restart,
     )
     return Made(built, whole, loaded.config if loaded is not None else None, tuple(warnings))
+
+
+def _overruled(config: Config, options: BootOptions) -> list[str]:
+    """The port is bound before the file is read, so the command line decides; a file that says otherwise is told so."""
+    used = {"host": options.host, "port": options.port, "workers": options.workers}
+    given = {name: getattr(config.server, name) for name in used}
+    return [
+        f"warning: server.{name} is {given[name]} in {options.config_file}, but --{name} decides, and it is {value}"
+        for name, value in used.items()
+        if given[name] not in (None, value)
+    ]
 
 
 def _unseal(paths: Paths, keys: Keys) -> Plan:

@@ -144,6 +144,13 @@ def test_warnings_are_said(paths: Paths, file: str, capsys: pytest.CaptureFixtur
     assert "sk-test-123" not in said
 
 
+def test_the_command_line_decides_where_to_listen(paths: Paths, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(file).write_text(BENCH + "server: {port: 9000, host: 127.0.0.1}\n")
+    assert prepare(BootOptions(config_file=file, port=8080), paths, {}) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"microgate: warning: server.port is 9000 in {file}, but --port decides, and it is 8080"]
+
+
 def test_no_arena(paths: Paths, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     os.unlink(paths.arena)
     assert prepare(BootOptions(config_file=file), paths, {}) == 1

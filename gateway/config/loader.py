@@ -15,7 +15,7 @@ import msgspec
 from gateway.config.documents import Positions, parse, positions
 from gateway.config.explain import explain
 from gateway.config.problems import ConfigError, Path, Problem
-from gateway.config.references import Resolver, Secret, Text
+from gateway.config.references import FilePath, Resolver, Secret, Text
 from gateway.config.schema import Config
 from gateway.config.units import Duration, Size, parse_duration, parse_size
 from gateway.config.validate import validate
@@ -89,6 +89,8 @@ def _convert(wanted: type, found: Any, resolver: Resolver) -> Any:
         return resolver.secret(found)
     if wanted is Text:
         return Text(resolver.resolve(found))
+    if wanted is FilePath:
+        return resolver.path(found)
     raise NotImplementedError(wanted)
 
 

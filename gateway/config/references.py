@@ -59,6 +59,12 @@ class Text(str):
     __slots__ = ()
 
 
+class FilePath(str):
+    """Path of a file that is read later; may be given as a reference, and is absolute once it is loaded."""
+
+    __slots__ = ()
+
+
 class Resolver:
     """Looks references up. ``environ`` and ``directory`` are given, so that a test needs neither."""
 
@@ -73,6 +79,10 @@ class Resolver:
         if value.startswith("file."):
             return self._file(match[1]) if (match := _FILE.fullmatch(value)) else value
         return value
+
+    def path(self, value: str) -> FilePath:
+        """The same as an absolute path; relative ones start from the directory of the configuration."""
+        return FilePath(os.path.join(self._directory, os.path.expanduser(self.resolve(value))))
 
     def secret(self, value: str) -> Secret:
         """The same as a ``Secret``. Raises ValueError also for text that no header field could carry."""

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.config.references import Secret, Text
+from gateway.config.references import FilePath, Secret, Text
 from gateway.config.units import Duration, Size
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
@@ -88,10 +88,10 @@ class TimeoutsEntry(Entry, frozen=True):
 class UpstreamTlsEntry(Entry, frozen=True):
     """TLS towards a provider; certificates are always verified."""
 
-    ca_file: Annotated[Text | None, Meta(description="CA bundle instead of the system's.")] = None
+    ca_file: Annotated[FilePath | None, Meta(description="CA bundle instead of the system's.")] = None
     server_name: Annotated[Text | None, Meta(description="Name to verify instead of the host of base_url.")] = None
-    client_cert: Text | None = None
-    client_key: Text | None = None
+    client_cert: FilePath | None = None
+    client_key: FilePath | None = None
 
 
 class ProviderEntry(Entry, frozen=True):
@@ -207,8 +207,8 @@ class RetryEntry(Entry, frozen=True):
 class ServerTlsEntry(Entry, frozen=True):
     """TLS on the listening port."""
 
-    cert: Annotated[Text, Meta(description="Path of the certificate chain (PEM).")]
-    key: Annotated[Text, Meta(description="Path of the private key (PEM).")]
+    cert: Annotated[FilePath, Meta(description="Path of the certificate chain (PEM).")]
+    key: Annotated[FilePath, Meta(description="Path of the private key (PEM).")]
 
 
 class ServerLimitsEntry(Entry, frozen=True):
@@ -236,9 +236,14 @@ class ServerLimitsEntry(Entry, frozen=True):
 class ServerEntry(Entry, frozen=True):
     """The port callers connect to."""
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
-    workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    host: Annotated[str | None, Meta(description="Address; --host decides, this is held against it.")] = None
+    port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None, Meta(description="Port; --port decides, this is held against it.")
+    ] = None
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=512)] | None,
+        Meta(description="Worker processes; --workers decides, this is held against it."),
+    ] = None
     tls: ServerTlsEntry | None = None
     limits: ServerLimitsEntry = ServerLimitsEntry()
     drain_timeout: Annotated[Duration | None, Meta(description="What running requests get at a shutdown.")] = None

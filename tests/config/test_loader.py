@@ -157,6 +157,16 @@ def test_file_references_start_from_the_configuration(tmp_path: Path) -> None:
     assert loaded.warnings == ()
 
 
+def test_paths_start_from_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "tls").mkdir()
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / "tls" / name).touch()
+    (tmp_path / "c.yaml").write_text(f"server: {{tls: {{cert: tls/cert.pem, key: {tmp_path}/tls/key.pem}}}}\n")
+    tls = load(str(tmp_path / "c.yaml"), {}).config.server.tls
+    assert tls is not None
+    assert (tls.cert, tls.key) == (f"{tmp_path}/tls/cert.pem", f"{tmp_path}/tls/key.pem")
+
+
 def test_no_message_shows_a_secret() -> None:
     canary = "sk-canary-0123456789"
     text = f"""\

@@ -169,6 +169,13 @@ def test_settings() -> None:
     assert planned("").settings == msgspec.structs.replace(planned("").settings, demo=False)
 
 
+def test_listening_tls() -> None:
+    made = planned("server: {tls: {cert: /dev/null, key: /dev/zero}}").settings.listen_tls
+    assert made is not None
+    assert (made.cert_file, made.key_file) == ("/dev/null", "/dev/zero")
+    assert planned("").settings.listen_tls is None
+
+
 def test_names_for_records() -> None:
     text = "providers: {p: {base_url: 'http://h/', keys: [{name: k, value: v}]}}\nroutes: {r: {targets: [p/m]}}"
     assert set(planned(text).names.values()) == {"provider/p", "provider_key/p/k", "route/r"}
