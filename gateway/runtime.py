@@ -20,7 +20,7 @@ from gateway.processes.channel import Publish
 from gateway.processes.context import WorkerContext
 from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
-from gateway.snapshot.build import apply
+from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Delta, Provider, Snapshot
 from gateway.upstream.dial import Dialer

@@ -25,7 +25,8 @@ from gateway.control.child import run_module
 from gateway.processes.channel import ChannelServer, Hello, Publish
 from gateway.processes.context import ControlContext
 from gateway.snapshot import store
-from gateway.snapshot.build import delta, release
+from gateway.snapshot.build import release
+from gateway.snapshot.delta import delta
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Snapshot, id_hash
 from gateway.snapshot.plan import virtual_key_names

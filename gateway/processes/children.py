@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -52,6 +53,8 @@ def fork(name: str, main: Callable[[], int | None], private: Iterable[Closable],
         signal.set_wakeup_fd(-1)
         for held in private:
             held.close()
+        # The supervisor collects nothing; each process decides that for itself.
+        gc.enable()
         die_with_parent(death_signal)
         name_process(name)
         for number in _STEERED_SIGNALS:

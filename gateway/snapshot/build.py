@@ -19,7 +19,7 @@ import msgspec
 from _speedups._bucket import HEALTH
 from gateway.config.schema import Config
 from gateway.snapshot.keytable import KeyRow, KeyTable, rows_checksum
-from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot, id_hash
+from gateway.snapshot.model import Provider, ProviderKey, Snapshot, id_hash
 from gateway.snapshot.plan import LimitPlan, Plan, plan
 
 
@@ -131,44 +131,6 @@ def provision(
 def release(arena: Slots, retired: Iterable[int]) -> tuple[int, ...]:
     """Free retired slots; returns those that a reservation still names, to be tried again later."""
     return tuple(slot for slot in retired if not arena.free(slot))
-
-
-def delta(old: Snapshot, new: Snapshot) -> Delta:
-    """What a worker that has ``old`` needs to have ``new``."""
-    return Delta(
-        base=old.version,
-        version=new.version,
-        created_ns=new.created_ns,
-        providers={n: p for n, p in new.providers.items() if old.providers.get(n) != p},
-        gone_providers=tuple(n for n in old.providers if n not in new.providers),
-        routes={n: r for n, r in new.routes.items() if old.routes.get(n) != r},
-        gone_routes=tuple(n for n in old.routes if n not in new.routes),
-        rulesets=new.rulesets if new.rulesets != old.rulesets else None,
-        settings=new.settings if new.settings != old.settings else None,
-        table=new.table if new.table != old.table else "",
-        virtual_keys=new.virtual_keys if new.virtual_keys != old.virtual_keys else -1,
-        names={i: name for i, name in new.names.items() if old.names.get(i) != name},
-    )
-
-
-def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
-    """The snapshot after ``change``. Raises ValueError when it starts from another version: load the whole then."""
-    if change.base != snapshot.version:
-        raise ValueError(f"a change of version {change.base} does not fit version {snapshot.version}")
-    providers = {n: p for n, p in snapshot.providers.items() if n not in change.gone_providers} | change.providers
-    routes = {n: r for n, r in snapshot.routes.items() if n not in change.gone_routes} | change.routes
-    return msgspec.structs.replace(
-        snapshot,
-        version=change.version,
-        created_ns=change.created_ns,
-        providers=providers,
-        routes=routes,
-        rulesets=change.rulesets if change.rulesets is not None else snapshot.rulesets,
-        settings=change.settings if change.settings is not None else snapshot.settings,
-        table=change.table or snapshot.table,
-        virtual_keys=change.virtual_keys if change.virtual_keys >= 0 else snapshot.virtual_keys,
-        names=snapshot.names | change.names,
-    )
 
 
 class _SlotBook:

@@ -14,7 +14,8 @@ from _speedups._bucket import Arena, LimitSet
 from gateway.config.loader import loads
 from gateway.processes.paths import Paths
 from gateway.snapshot import store
-from gateway.snapshot.build import Built, apply, build, delta, provision, release
+from gateway.snapshot.build import Built, build, provision, release
+from gateway.snapshot.delta import apply, delta
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Delta, Ruleset, Snapshot, id_hash
