@@ -39,6 +39,7 @@ from _speedups._layout import (
     R_ENTRIES,
     REQUESTS,
     ROLL_COUNT_MASK,
+    ROLL_GENERATION_SHIFT,
     ROLL_WORDS,
     ROLLING,
     S_PENDING,
@@ -150,7 +151,9 @@ class ArenaBase:
             raise ValueError(f"limit kind {kind}, unit {unit}: unknown")
         if limit < 0 or burst < 0 or not 0 < id_hash < 1 << 64:
             raise ValueError("a limit's figures must not be negative and its id hash must be 64 bits, not 0")
-        if (kind in (GCRA, ROLLING) and period_ns < MIN_PERIOD_NS) or 0 != period_ns < MIN_PERIOD_NS:
+        if kind in (GAUGE, HEALTH):
+            period_ns = 0
+        if (period_ns or kind in (GCRA, ROLLING)) and period_ns < MIN_PERIOD_NS:
             raise ValueError(f"a period must be {MIN_PERIOD_NS} ns or more, got {period_ns}")
         segment, at = self.line(slot)
         meta = segment.q[at + L_META]
@@ -202,7 +205,12 @@ class ArenaBase:
             tags = [roll_tag(generation, number - age) for age in range(SUB_WINDOWS)]
             words = [block.q[base + i] for i in range(self.geometry.rolling_words)]
             if interrupted:
-                return sum(word & ROLL_COUNT_MASK for word in words)
+                # Its own carried sum if it came that far, else what the definition before it left.
+                by_generation = [
+                    sum(word & ROLL_COUNT_MASK for word in words if word >> ROLL_GENERATION_SHIFT == one & 0x1F)
+                    for one in (generation, generation - 1)
+                ]
+                return by_generation[0] or by_generation[1]
             return sum(word & ROLL_COUNT_MASK for word in words if word & ~ROLL_COUNT_MASK in tags)
         cells = [(q[cell], q[cell + 1]) for cell in self._pairs(at)]
         tag = max(tag for tag, _ in cells)

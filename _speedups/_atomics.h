@@ -25,11 +25,13 @@ static inline void mg_raise(int64_t *p, int64_t value) {
     while (old < value && !mg_cas(p, old, value)) old = mg_load(p);
 }
 
-/* No sum, amount or word exceeds this, so adding two of them cannot overflow. */
+/* No amount or limit exceeds this; sums saturate just above it, so that they exceed every limit and two of them can be
+ * added without overflow. */
 #define MG_MAX_AMOUNT ((int64_t)1 << 62)
+#define MG_MAX_SUM (MG_MAX_AMOUNT + 1)
 
 static inline int64_t mg_saturate(int64_t value) {
-    return value > MG_MAX_AMOUNT ? MG_MAX_AMOUNT : value < -MG_MAX_AMOUNT ? -MG_MAX_AMOUNT : value;
+    return value > MG_MAX_SUM ? MG_MAX_SUM : value < -MG_MAX_SUM ? -MG_MAX_SUM : value;
 }
 
 /* Nanoseconds that `amount` units move a GCRA word; 10 fraction bits in `step`, rounded up. */

@@ -50,6 +50,7 @@ from _speedups._layout import (
     REQUESTS,
     ROLL_COUNT_BITS,
     ROLL_COUNT_MASK,
+    ROLL_GENERATION_SHIFT,
     ROLL_NUMBER_MASK,
     ROLL_WORDS,
     ROLLING,
@@ -366,7 +367,7 @@ class ArenaWorker:
         total, ahead = 0, 0
         mine = generation & 0x1F
         for word in q[base : base + self._arena.geometry.rolling_words]:
-            if not word & ROLL_COUNT_MASK or word >> ROLL_COUNT_BITS + 22 != mine:
+            if not word & ROLL_COUNT_MASK or word >> ROLL_GENERATION_SHIFT != mine:
                 continue
             age = number - (word >> ROLL_COUNT_BITS) & ROLL_NUMBER_MASK
             if age < SUB_WINDOWS:

@@ -12,8 +12,8 @@ class KeySet:
     """The keys of one provider, in configuration order; immutable but for health, which lives in the arena."""
 
     def __init__(self, arena: ArenaWorker | None, keys: Sequence[tuple[int, int, int]]) -> None:
-        """``keys``: (weight >= 0 in thousandths, arena slot of kind HEALTH or -1, reserved 0) a key. Raises ValueError for
-        more than MAX_KEYS keys or a negative weight. Without an arena health is kept in the process."""
+        """``keys``: (weight >= 0 in thousandths, arena slot of kind HEALTH or -1, reserved 0) a key. Raises ValueError
+        for more than MAX_KEYS keys or a negative weight. Without an arena health is kept in the process."""
 
     def __len__(self) -> int: ...
     def choose(self, allowed: int, now_ns: int) -> int:

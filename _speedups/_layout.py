@@ -23,7 +23,9 @@ TOKENS: Final = 1
 
 MAX_LIMITS: Final = 32
 MAX_AMOUNT: Final = 1 << 62
-"""No amount, limit or sum exceeds this: sums saturate here, so nothing overflows a signed word."""
+"""No amount or limit exceeds this."""
+MAX_SUM: Final = MAX_AMOUNT + 1
+"""Sums saturate here: they exceed every limit, and two of them can be added in a signed word."""
 NEVER_NS: Final = (1 << 63) - 1
 NO_RESERVATION: Final = -1000
 MIN_PERIOD_NS: Final = 1000
@@ -79,6 +81,7 @@ ROLL_WORDS: Final = 64
 ROLL_COUNT_BITS: Final = 36
 ROLL_COUNT_MASK: Final = (1 << ROLL_COUNT_BITS) - 1
 ROLL_NUMBER_MASK: Final = (1 << 22) - 1
+ROLL_GENERATION_SHIFT: Final = ROLL_COUNT_BITS + 22
 ROLLING_SHARE: Final = 16
 """One slot in this many can be ROLLING."""
 
@@ -156,7 +159,7 @@ def cost_of(amount: int, step: int) -> int:
 
 
 def saturate(value: int) -> int:
-    return max(-MAX_AMOUNT, min(MAX_AMOUNT, value))
+    return max(-MAX_SUM, min(MAX_SUM, value))
 
 
 def tag_of(generation: int, number: int) -> int:

@@ -1,0 +1,71 @@
+"""Reserve and settle: a C caller's price (``_bench_reserve``) and a Python caller's, for each kind of limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.speedups.twins import twins
+
+S = 10**9
+MODULES = twins("_bucket")
+LOOPS = 2000
+KINDS = {
+    "gcra": ("GCRA", 10**9, S, 0),
+    "gcra-tokens": ("GCRA", 1 << 50, S, 1),
+    "window": ("WINDOW", 1 << 50, 60 * S, 0),
+    "window-tokens": ("WINDOW", 1 << 50, 60 * S, 1),
+    "rolling": ("ROLLING", 1 << 50, 60 * S, 0),
+    "gauge": ("GAUGE", 1000, 0, 0),
+    "money": ("MONEY", 1 << 60, 0, 0),
+}
+SETS = {"empty": [], **{name: [slot] for slot, name in enumerate(KINDS)}, "five": [0, 1, 2, 5, 6]}
+
+
+@pytest.fixture(params=MODULES.values(), ids=MODULES.keys())
+def bucket(request: pytest.FixtureRequest) -> ModuleType:
+    module: ModuleType = request.param
+    return module
+
+
+@pytest.fixture
+def worker(bucket: ModuleType, tmp_path: Path) -> Iterator[Any]:
+    arena = bucket.Arena.create(str(tmp_path / "arena"), workers=2, capacity=64, reservations=64)
+    for slot, (kind, limit, period, unit) in enumerate(KINDS.values()):
+        arena.define(slot, slot + 1, getattr(bucket, kind), limit, period, unit=unit)
+    made = arena.worker(0)
+    yield made
+    made.close()
+    arena.close()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_reserve_and_settle(benchmark: Any, bucket: ModuleType, worker: Any, name: str) -> None:
+    """One call from Python each."""
+    limits, now = bucket.LimitSet(SETS[name]), time.monotonic_ns()
+
+    def once() -> None:
+        worker.settle(worker.reserve(limits, 1, 10, 10, now), 1, 7, 7, now)
+
+    benchmark(once)
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.skipif("c" not in MODULES, reason="nothing is compiled: there is no C caller")
+def test_reserve_and_settle_from_c(benchmark: Any, tmp_path: Path, name: str) -> None:
+    """P10: the figure is for LOOPS operations."""
+    bucket = MODULES["c"]
+    arena = bucket.Arena.create(str(tmp_path / "arena"), workers=2, capacity=64, reservations=64)
+    for slot, (kind, limit, period, unit) in enumerate(KINDS.values()):
+        arena.define(slot, slot + 1, getattr(bucket, kind), limit, period, unit=unit)
+    worker, limits = arena.worker(0), bucket.LimitSet(SETS[name])
+    benchmark.extra_info["operations"] = LOOPS
+    admitted = benchmark(bucket._bench_reserve, worker, limits, LOOPS, time.monotonic_ns(), 1000)
+    assert admitted == LOOPS
+    worker.close()
+    arena.close()

@@ -1,0 +1,355 @@
+"""Records through the ring: none lost, none torn, none invented."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import struct
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from _speedups import _ring_file
+from tests.speedups.children import kill, start, wait
+from tests.speedups.conftest import RINGS
+
+ROW = _ring_file.ROW_SIZE
+SMALL = 4096 + 16 * ROW
+
+wide, signed, medium, short, byte = (
+    st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1),
+    st.integers(0, 255),
+)  # fmt: skip
+fields = st.fixed_dictionaries(
+    dict.fromkeys(("started_ns", "snapshot", "virtual_key", "provider", "provider_key", "route"), wide)
+    | dict.fromkeys(("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_in_tokens", "audio_out_tokens", "cost_nanodollars", "queue_us", "gateway_us", "upstream_us", "ttft_us", "total_us", "request_bytes", "response_bytes", "chunks"), signed)
+    | {"flags": medium}
+    | dict.fromkeys(("kind", "schema", "operation", "dialect", "target_dialect", "status", "attempt", "attempts"), short)
+    | dict.fromkeys(("stream", "outcome", "error_kind", "usage_source", "cache_verdict"), byte)
+    | {"request_id": st.binary(min_size=16, max_size=16), "model": st.binary(max_size=120)}
+    | {"target_model": st.binary(max_size=120), "dropped": st.binary(max_size=80), "receipt": st.binary(max_size=60)}
+)  # fmt: skip
+ROOM = {"model": 96, "target_model": 96, "dropped": 64, "receipt": 48}
+
+
+def filled(module: ModuleType, values: dict[str, Any]) -> Any:
+    record = module.Record()
+    for name, value in values.items():
+        setattr(record, name, value)
+    return record
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=fields, identity=st.tuples(st.integers(0, 2**62), st.integers(0, 2**40)))
+def test_both_twins_pack_the_same_and_read_it_back(values: dict[str, Any], identity: tuple[int, int]) -> None:
+    packed = {filled(module, values).pack() for module in RINGS.values()}
+    assert len(packed) == 1
+    data = packed.pop()
+    assert len(data) == 640
+    expected = {name: value[: ROOM[name]] if name in ROOM else value for name, value in values.items()}
+    for module in RINGS.values():
+        record = module.Record.unpack(data)
+        assert {name: getattr(record, name) for name in values} == expected
+        record.clear()
+        assert record.pack() == module.Record().pack()
+
+
+def test_a_record_that_is_too_short(ring: ModuleType) -> None:
+    with pytest.raises(ValueError, match="640"):
+        ring.Record.unpack(bytes(639))
+    assert ring.Record.unpack(bytes(700)).kind == 0, "what a newer schema appends is left alone"
+
+
+def test_a_record_never_carries_bytes_of_the_one_before(ring: ModuleType) -> None:
+    record = ring.Record()
+    record.model = b"secret-model-name"
+    record.pack()
+    record.model = b"x"
+    assert b"ecret" not in record.pack()
+
+
+class Pair:
+    def __init__(self, ring: ModuleType, path: Path, **more: Any) -> None:
+        self.ring, self.path = ring, path
+        self.names = str(path / "ring"), str(path / "spill")
+        self.record = ring.Record()
+        self.writer = self.new_writer(1, **more)
+        self.reader = ring.RingReader(*self.names)
+
+    def new_writer(self, epoch: int, size_bytes: int = SMALL, event_fd: int = -1) -> Any:
+        return self.ring.RingWriter(self.names[0], 3, epoch, self.names[1], size_bytes, event_fd)
+
+    def push(self, *numbers: int) -> None:
+        for number in numbers:
+            self.record.total_us = number
+            assert self.writer.push(self.record)
+
+    def read(self, most: int = 1000) -> list[int]:
+        return [self.ring.Record.unpack(data).total_us for _, _, _, data in self.reader.read(most)]
+
+    def close(self) -> None:
+        self.writer.close()
+        self.reader.close()
+
+
+@pytest.fixture
+def pair(ring: ModuleType, tmp_path: Path) -> Any:
+    made = Pair(ring, tmp_path)
+    yield made
+    made.close()
+
+
+def test_order_position_and_lag(pair: Pair) -> None:
+    for start_at in range(0, 100, 10):
+        pair.push(*range(start_at, start_at + 10))
+        assert pair.reader.lag() == 10
+        assert pair.read(4) == list(range(start_at, start_at + 4))
+        assert pair.reader.lag() == 6
+        assert pair.read() == list(range(start_at + 4, start_at + 10))
+        assert pair.read() == []
+        pair.reader.commit()
+    assert pair.writer.spilled == pair.writer.dropped == 0
+
+
+def test_identity_of_a_row_is_unique_over_epochs(pair: Pair) -> None:
+    pair.push(1, 2)
+    pair.writer.close()
+    pair.writer = pair.new_writer(2)
+    pair.push(3)
+    rows = pair.reader.read(10)
+    assert [row[:2] for row in rows] == [(3, 1), (3, 1), (3, 2)]
+    sequences = [row[2] for row in rows]
+    assert sequences == list(range(sequences[0], sequences[0] + 3))
+    assert abs(sequences[0] - time.time_ns() // 1000) < 600_000_000, "a ring made anew continues above an older one"
+
+
+def test_a_consumer_that_dies_before_its_commit_reads_again(pair: Pair) -> None:
+    pair.push(*range(30))
+    first = pair.read(7)
+    pair.reader.close()
+    pair.reader = pair.ring.RingReader(*pair.names)
+    again = pair.read()
+    assert again[:7] == first
+    assert sorted(again) == list(range(30)), "spilled ones included"
+    pair.reader.commit()
+    pair.reader.close()
+    pair.reader = pair.ring.RingReader(*pair.names)
+    assert pair.read() == []
+    assert pair.reader.lag() == 0
+
+
+def test_a_full_ring_spills_and_the_spill_is_cut(pair: Pair) -> None:
+    pair.push(*range(40))
+    assert pair.writer.spilled == 40 - 16
+    assert pair.reader.lag() == 40
+    assert pair.read() == list(range(40))
+    pair.push(40)
+    assert pair.read() == [40], "not committed: the ring is still full"
+    pair.reader.commit()
+    pair.push(41)
+    assert os.stat(pair.names[1]).st_size == 0
+    assert pair.read() == [41]
+    pair.push(*range(42, 80))
+    assert sorted(pair.read()) == list(range(42, 80))
+    rows = pair.writer.spilled
+    pair.reader.commit()
+    pair.writer.close()
+    pair.writer = pair.new_writer(2)
+    assert pair.writer.spilled == rows
+    pair.push(80)
+    assert pair.read() == [80]
+
+
+def test_spilled_rows_have_sequences_of_their_own(pair: Pair) -> None:
+    pair.push(*range(20))
+    sequences = [row[2] for row in pair.reader.read(100)]
+    assert len(set(sequences)) == 20
+    assert [bool(sequence >> 62) for sequence in sequences] == [False] * 16 + [True] * 4
+
+
+def test_a_spill_file_cut_by_a_producer_that_died_there(pair: Pair) -> None:
+    """Killed between emptying the file and publishing it: the consumer is ahead of what is left."""
+    pair.push(*range(20))
+    pair.read()
+    pair.reader.commit()
+    os.truncate(pair.names[1], 0)
+    pair.writer.close()
+    pair.writer = pair.new_writer(2)
+    pair.push(*range(20, 45))
+    assert sorted(pair.read()) == list(range(20, 45))
+
+
+def test_half_a_row_in_the_spill_file(pair: Pair) -> None:
+    pair.push(*range(18))
+    with open(pair.names[1], "ab") as file:
+        file.write(b"x" * 100)
+    assert pair.read() == list(range(18))
+    pair.writer.close()
+    pair.writer = pair.new_writer(2)
+    pair.push(18)
+    assert pair.read() == [18]
+
+
+def test_a_damaged_row_is_never_returned(pair: Pair) -> None:
+    """Whatever byte of the row is changed."""
+    chance = random.Random(5)
+    for _ in range(60):
+        pair.push(1, 2, 3)
+        position = pair.reader.read(0) == [] and int.from_bytes(Path(pair.names[0]).read_bytes()[128:136], "little")
+        at = 4096 + (position + 1) % 16 * ROW + chance.choice([*range(28), *range(32, 36), *range(64, 64 + 640)])
+        with open(pair.names[0], "r+b") as file:
+            file.seek(at)
+            old = file.read(1)
+            file.seek(at)
+            file.write(bytes([old[0] ^ 1 << chance.randrange(8)]))
+        values = pair.read()
+        assert values == [1, 3] or (values == [1, 2, 3] and 16 <= (at - 4096) % ROW < 24), "the place is not checked"
+        pair.reader.commit()
+
+
+def test_spill_file_full_counts_drops(ring: ModuleType, tmp_path: Path) -> None:
+    def work() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        pair = Pair(ring, tmp_path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 * ROW + 100, 3 * ROW + 100))
+        results = [pair.writer.push(pair.record) for _ in range(25)]
+        assert results == [True] * 19 + [False] * 6
+        assert pair.writer.spilled == 3
+        assert pair.writer.dropped == 6
+        assert len(pair.reader.read(100)) == 19
+        pair.reader.commit()
+        assert pair.writer.push(pair.record)
+        pair.close()
+
+    assert wait(start(work)) == 0
+
+
+def test_no_room_for_the_ring_is_an_error(ring: ModuleType, tmp_path: Path) -> None:
+    def work() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+        with pytest.raises(OSError, match="File too large"):
+            Pair(ring, tmp_path)
+
+    assert wait(start(work)) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_event_rings_only_for_a_sleeper(ring: ModuleType, tmp_path: Path) -> None:
+    event = os.eventfd(0, os.EFD_NONBLOCK)
+    pair = Pair(ring, tmp_path, event_fd=event)
+    pair.push(1)
+    with pytest.raises(BlockingIOError):
+        os.eventfd_read(event)
+    pair.reader.sleeping(True)
+    pair.push(2, 3)
+    assert os.eventfd_read(event) == 1, "once, then the sleeper is awake"
+    pair.reader.sleeping(True)
+    pair.reader.sleeping(False)
+    pair.push(4)
+    with pytest.raises(BlockingIOError):
+        os.eventfd_read(event)
+    pair.push(*range(5, 20))
+    pair.reader.sleeping(True)
+    pair.push(20)
+    assert os.eventfd_read(event) == 1, "for a spilled one, too"
+    pair.close()
+    os.close(event)
+
+
+def test_another_size_or_a_strange_file_begins_anew(ring: ModuleType, tmp_path: Path) -> None:
+    for content in (b"", b"junk", b"junk" * 5000):
+        (tmp_path / "ring").write_bytes(content)
+        with pytest.raises(ValueError, match=r"ring|empty"):
+            ring.RingReader(str(tmp_path / "ring"), str(tmp_path / "spill"))
+        pair = Pair(ring, tmp_path)
+        pair.push(1)
+        assert pair.read() == [1]
+        pair.close()
+    with pytest.raises(FileNotFoundError):
+        ring.RingReader(str(tmp_path / "absent"), str(tmp_path / "spill"))
+    with pytest.raises(ValueError, match="at least"):
+        Pair(ring, tmp_path, size_bytes=5000)
+
+
+def test_each_twin_reads_what_the_other_wrote(tmp_path: Path) -> None:
+    for writer_of in RINGS.values():
+        for reader_of in RINGS.values():
+            writer = writer_of.RingWriter(str(tmp_path / "ring"), 3, 9, str(tmp_path / "spill"), SMALL)
+            record = writer_of.Record()
+            reader = reader_of.RingReader(str(tmp_path / "ring"), str(tmp_path / "spill"))
+            for number in range(20):
+                record.total_us = number
+                record.model = b"model" * number
+                assert writer.push(record)
+            rows = reader.read(100)
+            assert [reader_of.Record.unpack(row[3]).total_us for row in rows] == list(range(20))
+            reader.commit()
+            writer.close()
+            reader.close()
+
+
+def test_reading_while_another_process_writes(ring: ModuleType, tmp_path: Path) -> None:
+    """Two processes at full speed: every row whole and in order."""
+    pair = Pair(ring, tmp_path, size_bytes=4096 + 200 * ROW)
+    count = 1500
+
+    def work() -> None:
+        writer = pair.new_writer(2, 4096 + 200 * ROW)
+        for number in range(count):
+            pair.record.total_us = pair.record.prompt_tokens = number
+            assert writer.push(pair.record)
+
+    pid, got = start(work), list[int]()
+    end = time.monotonic() + 60
+    while len(got) < count and time.monotonic() < end:
+        got += pair.read(64)
+        pair.reader.commit()
+    assert wait(pid) == 0
+    assert sorted(got) == list(range(count))
+    assert len(got) == len(set(got))
+    pair.close()
+
+
+def test_a_killed_producer_loses_no_record(ring: ModuleType, tmp_path: Path) -> None:
+    """Each push that returned is read, each row read once; at most the one under way at the kill comes on top."""
+    rounds = int(os.environ.get("MICROGATE_TEST_KILLS", "20"))
+    chance, seen = random.Random(11), set[tuple[int, int, int]]()
+    pair = Pair(ring, tmp_path)
+    for epoch in range(2, rounds + 2):
+        told, tell = os.pipe()
+
+        def work(epoch: int = epoch, tell: int = tell) -> None:
+            writer, number = pair.new_writer(epoch), 0
+            while True:
+                pair.record.total_us, pair.record.snapshot = number, epoch
+                assert writer.push(pair.record)
+                number += 1
+                os.write(tell, struct.pack("<q", number))
+
+        pid = start(work)
+        acknowledged = len(os.read(told, 8)) // 8
+        time.sleep(chance.random() * 0.003)
+        kill(pid)
+        os.close(tell)
+        while data := os.read(told, 65536):
+            acknowledged += len(data) // 8
+        os.close(told)
+        got = []
+        while rows := pair.reader.read(100):
+            identities = {row[:3] for row in rows}
+            assert not identities & seen
+            seen |= identities
+            got += [pair.ring.Record.unpack(row[3]) for row in rows]
+            pair.reader.commit()
+        mine = sorted(record.total_us for record in got if record.snapshot == epoch)
+        assert mine in (list(range(acknowledged)), list(range(acknowledged + 1)))
+        assert len(mine) == len(got), "nothing of an earlier epoch comes again"
+    pair.close()
