@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,6 +63,15 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(5)
 
+    @contextlib.contextmanager
+    def stopped_on_failure(self) -> Iterator[None]:
+        """Whatever ends the block early, the process does not outlive it: nobody else knows of it yet."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
+
     def __enter__(self) -> Self:
         return self
 
@@ -73,17 +82,14 @@ class Process:
 def wait_for_port(port: int, process: Process, timeout: float = 20) -> None:
     """Until something accepts on 127.0.0.1:port. Raises NotReady."""
     end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        if not process.alive:
-            break
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.01)
-    end_of_log = process.log_end()
-    process.stop()
-    raise NotReady(f"{process.name} does not listen on port {port}\n{end_of_log}")
+    with process.stopped_on_failure():
+        while time.monotonic() < end and process.alive:
+            with socket.socket() as probe:
+                probe.settimeout(1)
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.01)
+        raise NotReady(f"{process.name} does not listen on port {port}\n{process.log_end()}")
 
 
 def free_port() -> int:

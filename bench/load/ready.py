@@ -31,11 +31,10 @@ def wait_until_answered(
     request = message.request(f"127.0.0.1:{port}", path, key, body)
     end = process.started + timeout
     status = 0
-    while time.monotonic() < end and process.alive:
-        status = _ask(port, request, max(0.5, end - time.monotonic()))
-        if status == expected:
-            return time.monotonic() - process.started
-        time.sleep(POLL)
-    log = process.log_end()
-    process.stop()
-    raise NotReady(f"{process.name} did not answer (last status {status})\n{log}")
+    with process.stopped_on_failure():
+        while time.monotonic() < end and process.alive:
+            status = _ask(port, request, max(0.5, end - time.monotonic()))
+            if status == expected:
+                return time.monotonic() - process.started
+            time.sleep(POLL)
+        raise NotReady(f"{process.name} did not answer (last status {status})\n{process.log_end()}")

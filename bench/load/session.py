@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import resource
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -47,6 +49,8 @@ class Session:
         self._started: list[Subject] = []
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        # Ended by SIGTERM (timeout, make), a run would leave every subject behind.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         self.upstream = self._start_upstream()
 
     def _start_upstream(self) -> nginx.Upstream:
