@@ -65,11 +65,11 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 _NOT_BUILT_UI = (
     "The web interface is not built into this version yet. The admin API answers under /api "
-    "(its description: /api/openapi.json), metrics under /metrics.\n"
+    "(its description: /api/schema/openapi.json), metrics under /metrics.\n"
 )
 _NOT_BUILT_DOCS = (
     "The documentation browser is not built into this version yet. The pages are the files under docs/ of the source; "
-    "the admin API describes itself under /api/openapi.json.\n"
+    "the admin API describes itself under /api/schema/openapi.json.\n"
 )
 
 
@@ -103,7 +103,7 @@ def create_app(state: ControlState) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="microgate admin API",
             version=gateway.__version__,
-            path="/api",
+            path="/api/schema",
             # A renderer would load its scripts from elsewhere.
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
             components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),

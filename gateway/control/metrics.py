@@ -23,7 +23,8 @@ from gateway.control.exposition import render
 if TYPE_CHECKING:
     from gateway.control.state import ControlState
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4"
+"""Litestar adds the character set."""
 
 WORKER_STATES = ("starting", "serving", "draining", "dead")
 

@@ -130,7 +130,7 @@ for statement in range(100):
 
 
 def test_killed_at_any_statement_the_schema_is_old_or_new(tmp_path: Path) -> None:
-    """Forked from one process that has the libraries loaded; each child dies one statement later than the one before."""
+    """Forked from one process that has the libraries loaded; each child dies one statement later than the last."""
     whole = {"alembic_version", *metadata.tables}
     code = [sys.executable, "-c", _KILLED, ROOT, str(tmp_path)]
     done = subprocess.run(code, cwd=ROOT, stdout=subprocess.PIPE, check=True)
