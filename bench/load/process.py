@@ -55,13 +55,22 @@ class Process:
             self._child.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout)
-        for pid in everybody:
-            # Session leaders of its own making are its descendants and were listed before; pids are not reused so fast.
-            with contextlib.suppress(OSError):
-                if os.getsid(pid) == self.pid:
+        end = time.monotonic() + 5
+        while (left := [pid for pid in everybody if self._owns(pid)]) and time.monotonic() < end:
+            for pid in left:
+                with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(5)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(0.02)
+            time.sleep(0.01)
+
+    def _owns(self, pid: int) -> bool:
+        """Whether a pid that was in the tree still runs and is still ours, not another process under the same number."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            return os.getsid(pid) == self.pid and stat[stat.rindex(")") + 2] != "Z"
+        except OSError:
+            return False
 
     @contextlib.contextmanager
     def stopped_on_failure(self) -> Iterator[None]:

@@ -1,0 +1,108 @@
+"""RESULTS.md from results of every shape the cases write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.load import statistics
+from bench.plots import Bar, bars
+from bench.render import ORDER, render
+
+TOP = {
+    "title": "Title", "method": "How.", "taken": "2026-01-01T00:00:00+00:00",
+    "missing": {"LiteLLM": "not installed\nx"},
+    "machine": {"cpu": "A CPU", "cores": 2, "memory_gib": 8.0, "kernel": "6.1"},
+    "versions": {"python": "3.11", "microgate": "abc1234"},
+}  # fmt: skip
+
+
+def _s(*values: float) -> dict[str, object]:
+    return statistics.summary(values)
+
+
+LATENCY = {"count": 5, "mean": 120.0, "p50": 110.0, "p99": 300.0}
+MEMORY = {"data_plane_rss_mib": 60.0, "data_plane_pss_mib": 30.0, "tree_rss_mib": 90.0, "tree_pss_mib": 70.0}
+CPU = {
+    "cpu_us": _s(60, 61), "cpu_us_by_role": {"worker": 50.0, "control": 10.0}, "cpu_ratio": _s(1.5, 1.6), "failures": 0,
+    "per_second": _s(9000), "p50_us": _s(900), "p99_us": _s(1900), "added_p50_us": _s(80.5), "added_p99_us": _s(150),
+}  # fmt: skip
+LOADED = {
+    "idle": MEMORY, "peak": MEMORY, "after": MEMORY, "after_ratio": 1.05, "peak_in_flight": 8000, "failed": 0,
+    "cpu_us": 70.0, "void": "",
+}  # fmt: skip
+ROW = {
+    "offered": 5000.0, "sent": 100, "failed": 1, "latency_us": LATENCY, "own_us": LATENCY,
+    "added_us": {"p50": 9.0, "p99": 99.0}, "queue_us": 3.0, "rss_mib": 70.0, "cpu_us": 60.0, "void": "",
+}  # fmt: skip
+OWN = {f"{kind}_{p}_us": _s(10.5) for kind in ("own", "latency", "added") for p in ("p50", "p99")}
+TTFT = {f"{kind}_{p}_us": _s(90) for kind in ("ttft", "added_ttft") for p in ("p50", "p99")}
+
+CASES: dict[str, dict[str, Any]] = {
+    "p1": {"base": "nginx", "subjects": {"nginx": CPU, "microgate": CPU, "microgate (pure)": CPU}},
+    "p2": {"subjects": {"microgate": OWN | {"failed": 0, "void": ["9 % late"]}}},
+    "p3": {"subjects": {"direct": CPU, "microgate": CPU}},
+    "p4": {"subjects": {"microgate": LOADED}},
+    "p5": {
+        "subjects": {"microgate": TTFT | {"cpu_us_per_event": _s(12), "cpu_ratio": _s(1.2), "failed": 0}},
+        "held": {"microgate": LOADED},
+    },
+    "p6": {"subjects": {"microgate": {"ready_s": _s(0.31, 0.29)}}},
+    "p7": {"subjects": {"microgate": MEMORY | {"by_role": {"worker": {"pss_mib": 20.0}}}}},
+    "p9": {"base": "1 worker", "subjects": {"1 worker": CPU, "2 workers": CPU}},
+    "p12": {"base": "nginx", "subjects": {"microgate": CPU}},
+    "article": {
+        "notes": ["another release"],
+        "published": [{"name": "Bifrost", "overhead_us": 59, "note": "another machine"}],
+        "subjects": {
+            "upstream alone": {"offered_rate": ROW | {"own_us": None}},
+            "microgate": {
+                "ready_s": 0.3, "offered_rate": ROW, "own_rate": ROW | {"void": "late"},
+                "closed_loop": {"per_second": 9000, "cpu_us": 60.0, "p50_us": 900, "p99_us": 1900},
+            },
+        },
+    },
+}  # fmt: skip
+
+
+def test_every_case_has_a_section_a_plot_and_its_method(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    assert set(CASES) == set(ORDER)
+    for case, figures in CASES.items():
+        (results / f"{case}.json").write_text(json.dumps({**TOP, **figures, "case": case}))
+    text = render(results, tmp_path / "RESULTS.md")
+    assert (tmp_path / "RESULTS.md").read_text() == text
+    for case in ORDER:
+        assert f"](plots/{case}.svg)" in text
+        assert (tmp_path / f"plots/{case}.svg").read_text().startswith("<svg ")
+    for part in ("A CPU, 2 cores", "Void rounds of microgate: 9 % late", "Left out: LiteLLM (not installed)", "Bifrost",
+                 "Note: another release", "How. Taken 2026-01-01", "worker 50, control 10"):  # fmt: skip
+        assert part in text
+
+
+def test_targets_are_judged(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "p1.json").write_text(json.dumps({**TOP, **CASES["p1"]}))
+    (results / "p6.json").write_text(json.dumps({**TOP, **CASES["p6"]}))
+    text = render(results, tmp_path / "RESULTS.md")
+    assert "| P1 CPU per request, x nginx | 2 | 1.50 | 1.55 | must | 1.55 |" in text
+    assert "| P6 first answer, s | 0.60 | 0.30 | 0.30 | aim | - |" in text
+    assert "P12" not in text
+
+
+def test_no_results_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no results"):
+        render(tmp_path, tmp_path / "RESULTS.md")
+
+
+def test_bars_escape_names_and_leave_far_marks_out() -> None:
+    chart = bars("A < B", "us", [Bar("x & y", 10, 9, 12), Bar("zero", 0)], (("near", 11), ("far", 1000)))
+    assert "A &lt; B" in chart
+    assert "x &amp; y" in chart
+    assert "near" in chart
+    assert "far" not in chart
