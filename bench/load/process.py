@@ -65,7 +65,7 @@ class Process:
             time.sleep(0.01)
 
     def _owns(self, pid: int) -> bool:
-        """Whether a pid that was in the tree still runs and is still ours, not another process under the same number."""
+        """Whether a pid that was in the tree still runs and is not another process under the same number."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
             return os.getsid(pid) == self.pid and stat[stat.rindex(")") + 2] != "Z"
