@@ -65,16 +65,19 @@ def extension(name: str) -> Extension:
     )
 
 
-def missing_packages() -> Iterator[str]:
-    """What a Debian-like system would have to install first, each with its command."""
-    compiler = os.environ.get("CC", "gcc").split()[0]
-    if not which(compiler) and not which("cc"):
-        yield f"the C compiler {compiler}: apt-get install gcc"
+def missing() -> Iterator[str]:
+    """What has to be installed first, each with its command on a Debian-like system."""
+    if find_spec("Cython") is None:
+        # Without it setuptools would compile the generated C of an earlier build, whatever the source says by now.
+        yield "Cython (pip install Cython)"
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "gcc").split()[0]
+    if not which(compiler):
+        yield f"the C compiler {compiler} (apt-get install gcc)"
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
         # The system's own python3 has its headers in python3-dev, another version in a package of its own name.
         default = Path("/usr/bin/python3").resolve().name == headers.name
-        yield f"{headers}/Python.h: apt-get install {'python3' if default else headers.name}-dev"
+        yield f"{headers}/Python.h (apt-get install {'python3' if default else headers.name}-dev)"
 
 
 building: list[build_ext] = []
@@ -111,7 +114,16 @@ class BuildExtensions(build_ext):
         super().finalize_options()
         # Types stand in the .pxd: an annotation in a compiled .py must not make it stricter than the pure twin.
         # An attribute of None raises, as it does in the pure twin, instead of reading through a null pointer.
-        self.cython_directives = {"language_level": 3, "annotation_typing": False, "nonecheck": True}
+        # Signatures are shown to help() and stubtest; pickling and doctest support would be code nobody calls.
+        self.cython_directives = {
+            "language_level": 3,
+            "annotation_typing": False,
+            "nonecheck": True,
+            "embedsignature": True,
+            "embedsignature.format": "clinic",
+            "auto_pickle": False,
+            "autotestdict": False,
+        }
         if self.inplace:
             # An in-place build keeps its files out of build/lib, from which wheels are packed.
             self.build_lib = "build/inplace"
@@ -129,15 +141,13 @@ class BuildExtensions(build_ext):
                 super().run()
             except (Exception, SystemExit) as error:
                 if mode == "require":
-                    print(*missing_packages(), sep="\n", file=sys.stderr)
                     raise
                 self.remove_extensions()
                 self.warn_pure(error)
 
     def build_extensions(self) -> None:
-        if find_spec("Cython") is None:
-            # Without it setuptools would compile the generated C of an earlier build, whatever the source says by now.
-            raise CompileError("Cython is not installed")
+        if lacking := list(missing()):
+            raise CompileError("missing: " + ", ".join(lacking))
         # A process each, not the threads of --parallel: Cython keeps state of its own in module globals.
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(len(os.sched_getaffinity(0)), context, share_command, (self,)) as pool:
@@ -158,7 +168,6 @@ class BuildExtensions(build_ext):
         lines = [
             "microgate: the extension modules were NOT built; the slower pure Python modules will run.",
             f"  reason: {reason}",
-            *(f"  missing: {what}" for what in missing_packages()),
             "  to make this an error: MICROGATE_BUILD=require",
         ]
         rule = "*" * min(120, max(map(len, lines)))
