@@ -9,10 +9,6 @@ import pytest
 
 from tests.live.instance import Gateway, configuration
 from tests.live.upstreams import Upstream
-from tests.strictness import no_lost_task, nothing_is_left
-
-# The two from tests.strictness hold for every test there is.
-__all__ = ["Start", "no_lost_task", "nothing_is_left"]
 
 Start = Callable[..., Gateway]
 
