@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from _speedups._bucket import Arena
+from gateway import admin_token
+from gateway.admin_token import AdminTokenError
 from gateway.config.loader import Loaded, load
 from gateway.config.problems import ConfigError
 from gateway.config.schema import Config
@@ -55,6 +57,8 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
     for a directory, key file or arena that cannot.
     """
     try:
+        # Workers read it when they start, before there is a control process.
+        admin_token.load_or_create(paths.data_dir)
         arena = Arena.attach(paths.arena)
         try:
             previous = store.current(paths)
@@ -70,7 +74,7 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
         if store.sealed_head(paths.sealed)[1]:
             print(f"microgate: {LAST_GOOD}=1 starts from the configuration that last worked", file=sys.stderr)
         return EXIT_CONFIG
-    except (StoreError, OSError, ValueError) as exc:
+    except (AdminTokenError, StoreError, OSError, ValueError) as exc:
         print(f"microgate: cannot prepare the configuration: {exc}", file=sys.stderr)
         return EXIT_FAILED
     for warning in made.warnings:

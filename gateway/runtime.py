@@ -22,7 +22,7 @@ from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
-from gateway.snapshot.model import Delta, Provider, Snapshot
+from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot
 from gateway.upstream.dial import Dialer
 from gateway.upstream.origin import Origin
 from gateway.upstream.pool import Pool
@@ -38,7 +38,9 @@ log = logging.getLogger("microgate.runtime")
 class Runtime:
     """Driven by ``gateway.worker``; all methods run on the loop's thread."""
 
-    def __init__(self, context: WorkerContext, loop: asyncio.AbstractEventLoop, arena: ArenaWorker, ring: RingWriter) -> None:
+    def __init__(
+        self, context: WorkerContext, loop: asyncio.AbstractEventLoop, arena: ArenaWorker, ring: RingWriter
+    ) -> None:
         self.context = context
         self.loop = loop
         self.arena = arena
@@ -108,7 +110,9 @@ class Runtime:
         return Upstream(spec, self.arena, pool)
 
     def control_upstream(self, core: Core) -> Upstream:
-        """The control process, asked like a provider."""
+        """The control process, asked like a provider. It wants the operator's token too: the caller's was compared with
+        ours, which is the one that is sent on."""
+        token = core.admin_token.decode("ascii", "replace")
         spec = Provider(
             id="own:control",
             name="control",
@@ -116,6 +120,7 @@ class Runtime:
             base_url=f"unix:{self.context.paths.admin_socket}",
             dialects={},
             paths={},
+            keys=(ProviderKey(id="own:control/token", name="token", value=token),) if token else (),
         )
         return self.upstream(core, spec)
 

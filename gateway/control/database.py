@@ -17,7 +17,7 @@ import msgspec
 from gateway.control.migrate import MigrationError, ensure
 from gateway.control.trail import signed, unsigned
 from gateway.snapshot.model import Snapshot
-from gateway.stores.sqlite_rules import connect_writer, enter_wal
+from gateway.stores.sqlite_rules import connect_writer, describe, enter_wal
 
 log = logging.getLogger("microgate.database")
 
@@ -89,7 +89,7 @@ class ControlDatabase:
         self._noted.update(names)
 
     def _fail(self, error: Exception) -> None:
-        problem = f"control database: {error}"
+        problem = f"control database: {describe(error)}"
         if problem != self.problem:
             log.error("%s", problem)
         self.problem = problem

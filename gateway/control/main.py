@@ -25,11 +25,14 @@ from gateway.control.state import ControlState
 from gateway.processes import logs
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
-from gateway.processes.kernel import name_process
+from gateway.processes.kernel import name_process, trim_memory
 from gateway.stores.sqlite_log import LogLimits, SqliteLog
 from gateway.stores.sqlite_rules import version_note
 
 log = logging.getLogger("microgate.control")
+
+TELL_S = 0.5
+"""How often the workers hear of what is wrong here, when that has changed: /readyz then says so."""
 
 MAINTENANCE_S = 60.0
 """How often closed segments are indexed and old ones dropped."""
@@ -108,13 +111,17 @@ class _Control:
     async def _until_stopped(self, admin: asyncio.Task[None]) -> None:
         stopped = asyncio.create_task(self.stop.wait())
         try:
-            await asyncio.wait([admin, stopped, *self.tasks], return_when=asyncio.FIRST_COMPLETED)
+            while not stopped.done():
+                # Tasks are added while it runs; none of them ends by itself, so an ended one is a fault: let it be
+                # known and leave the rest to a fresh process.
+                ended, _ = await asyncio.wait(
+                    [admin, stopped, *self.tasks], timeout=1, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in ended - {stopped}:
+                    task.result()
+                    return
         finally:
             stopped.cancel()
-        for task in self.tasks:
-            if task.done():
-                # None of them ends by itself: the supervisor starts a fresh process.
-                task.result()
 
     def _background(self, work: Coroutine[None, None, None], name: str) -> None:
         self.tasks.append(asyncio.create_task(work, name=name))
@@ -167,4 +174,18 @@ class _Control:
         if note:
             state.notes.append(note)
             log.info("%s", note)
+        self._background(self._tell(state), "conditions")
+        # What the imports needed on the way and need no more.
+        gc.collect()
+        trim_memory()
         await admin.serve(state, self.paths.admin_socket, self.stop)
+
+    @staticmethod
+    async def _tell(state: ControlState) -> None:
+        told: list[str] = []
+        while True:
+            found = state.own_problems()
+            if found != told:
+                state.channel.tell(tuple(found))
+                told = found
+            await asyncio.sleep(TELL_S)

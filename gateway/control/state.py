@@ -116,18 +116,23 @@ class ControlState:
     def uptime_s(self) -> float:
         return time.time() - self.started_s
 
-    def problems(self) -> list[str]:
-        """Why readiness is degraded; empty when all is well."""
+    def own_problems(self) -> list[str]:
+        """What keeps the control process from doing its work; empty when all is well. Shown on /readyz: no paths."""
         found = []
         status = self.log_status()
         if not status.ok:
             found.append(status.problem)
-        if self.ingest.blocked and status.ok:
+        elif self.ingest.blocked:
             found.append("records are not being stored")
         if self.database.problem:
             found.append(self.database.problem)
         if not self.configuration.last.ok:
             found.append("the configuration file has a mistake; an earlier configuration is in force")
+        return found
+
+    def problems(self) -> list[str]:
+        """Why readiness is degraded, workers included."""
+        found = self.own_problems()
         workers = self.workers()
         serving = sum(worker.state == "serving" for worker in workers)
         if serving < len(workers):

@@ -21,7 +21,7 @@ import msgspec
 
 from gateway.stores import sqlite_segment as segment
 from gateway.stores.protocols import LogPage, LogQuery, LogRow, StoreStatus, StoreUnavailable
-from gateway.stores.sqlite_rules import connect_reader, version_note
+from gateway.stores.sqlite_rules import connect_reader, describe, version_note
 
 log = logging.getLogger("microgate.log")
 
@@ -145,7 +145,7 @@ class SqliteLog:
         try:
             yield
         except (sqlite3.Error, segment.DamagedSegment, OSError) as error:
-            problem = f"request log: {error}"
+            problem = f"request log: {describe(error)}"
             if problem != self._problem:
                 log.error("%s; records wait in the rings and the spool", problem)  # noqa: TRY400 - the cause is in the line
             self._problem = problem
@@ -171,7 +171,7 @@ class SqliteLog:
         try:
             names = [name for name in reversed(segment.names_in(self.directory)) if before is None or name <= before]
         except OSError as error:
-            raise StoreUnavailable(f"request log: {error}") from error
+            raise StoreUnavailable(f"request log: {describe(error)}") from error
         search = _Search(query, deadline=time.monotonic() + PAGE_BUDGET_S)
         for name in names:
             path = os.path.join(self.directory, name.file)
@@ -180,7 +180,7 @@ class SqliteLog:
             except (sqlite3.Error, OSError) as error:
                 if not os.path.exists(path):  # retention was faster
                     continue
-                raise StoreUnavailable(f"request log: {name.file}: {error}") from error
+                raise StoreUnavailable(f"request log: {name.file}: {describe(error)}") from error
             if at is not None:
                 return LogPage(search.rows, f"{name.file}~{at}")
         return LogPage(search.rows, None)
@@ -227,7 +227,7 @@ class SqliteLog:
             names = segment.names_in(self.directory)
             files = os.listdir(self.directory)
         except OSError as error:
-            return StoreStatus(ok=False, problem=f"request log: {error.strerror}")
+            return StoreStatus(ok=False, problem=f"request log: {describe(error)}")
         notes = [note for note in (version_note(),) if note]
         notes += [f"{file} is damaged and was set aside" for file in sorted(files) if file.endswith(".db.damaged")]
         size = sum(segment.size_of(os.path.join(self.directory, name.file)) for name in names)

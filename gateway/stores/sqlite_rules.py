@@ -44,6 +44,11 @@ def version_note(version: Sequence[int] = sqlite3.sqlite_version_info) -> str:
     )
 
 
+def describe(error: Exception) -> str:
+    """The error in words that anybody may read: an OSError's own text would name a path."""
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+
+
 def connect_writer(path: str) -> sqlite3.Connection:
     """The one writing connection of ``path``, in autocommit mode (transactions are begun explicitly). It has not
     changed the file yet: ``enter_wal`` does, once the caller knows the file for its own.

@@ -156,8 +156,9 @@ class Control:
         assert snapshot is not None
         return snapshot.version
 
-    def add_worker(self, index: int = 0) -> Worker:
-        worker = Worker(self.paths.workers_socket, index, self.version)
+    def add_worker(self, index: int = 0, version: int | None = None) -> Worker:
+        """Connect a worker that serves ``version`` (the current one unless told otherwise)."""
+        worker = Worker(self.paths.workers_socket, index, self.version if version is None else version)
         self.workers.append(worker)
         return worker
 
