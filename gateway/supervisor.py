@@ -34,6 +34,7 @@ from gateway.processes.paths import DirectoryError, Paths, default_data_dir
 from gateway.processes.service import Service
 from gateway.processes.signals import SignalPipe
 from gateway.processes.slot import Slot
+from gateway.processes.watch import WatchClock
 
 TICK_S = 0.25
 """How often workers are looked at when nothing happens; the heartbeat's own interval."""
@@ -55,8 +56,8 @@ KILL_AFTER_DRAIN_S = 2.0
 STOP_SERVICE_S = 10.0
 """For control to take in the last records and close its databases."""
 
-ASLEEP_NS = 1_000_000_000
-"""A tick that came this much too late: the machine slept, and the workers' silence is not their fault."""
+LONGEST_LOOK_NS = 2 * int(TICK_S * 1e9)
+"""A tick that took longer than this was slept through: see WatchClock."""
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -138,7 +139,8 @@ class Supervisor:
         if options.demo:
             self.services.append(self.demo)
         self.stopping = False
-        self.awake_since_ns = self.last_tick_ns = self.started_ns = time.monotonic_ns()
+        self.clock = WatchClock(LONGEST_LOOK_NS)
+        self.started_ns = self.clock.now_ns()
 
     # -- start ---------------------------------------------------------------------------------------------------
 
@@ -170,7 +172,7 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             raise StartError("" if code > 0 else f"reading the configuration {describe_exit(status)}", max(1, code))
 
-    def _start_worker(self, slot: Slot) -> None:
+    def _start_worker(self, slot: Slot, now_ns: int) -> None:
         own = self.listeners.sockets[slot.index]
         context = WorkerContext(
             index=slot.index,
@@ -187,15 +189,14 @@ class Supervisor:
             runtime=self.options.entries.runtime,
         )
         entry = self.options.entries.worker
-        epoch = self.arena.status(slot.index)[0]
-        started_ns = time.monotonic_ns()
+        last_beat = self.arena.status(slot.index)[2]
         pid = self._fork(f"worker-{slot.index}", lambda: load(entry)(context), own)
-        slot.started(pid, epoch, started_ns)
+        slot.started(pid, last_beat, now_ns)
         log.debug("worker %d started as process %d", slot.index, pid)
 
-    def _start_service(self, service: Service) -> None:
+    def _start_service(self, service: Service, now_ns: int) -> None:
         main = self._control if service is self.control else self._demo
-        service.started(self._fork(service.name, main), time.monotonic_ns())
+        service.started(self._fork(service.name, main), now_ns)
         log.debug("%s started as process %d", service.name, service.pid)
 
     def _control(self) -> int | None:
@@ -219,23 +220,20 @@ class Supervisor:
 
     def _tick(self) -> int:
         """Look at everything once and do what is due; returns the time it took for now."""
-        now_ns = time.monotonic_ns()
-        if now_ns - self.last_tick_ns > int(TICK_S * 1e9) + ASLEEP_NS:
-            self.awake_since_ns = now_ns
-        self.last_tick_ns = now_ns
+        now_ns = self.clock.now_ns()
         self._reap(now_ns)
         for slot in self.slots:
             self._watch(slot, now_ns)
         self._start_due(now_ns)
         if not self.listeners.listening:
             self._listen_if_ready(now_ns)
-        self.listeners.steer([slot.live(now_ns, self.awake_since_ns) for slot in self.slots])
+        self.listeners.steer([slot.live(now_ns) for slot in self.slots])
         return now_ns
 
     def _watch(self, slot: Slot, now_ns: int) -> None:
         slot.observe(self.arena.status(slot.index), now_ns)
-        if slot.overdue(now_ns, self.awake_since_ns):
-            silence_s = (now_ns - (slot.beat_ns or slot.started_ns)) / 1e9
+        if slot.overdue(now_ns):
+            silence_s = slot.silence_ns(now_ns) / 1e9
             log.error("worker %d gave no sign of life for %.1f s: killed", slot.index, silence_s)
             os.kill(slot.pid, signal.SIGKILL)
 
@@ -243,7 +241,7 @@ class Supervisor:
         for slot in self.slots:
             if not slot.pid and now_ns >= slot.restart_at_ns:
                 try:
-                    self._start_worker(slot)
+                    self._start_worker(slot, now_ns)
                 except OSError as error:
                     log.warning("worker %d cannot be started: %s", slot.index, error)
                     slot.died(now_ns)
@@ -252,7 +250,7 @@ class Supervisor:
             wanted = service is self.demo or self.listeners.listening
             if wanted and not service.pid and now_ns >= service.restart_at_ns:
                 try:
-                    self._start_service(service)
+                    self._start_service(service, now_ns)
                 except OSError as error:
                     log.warning("%s cannot be started: %s", service.name, error)
                     service.died(now_ns)
@@ -332,22 +330,21 @@ class Supervisor:
         deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
         killed = False
         while True:
-            now_ns = time.monotonic_ns()
-            self._reap(now_ns)
+            self._reap(self.clock.now_ns())
             if not any(member.pid for member in members):
                 return not killed
             self._refuse_when_drained()
-            if now_ns >= deadline_ns and not killed:
+            if time.monotonic_ns() >= deadline_ns and not killed:
                 killed = True
                 _signal_all(members, signal.SIGKILL)
             if self.signals.wait(STOPPING_TICK_S) & STOP_SIGNALS:
-                deadline_ns = now_ns
+                deadline_ns = 0
 
     def _refuse_when_drained(self) -> None:
         # A worker that drains has closed its copy of the socket; as long as this process holds one, callers could still
         # connect and would wait for nobody.
         for slot in self.slots:
-            slot.observe(self.arena.status(slot.index), time.monotonic_ns())
+            slot.observe(self.arena.status(slot.index), self.clock.now_ns())
         if all(not slot.pid or slot.state == DRAINING for slot in self.slots):
             self.listeners.close()
 

@@ -9,7 +9,7 @@ STABLE_AFTER_NS = 10_000_000_000
 
 
 class Service:
-    """Times are CLOCK_MONOTONIC nanoseconds. No I/O in here."""
+    """Times are nanoseconds of the supervisor's ``WatchClock``. No I/O in here."""
 
     __slots__ = ("failures", "name", "pid", "restart_at_ns", "started_ns")
 

@@ -24,12 +24,12 @@ def backoff_ns(failures: int) -> int:
 
 
 class Slot:
-    """Times are CLOCK_MONOTONIC nanoseconds."""
+    """Times are nanoseconds of the supervisor's ``WatchClock``."""
 
     __slots__ = (
-        "beat_ns",
-        "epoch",
+        "_last_beat",
         "failures",
+        "heard_ns",
         "index",
         "pid",
         "restart_at_ns",
@@ -42,30 +42,32 @@ class Slot:
         self.index = index
         self.pid = 0
         """0: nobody is in it."""
-        self.epoch = 0
-        """The arena's epoch before this process took the slot."""
         self.state = STARTING
         self.started_ns = 0
-        self.beat_ns = 0
+        self.heard_ns = 0
+        """When the last new heartbeat was seen; 0: none yet."""
         self.serving_since_ns = 0
         """0: not yet."""
         self.failures = 0
         self.restart_at_ns = 0
+        self._last_beat = 0
 
-    def started(self, pid: int, epoch: int, now_ns: int) -> None:
+    def started(self, pid: int, last_beat: int, now_ns: int) -> None:
+        """A process takes the slot; ``last_beat`` is what its predecessor left in the arena."""
         self.pid = pid
-        self.epoch = epoch
         self.state = STARTING
         self.started_ns = now_ns
-        self.beat_ns = 0
+        self.heard_ns = 0
         self.serving_since_ns = 0
+        self._last_beat = last_beat
 
     def observe(self, status: tuple[int, int, int, int, int], now_ns: int) -> None:
-        """Take in what the arena shows for this slot; what a predecessor left there is not believed."""
-        epoch, _pid, beat_ns, state, _in_flight = status
-        if not self.pid or epoch == self.epoch or beat_ns < self.started_ns:
+        """Take in what the arena shows for this slot. The heartbeat is written last: a new one vouches for the rest."""
+        _epoch, _pid, beat, state, _in_flight = status
+        if not self.pid or beat == self._last_beat:
             return
-        self.beat_ns = beat_ns
+        self._last_beat = beat
+        self.heard_ns = now_ns
         self.state = state
         if state == SERVING and not self.serving_since_ns:
             self.serving_since_ns = now_ns
@@ -79,15 +81,15 @@ class Slot:
         self.state = STARTING
         self.serving_since_ns = 0
 
-    def live(self, now_ns: int, awake_since_ns: int) -> bool:
-        """Whether it should get new connections. ``awake_since_ns``: before that the supervisor itself slept (a stopped
-        machine), so silence is counted from then on."""
-        return self.pid != 0 and self.state == SERVING and now_ns - max(self.beat_ns, awake_since_ns) < SILENT_AFTER_NS
+    def silence_ns(self, now_ns: int) -> int:
+        """How long nothing was heard of the process."""
+        return now_ns - (self.heard_ns or self.started_ns)
 
-    def overdue(self, now_ns: int, awake_since_ns: int) -> bool:
+    def live(self, now_ns: int) -> bool:
+        """Whether it should get new connections."""
+        return self.pid != 0 and self.state == SERVING and self.silence_ns(now_ns) < SILENT_AFTER_NS
+
+    def overdue(self, now_ns: int) -> bool:
         """Whether it has to be killed: frozen, or never came up."""
-        if not self.pid:
-            return False
-        if self.beat_ns:
-            return now_ns - max(self.beat_ns, awake_since_ns) >= FROZEN_AFTER_NS
-        return now_ns - max(self.started_ns, awake_since_ns) >= START_WITHIN_NS
+        allowed_ns = FROZEN_AFTER_NS if self.heard_ns else START_WITHIN_NS
+        return self.pid != 0 and self.silence_ns(now_ns) >= allowed_ns

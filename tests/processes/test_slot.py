@@ -7,69 +7,72 @@ import pytest
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING, is_serving
 from gateway.processes.service import Service
 from gateway.processes.slot import BACKOFF_MOST_NS, Slot, backoff_ns
+from gateway.processes.watch import WatchClock
 
 S = 1_000_000_000
 
 
 def serving(now: int) -> Slot:
     slot = Slot(0)
-    slot.started(77, 4, now)
-    slot.observe((5, 77, now + 1, SERVING, 0), now + 1)
+    slot.started(77, 5, now)
+    slot.observe((5, 77, 6, SERVING, 0), now)
     return slot
 
 
 def test_a_worker_goes_live_with_its_own_heartbeat() -> None:
     slot = Slot(0)
-    assert not slot.live(1 * S, 0)
-    slot.started(77, 4, 10 * S)
-    # What the predecessor left in the arena: same epoch, or an older beat.
-    slot.observe((4, 33, 11 * S, SERVING, 0), 11 * S)
-    slot.observe((5, 77, 9 * S, SERVING, 0), 11 * S)
-    assert not slot.live(11 * S, 0)
-    slot.observe((5, 77, 11 * S, STARTING, 0), 11 * S)
-    assert not slot.live(11 * S, 0)
-    slot.observe((5, 77, 11 * S, SERVING, 0), 11 * S)
-    assert slot.live(11 * S, 0)
-    slot.observe((5, 77, 11 * S, DRAINING, 0), 11 * S)
-    assert not slot.live(11 * S, 0)
+    assert not slot.live(1 * S)
+    slot.started(77, 5, 10 * S)
+    # What the predecessor left in the arena.
+    slot.observe((5, 33, 5, SERVING, 0), 11 * S)
+    assert not slot.live(11 * S)
+    slot.observe((6, 77, 6, STARTING, 0), 11 * S)
+    assert not slot.live(11 * S)
+    slot.observe((6, 77, 7, SERVING, 0), 11 * S)
+    assert slot.live(11 * S)
+    slot.observe((6, 77, 8, DRAINING, 0), 11 * S)
+    assert not slot.live(11 * S)
 
 
 def test_silence_takes_it_out_and_then_kills_it() -> None:
     slot = serving(10 * S)
-    assert slot.live(10 * S + S // 2, 0)
-    assert not slot.live(12 * S, 0)
-    assert not slot.overdue(17 * S, 0)
-    assert slot.overdue(19 * S, 0)
-    slot.observe((5, 77, 19 * S, SERVING, 0), 19 * S)
-    assert slot.live(19 * S, 0)
-    assert not slot.overdue(19 * S, 0)
+    assert slot.live(10 * S + S // 2)
+    assert not slot.live(12 * S)
+    assert not slot.overdue(17 * S)
+    assert slot.overdue(19 * S)
+    slot.observe((5, 77, 6, SERVING, 0), 19 * S)
+    assert slot.overdue(19 * S), "the same heartbeat seen again is no sign of life"
+    slot.observe((5, 77, 7, SERVING, 0), 19 * S)
+    assert slot.live(19 * S)
+    assert not slot.overdue(19 * S)
 
 
-def test_silence_counts_from_when_the_supervisor_woke() -> None:
-    slot = serving(10 * S)
-    assert slot.live(100 * S, 100 * S)
-    assert not slot.overdue(100 * S, 100 * S)
-    assert slot.overdue(109 * S, 100 * S)
+def test_time_that_the_supervisor_slept_does_not_count() -> None:
+    times = iter([10 * S, 10 * S + 100, 500 * S, 500 * S + 100])
+    clock = WatchClock(S // 2, lambda: next(times))
+    assert clock.now_ns() == 10 * S + 100
+    assert clock.now_ns() == 10 * S + 100 + S // 2
+    assert clock.now_ns() == 10 * S + 200 + S // 2
 
 
 def test_a_start_may_take_longer_than_a_heartbeat() -> None:
     slot = Slot(0)
-    slot.started(77, 4, 10 * S)
-    assert not slot.overdue(40 * S, 0)
-    assert slot.overdue(71 * S, 0)
+    slot.started(77, 5, 10 * S)
+    assert not slot.overdue(40 * S)
+    assert slot.overdue(71 * S)
 
 
 def test_who_has_served_is_replaced_at_once() -> None:
     slot = serving(10 * S)
     slot.died(12 * S)
     assert (slot.pid, slot.failures, slot.restart_at_ns) == (0, 0, 12 * S)
-    assert not slot.live(12 * S, 0)
-    assert not slot.overdue(99 * S, 0)
+    assert not slot.live(12 * S)
+    assert not slot.overdue(99 * S)
 
 
 def test_who_drained_is_replaced_at_once() -> None:
     slot = serving(10 * S)
-    slot.observe((5, 77, 10 * S + 2, DRAINING, 0), 10 * S + 2)
+    slot.observe((5, 77, 7, DRAINING, 0), 10 * S + 2)
     slot.died(10 * S + 3)
     assert slot.restart_at_ns == 10 * S + 3
 
@@ -78,8 +81,8 @@ def test_a_crash_loop_slows_down_to_30_seconds() -> None:
     slot = Slot(0)
     now = 0
     waits = []
-    for epoch in range(1, 14):
-        slot.started(77, epoch, now)
+    for beat in range(1, 14):
+        slot.started(77, beat, now)
         slot.died(now)
         waits.append(slot.restart_at_ns - now)
         now = slot.restart_at_ns
@@ -87,7 +90,7 @@ def test_a_crash_loop_slows_down_to_30_seconds() -> None:
     assert waits == sorted(waits)
     assert waits[-1] == BACKOFF_MOST_NS == 30 * S
     slot.started(77, 20, now)
-    slot.observe((21, 77, now + 1, SERVING, 0), now + 1)
+    slot.observe((21, 77, 21, SERVING, 0), now + 1)
     slot.died(now + 2 * S)
     assert slot.failures == 0
 
