@@ -261,7 +261,7 @@ def usage_of(exchange: Exchange) -> Usage | None:
     return Usage(
         prompt=last.get("prompt_tokens") or last.get("input_tokens") or 0,
         completion=last.get("completion_tokens") or last.get("output_tokens") or 0,
-        cached=ins.get("cached_tokens") or last.get("prompt_cache_hit_tokens") or 0,
+        cached=ins.get("cached_tokens") or last.get("prompt_cache_hit_tokens") or last.get("num_cached_tokens") or 0,
         reasoning=outs.get("reasoning_tokens") or 0,
     )
 

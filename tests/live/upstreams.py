@@ -25,7 +25,8 @@ class Act(enum.Enum):
     HOLD = "wait until the peer closes"
 
 
-Step = bytes | float | Act
+Step = bytes | float | Act | Callable[[], bytes]
+"""Bytes to send (or a function that makes them when their turn comes), seconds to pause, or an act."""
 Script = Callable[["Received"], Iterable[Step]]
 
 
@@ -181,7 +182,8 @@ class Upstream:
         self._listener = socket.create_server((host, port), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}/v1"
-        self._loop = uvloop.new_event_loop()
+        # uvloop leaves handshakes that fail half closed when the loop ends.
+        self._loop = asyncio.new_event_loop() if tls else uvloop.new_event_loop()
         self._connections: set[_Connection] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -234,6 +236,10 @@ class Upstream:
         for connection in list(self._connections):
             connection.end()
         await server.wait_closed()
+        # Transports close in later turns of the loop.
+        end = self._loop.time() + 2
+        while self._connections and self._loop.time() < end:
+            await asyncio.sleep(0.001)
         await asyncio.sleep(0)
 
 
@@ -351,6 +357,8 @@ class _Connection(asyncio.Protocol):
                 return
             elif isinstance(step, float):
                 await asyncio.sleep(step)
+            elif callable(step):
+                self.transport.write(step())
         self.task = None
         self._next()
 
