@@ -55,6 +55,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             assert process.wait(30) == 0
 
 
+def checked(curl: str) -> str:
+    """The command as typed, but failing where the answer is an error."""
+    return curl.replace("curl", "curl -sS --fail-with-body", 1)
+
+
 def run(command: list[str], demo: Demo) -> str:
     done = subprocess.run(
         command, cwd=ROOT, env=demo.environment, capture_output=True, text=True, check=False, timeout=60
@@ -72,7 +77,9 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 
 def test_the_curl(demo: Demo) -> None:
     [curl] = [block for block in blocks(README, "sh") if block.startswith("curl")]
-    assert "Hello, gateway" in run(["sh", "-c", demo.at_this_port(curl.replace("curl", "curl -sS --fail-with-body", 1))], demo)
+    assert "Hello, gateway" in run(
+        ["sh", "-c", demo.at_this_port(curl.replace("curl", "curl -sS --fail-with-body", 1))], demo
+    )
 
 
 def test_the_sdk(demo: Demo) -> None:
@@ -82,7 +89,7 @@ def test_the_sdk(demo: Demo) -> None:
 
 def test_the_curl_of_the_demo_page(demo: Demo) -> None:
     [curl] = [block for block in blocks((ROOT / "docs" / "demo.md").read_text(), "sh") if block.startswith("curl")]
-    assert "hello" in run(["sh", "-c", demo.at_this_port(curl.replace("curl", "curl -sS --fail-with-body", 1))], demo)
+    assert "hello" in run(["sh", "-c", checked(demo.at_this_port(curl))], demo)
 
 
 @pytest.mark.parametrize("example", blocks((ROOT / "docs" / "getting-started.md").read_text(), "yaml"))
