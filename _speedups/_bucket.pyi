@@ -68,7 +68,8 @@ class Arena(JournaledArena):
         all are taken (OSError when there is no room for it)."""
 
     def used(self, slot: int, now_ns: int) -> int:
-        """Spent + reserved now, summed over workers (GCRA: cells of burst in use)."""
+        """Spent + reserved now, summed over workers (GCRA: cells of burst in use; HEALTH: nanoseconds of cooldown
+        left)."""
 
     def pending(self, worker: int | None = None) -> int:
         """Reservations not settled yet."""

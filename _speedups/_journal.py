@@ -101,7 +101,9 @@ class JournaledArena(ArenaBase):
         kind = meta & 0xFF
         if kind == ROLLING:
             return self._rolling_used(q[at + L_EXTENSION], meta >> 32, now_ns // q[at + L_PERIOD])
-        if kind in (0, HEALTH):
+        if kind == HEALTH:
+            return max(0, q[at + L_WORD] - now_ns)
+        if not kind:
             return 0
         period = 0 if kind in (GAUGE, GCRA) else q[at + L_PERIOD]
         tag = tag_of(meta >> 32, number_of(now_ns, period, q[at + L_OFFSET] if period else 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from _speedups._bucket import RingWriter
 from gateway.control.exposition import FAMILIES
 from gateway.records import Outcome
+from gateway.snapshot import store
 from tests.control.process import CONFIG, Control, wait_for
 from tests.control.trail_records import exchange
 
@@ -99,11 +101,30 @@ def test_the_page_of_metrics_is_read_whole_and_every_family_is_documented(
     assert named - known == set()
 
 
+def test_a_provider_key_that_cools_down_is_not_usable(running: Control) -> None:
+    def usable(value: float) -> bool:
+        line = f'microgate_provider_key_usable{{provider="mock",provider_key="k1"}} {value}\n'
+        return line in running.get("/metrics").body.decode()
+
+    snapshot = store.current(running.paths)
+    assert snapshot is not None
+    slot = snapshot.providers["mock"].keys[0].health_slot
+    cells = running.arena.worker(0)
+    try:
+        assert usable(1.0)
+        cells.set_cooldown(slot, time.monotonic_ns() + 3600 * 10**9)
+        assert usable(0.0)
+        cells.set_cooldown(slot, 0)
+        assert usable(1.0)
+    finally:
+        cells.close()
+
+
 def test_health_tells_of_workers_log_and_configuration(running: Control) -> None:
     report = running.get("/api/health").json
     assert report["status"] == "degraded"
     assert report["reasons"] == ["0 of 1 workers serve"]
-    assert report["workers"][0]["state"] == "dead"
+    assert report["workers"][0]["state"] in ("dead", "starting")
     assert report["snapshot_version"] == 1
     assert report["log"]["available"] is True
 

@@ -253,6 +253,7 @@ def test_health_words_are_shared(bucket: ModuleType, arena: Any, worker: Any) ->
     other = arena.worker(1)
     worker.set_cooldown(0, 500)
     assert other.cooldown_ns(0) == 500
+    assert [arena.used(0, now) for now in (400, 500, 600)] == [100, 0, 0]
     other.extend_cooldown(0, 400)
     assert worker.cooldown_ns(0) == 500
     other.extend_cooldown(0, 2**63 - 1)
