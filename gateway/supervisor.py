@@ -227,7 +227,9 @@ class Supervisor:
         self._start_due(now_ns)
         if not self.listeners.listening:
             self._listen_if_ready(now_ns)
-        self.listeners.steer([slot.live(now_ns) for slot in self.slots])
+        standings = [slot.standing(now_ns) for slot in self.slots]
+        best = max(standings)
+        self.listeners.steer([standing == best for standing in standings])
         return now_ns
 
     def _watch(self, slot: Slot, now_ns: int) -> None:

@@ -53,9 +53,9 @@ class Listeners:
             sock.listen(BACKLOG)
         self.listening = True
 
-    def steer(self, live: Sequence[bool]) -> None:
-        """Send new connections to the live slots only. No effect before ``listen`` and when nothing changed."""
-        weights = [int(alive) for alive in live]
+    def steer(self, chosen: Sequence[bool]) -> None:
+        """Send new connections to the chosen slots only. No effect before ``listen`` and when nothing changed."""
+        weights = [int(wanted) for wanted in chosen]
         if not self.listening or not self._steered or weights == self._weights:
             return
         try:

@@ -18,6 +18,11 @@ BACKOFF_FIRST_NS = 125_000_000
 BACKOFF_MOST_NS = 30_000_000_000
 
 
+GONE, COMING, SILENT, LIVE = range(4)
+"""Standings. A silent worker is better than one still to come: on a starved machine all are silent at times, and
+whoever is put into the queue of an empty slot waits for a start that may be 30 s away."""
+
+
 def backoff_ns(failures: int) -> int:
     """How long to wait before the next start after ``failures`` starts in a row that came to nothing."""
     return 0 if failures <= 0 else min(BACKOFF_MOST_NS, BACKOFF_FIRST_NS << min(failures - 1, 16))
@@ -85,9 +90,13 @@ class Slot:
         """How long nothing was heard of the process."""
         return now_ns - (self.heard_ns or self.started_ns)
 
-    def live(self, now_ns: int) -> bool:
-        """Whether it should get new connections."""
-        return self.pid != 0 and self.state == SERVING and self.silence_ns(now_ns) < SILENT_AFTER_NS
+    def standing(self, now_ns: int) -> int:
+        """How fit it is for new connections: those of the best standing share them."""
+        if not self.pid or self.state == DRAINING:
+            return GONE
+        if self.state != SERVING:
+            return COMING
+        return LIVE if self.silence_ns(now_ns) < SILENT_AFTER_NS else SILENT
 
     def overdue(self, now_ns: int) -> bool:
         """Whether it has to be killed: frozen, or never came up."""

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING, is_serving
 from gateway.processes.service import Service
-from gateway.processes.slot import BACKOFF_MOST_NS, Slot, backoff_ns
+from gateway.processes.slot import BACKOFF_MOST_NS, COMING, GONE, LIVE, SILENT, Slot, backoff_ns
 from gateway.processes.watch import WatchClock
 
 S = 1_000_000_000
@@ -21,30 +21,41 @@ def serving(now: int) -> Slot:
 
 def test_a_worker_goes_live_with_its_own_heartbeat() -> None:
     slot = Slot(0)
-    assert not slot.live(1 * S)
+    assert slot.standing(1 * S) < LIVE
     slot.started(77, 5, 10 * S)
     # What the predecessor left in the arena.
     slot.observe((5, 33, 5, SERVING, 0), 11 * S)
-    assert not slot.live(11 * S)
+    assert slot.standing(11 * S) < LIVE
     slot.observe((6, 77, 6, STARTING, 0), 11 * S)
-    assert not slot.live(11 * S)
+    assert slot.standing(11 * S) < LIVE
     slot.observe((6, 77, 7, SERVING, 0), 11 * S)
-    assert slot.live(11 * S)
+    assert slot.standing(11 * S) == LIVE
     slot.observe((6, 77, 8, DRAINING, 0), 11 * S)
-    assert not slot.live(11 * S)
+    assert slot.standing(11 * S) < LIVE
 
 
 def test_silence_takes_it_out_and_then_kills_it() -> None:
     slot = serving(10 * S)
-    assert slot.live(10 * S + S // 2)
-    assert not slot.live(12 * S)
+    assert slot.standing(10 * S + S // 2) == LIVE
+    assert slot.standing(12 * S) < LIVE
     assert not slot.overdue(17 * S)
     assert slot.overdue(19 * S)
     slot.observe((5, 77, 6, SERVING, 0), 19 * S)
     assert slot.overdue(19 * S), "the same heartbeat seen again is no sign of life"
     slot.observe((5, 77, 7, SERVING, 0), 19 * S)
-    assert slot.live(19 * S)
+    assert slot.standing(19 * S) == LIVE
     assert not slot.overdue(19 * S)
+
+
+def test_standings_when_nobody_is_live() -> None:
+    slot = Slot(0)
+    assert slot.standing(0) == GONE
+    slot.started(77, 5, 0)
+    assert slot.standing(1) == COMING
+    assert serving(10 * S).standing(15 * S) == SILENT
+    slot.observe((5, 77, 7, DRAINING, 0), 2)
+    assert slot.standing(3) == GONE
+    assert GONE < COMING < SILENT < LIVE
 
 
 def test_time_that_the_supervisor_slept_does_not_count() -> None:
@@ -66,7 +77,7 @@ def test_who_has_served_is_replaced_at_once() -> None:
     slot = serving(10 * S)
     slot.died(12 * S)
     assert (slot.pid, slot.failures, slot.restart_at_ns) == (0, 0, 12 * S)
-    assert not slot.live(12 * S)
+    assert slot.standing(12 * S) < LIVE
     assert not slot.overdue(99 * S)
 
 
