@@ -6,7 +6,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from _speedups._journal import JournaledArena
 from _speedups._layout import (
@@ -22,7 +22,6 @@ from _speedups._layout import (
     J_COUNT,
     J_ENTRIES,
     J_OP,
-    L_EXTENSION,
     L_LIMIT,
     L_META,
     L_OFFSET,
@@ -30,10 +29,8 @@ from _speedups._layout import (
     L_STEP,
     L_TAU,
     L_WORD,
-    LINE,
     MAX_AMOUNT,
     MAX_LIMITS,
-    META_BUSY,
     MONEY,
     NEVER_NS,
     NO_RESERVATION,
@@ -48,11 +45,6 @@ from _speedups._layout import (
     R_REQUESTS,
     R_TOKENS,
     REQUESTS,
-    ROLL_COUNT_BITS,
-    ROLL_COUNT_MASK,
-    ROLL_GENERATION_SHIFT,
-    ROLL_NUMBER_MASK,
-    ROLL_WORDS,
     ROLLING,
     S_FREE,
     S_PENDING,
@@ -62,14 +54,11 @@ from _speedups._layout import (
     TOKENS,
     WINDOW,
     cost_of,
-    number_of,
-    roll_mark,
-    roll_tag,
     saturate,
-    tag_of,
 )
 from _speedups._ring_py import RECORD_SIZE, Record, RingReader, RingWriter
 from _speedups._segments import Segment
+from _speedups._steps_py import AGAIN, Step, amount_of, look, store, verify
 
 __all__ = [
     "GAUGE", "GCRA", "HEALTH", "MAX_LIMITS", "MONEY", "RECORD_SIZE", "REQUESTS", "ROLLING", "TOKENS", "WINDOW",
@@ -78,7 +67,6 @@ __all__ = [
 
 TRIES: Final = 4
 """A period that ends in the middle of a reservation makes it start again; more often than this is a broken clock."""
-_AGAIN: Final = 1
 
 
 class Arena(JournaledArena):
@@ -156,26 +144,6 @@ class LimitSet:
         return len(self.slots)
 
 
-class _Step(NamedTuple):
-    """One limit of a reservation under way: what is taken, and where the own cell lies."""
-
-    slot: int
-    kind: int
-    meta: int
-    segment: Segment
-    at: int
-    amount: int
-    limit: int
-    words: memoryview[int]
-    cell: int
-    """Word offset of the own cell, -1 for a GCRA word."""
-    sub: int
-    tag: int
-    before: int
-    """Count of the own cell in this period."""
-    mark: int
-
-
 class ArenaWorker:
     """One worker's own cells, reservations and health words. Single-threaded."""
 
@@ -208,7 +176,7 @@ class ArenaWorker:
         amounts = (_clamp(requests), _clamp(tokens), _clamp(money))
         for _ in range(TRIES):
             verdict = self._attempt(limits, amounts, now_ns)
-            if verdict != _AGAIN:
+            if verdict != AGAIN:
                 break
         else:
             return -1
@@ -228,10 +196,10 @@ class ArenaWorker:
         return sequence << INDEX_BITS | index
 
     def _attempt(self, limits: LimitSet, amounts: tuple[int, int, int], now_ns: int) -> int:
-        """0 when every limit has been taken, _AGAIN, or what reserve returns for a refusal."""
-        steps: list[_Step] = []
+        """0 when every limit has been taken, AGAIN, or what reserve returns for a refusal."""
+        steps: list[Step] = []
         for i, slot in enumerate(limits.slots):
-            step = self._look(slot, amounts, now_ns)
+            step = look(self._arena, self.index, slot, amounts, now_ns)
             if step is None:
                 return self._refuse(i, slot, amounts)
             steps.append(step)
@@ -249,17 +217,17 @@ class ArenaWorker:
             q[at + 1], q[at + 2] = (step.tag, step.before) if step.sub == SUB_PAIR else (step.tag | step.before, 0)
             count += 1
             q[block + J_COUNT] = count
-            _store(step, step.before + step.amount)
+            store(step, step.before + step.amount)
         with self._fence:
             pass
         for i, step in enumerate(steps):
-            verdict = self._verify(step, now_ns)
+            verdict = verify(step, self._arena, self.index, now_ns)
             if verdict:
                 self._roll_back(steps)
-                return _AGAIN if verdict == _AGAIN else self._refuse(i, step.slot, amounts)
+                return AGAIN if verdict == AGAIN else self._refuse(i, step.slot, amounts)
         return self._take_words(steps, amounts, body, now_ns)
 
-    def _take_words(self, steps: list[_Step], amounts: tuple[int, int, int], body: int, now_ns: int) -> int:
+    def _take_words(self, steps: list[Step], amounts: tuple[int, int, int], body: int, now_ns: int) -> int:
         for i, step in enumerate(steps):
             if step.cell >= 0:
                 continue
@@ -275,106 +243,16 @@ class ArenaWorker:
             self._u[body + i] = ((word & 0xFFFFFFFF) << 8 | step.meta >> 32 & 0xFF) << INDEX_BITS | step.slot
         return 0
 
-    def _roll_back(self, steps: list[_Step]) -> None:
+    def _roll_back(self, steps: list[Step]) -> None:
         for step in steps:
             if step.cell >= 0:
-                _store(step, step.before)
+                store(step, step.before)
         self._q[self._block + J_OP] = OP_NONE
 
     def _refuse(self, i: int, slot: int, amounts: tuple[int, int, int]) -> int:
         segment, at = self._arena.line(slot)
-        self._refused = (slot, _amount_of(segment.q[at + L_META], amounts))
+        self._refused = (slot, amount_of(segment.q[at + L_META], amounts))
         return -1 - i
-
-    def _look(self, slot: int, amounts: tuple[int, int, int], now_ns: int) -> _Step | None:
-        """The step for this limit, or None when it refuses already."""
-        segment, at = self._arena.line(slot)
-        q, meta = segment.q, segment.q[at + L_META]
-        kind, generation = meta & 0xFF, meta >> 32
-        if kind in (0, HEALTH) or meta & META_BUSY:
-            return None
-        amount, limit = _amount_of(meta, amounts), q[at + L_LIMIT]
-        if kind == ROLLING:
-            return self._look_rolling(slot, segment, at, meta, amount, now_ns)
-        if kind == GCRA and meta >> 8 & 0xFF == REQUESTS:
-            slack = max(0, q[at + L_WORD] - now_ns)
-            if slack + cost_of(amount, q[at + L_STEP]) > q[at + L_TAU]:
-                return None
-            return _Step(slot, kind, meta, segment, at, amount, limit, q, -1, 0, 0, 0, 0)
-        period = 0 if kind in (GAUGE, GCRA) else q[at + L_PERIOD]
-        tag = tag_of(generation, number_of(now_ns, period, q[at + L_OFFSET] if period else 0))
-        total, newest = self._pair_sum(q, at, tag)
-        if newest != tag:
-            # Another worker's clock has reached the next period: so has everybody's.
-            tag = newest
-            total, _ = self._pair_sum(q, at, tag)
-        cell = at + LINE + 2 * self.index
-        before = q[cell + 1] if q[cell] == tag else 0
-        step = _Step(slot, kind, meta, segment, at, amount, limit, q, cell, SUB_PAIR, tag, before, tag & 0xFFFFFFFF)
-        return None if _exceeds(step, total + amount, now_ns) else step
-
-    def _look_rolling(self, slot: int, segment: Segment, at: int, meta: int, amount: int, now_ns: int) -> _Step | None:
-        q = segment.q
-        block, base = self._arena.sub_windows(q[at + L_EXTENSION])
-        number = now_ns // q[at + L_PERIOD]
-        total, ahead = self._rolling_sum(block.q, base, meta >> 32, number)
-        if ahead:
-            number += ahead
-            total, _ = self._rolling_sum(block.q, base, meta >> 32, number)
-        if total + amount > q[at + L_LIMIT] or total + (not amount) > q[at + L_LIMIT] or amount > ROLL_COUNT_MASK:
-            return None
-        sub, tag = number % SUB_WINDOWS, roll_tag(meta >> 32, number)
-        cell = base + self.index * ROLL_WORDS + sub
-        old = block.q[cell]
-        before = old & ROLL_COUNT_MASK if old & ~ROLL_COUNT_MASK == tag else 0
-        mark = roll_mark(number)
-        return _Step(slot, ROLLING, meta, segment, at, amount, q[at + L_LIMIT], block.q, cell, sub, tag, before, mark)
-
-    def _verify(self, step: _Step, now_ns: int) -> int:
-        """After the fence, with the own cell counted: 0 in order, _AGAIN, or 2 for a refusal."""
-        if step.segment.q[step.at + L_META] != step.meta:
-            return _AGAIN
-        if step.cell < 0:
-            return 0
-        if step.kind == ROLLING:
-            block_base = step.cell - step.sub - self.index * ROLL_WORDS
-            number = step.tag >> ROLL_COUNT_BITS & ROLL_NUMBER_MASK
-            total, ahead = self._rolling_sum(step.words, block_base, step.meta >> 32, number)
-            if ahead:
-                return _AGAIN
-            return 2 if total > step.limit or (not step.amount and total >= step.limit) else 0
-        total, newest = self._pair_sum(step.words, step.at, step.tag)
-        if newest != step.tag:
-            return _AGAIN
-        return 2 if _exceeds(step, total, now_ns) else 0
-
-    def _pair_sum(self, q: memoryview[int], at: int, tag: int) -> tuple[int, int]:
-        """Sum of the cells of this period, and the newest period's tag that some cell has."""
-        total, newest = 0, tag
-        for cell in range(at + LINE, at + LINE + 2 * self._arena.geometry.cells, 2):
-            while True:
-                own, count = q[cell], q[cell + 1]
-                if q[cell] == own:
-                    break
-            if own == tag:
-                total += count
-            elif own > newest and own >> 48 == tag >> 48:
-                newest = own
-        return saturate(total), newest
-
-    def _rolling_sum(self, q: memoryview[int], base: int, generation: int, number: int) -> tuple[int, int]:
-        """Sum of the last 60 sub-windows, and by how many some worker is ahead of ``number``."""
-        total, ahead = 0, 0
-        mine = generation & 0x1F
-        for word in q[base : base + self._arena.geometry.rolling_words]:
-            if not word & ROLL_COUNT_MASK or word >> ROLL_GENERATION_SHIFT != mine:
-                continue
-            age = number - (word >> ROLL_COUNT_BITS) & ROLL_NUMBER_MASK
-            if age < SUB_WINDOWS:
-                total += word & ROLL_COUNT_MASK
-            elif age > ROLL_NUMBER_MASK - SUB_WINDOWS:
-                ahead = max(ahead, ROLL_NUMBER_MASK + 1 - age)
-        return total, ahead
 
     def deliver(self, handle: int, tokens: int, money: int) -> None:
         """Raises ValueError for a handle that is not pending."""
@@ -455,30 +333,3 @@ class ArenaWorker:
 
 def _clamp(amount: int) -> int:
     return max(0, min(MAX_AMOUNT, amount))
-
-
-def _amount_of(meta: int, amounts: tuple[int, int, int]) -> int:
-    kind = meta & 0xFF
-    if kind == GAUGE:
-        return 1
-    if kind == MONEY:
-        return amounts[2]
-    return amounts[1] if meta >> 8 & 0xFF == TOKENS else amounts[0]
-
-
-def _store(step: _Step, count: int) -> None:
-    if step.sub == SUB_PAIR:
-        step.words[step.cell] = step.tag
-        step.words[step.cell + 1] = count
-    else:
-        step.words[step.cell] = step.tag | count
-
-
-def _exceeds(step: _Step, total: int, now_ns: int) -> bool:
-    """Whether a limit refuses with ``total`` spent and reserved, this reservation included. Nothing more is let through
-    an exhausted limit, not even a reservation of nothing."""
-    if step.kind == GCRA:
-        q, at = step.segment.q, step.at
-        ahead = max(0, q[at + L_WORD] - now_ns) + cost_of(total, q[at + L_STEP])
-        return ahead > q[at + L_TAU] or (not step.amount and ahead >= q[at + L_TAU])
-    return total > step.limit or (not step.amount and total >= step.limit)

@@ -27,15 +27,18 @@ wide, signed, medium, short, byte = (
     st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1),
     st.integers(0, 255),
 )  # fmt: skip
-fields = st.fixed_dictionaries(
-    dict.fromkeys(("started_ns", "snapshot", "virtual_key", "provider", "provider_key", "route"), wide)
-    | dict.fromkeys(("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_in_tokens", "audio_out_tokens", "cost_nanodollars", "queue_us", "gateway_us", "upstream_us", "ttft_us", "total_us", "request_bytes", "response_bytes", "chunks"), signed)
-    | {"flags": medium}
-    | dict.fromkeys(("kind", "schema", "operation", "dialect", "target_dialect", "status", "attempt", "attempts"), short)
-    | dict.fromkeys(("stream", "outcome", "error_kind", "usage_source", "cache_verdict"), byte)
-    | {"request_id": st.binary(min_size=16, max_size=16), "model": st.binary(max_size=120)}
-    | {"target_model": st.binary(max_size=120), "dropped": st.binary(max_size=80), "receipt": st.binary(max_size=60)}
-)  # fmt: skip
+TYPES = {
+    wide: "started_ns snapshot virtual_key provider provider_key route",
+    signed: "prompt_tokens completion_tokens cached_tokens cache_write_tokens reasoning_tokens audio_in_tokens "
+    "audio_out_tokens cost_nanodollars queue_us gateway_us upstream_us ttft_us total_us request_bytes response_bytes "
+    "chunks",
+    medium: "flags",
+    short: "kind schema operation dialect target_dialect status attempt attempts",
+    byte: "stream outcome error_kind usage_source cache_verdict",
+    st.binary(min_size=16, max_size=16): "request_id",
+    st.binary(max_size=120): "model target_model dropped receipt",
+}
+fields = st.fixed_dictionaries({name: values for values, names in TYPES.items() for name in names.split()})
 ROOM = {"model": 96, "target_model": 96, "dropped": 64, "receipt": 48}
 
 
