@@ -90,6 +90,12 @@ def _section(case: str, document: Document, plots: Path) -> list[str]:
         (plots / f"{case}.svg").write_text(bars(title, unit, rows, marks))
         lines += [f"![{title}]({plots.name}/{case}.svg)", ""]
     lines += [f"{document['method']} Taken {document['taken']}, microgate {document['versions']['microgate']}.", ""]
+    cores, load = document["machine"]["cores"], document.get("load_before", 0.0)
+    if load > cores / 2:
+        lines += [
+            f"The machine was busy before this run began (load average {load}): times are longer than its own.",
+            "",
+        ]
     for note in document.get("notes", ()):
         lines += [f"Note: {note}", ""]
     for name, reason in document.get("missing", {}).items():

@@ -53,6 +53,16 @@ def _cpu(document: Document) -> list[str]:
     return _table(head, rows)
 
 
+def _void(document: Document) -> list[str]:
+    """Rounds that were left out, and subjects all of whose rounds were void."""
+    lines: list[str] = []
+    for name, seen in document["subjects"].items():
+        if seen["void_rounds"]:
+            left = "all void, nothing here counts" if seen["void"] else "left out"
+            lines.append(f"\nVoid rounds of {name} ({left}): {'; '.join(seen['void_rounds'])}.")
+    return lines
+
+
 def _p2(document: Document) -> list[str]:
     head = (
         "",
@@ -72,8 +82,7 @@ def _p2(document: Document) -> list[str]:
             for name, seen in document["subjects"].items()
         ],
     )
-    void = {name: seen["void"] for name, seen in document["subjects"].items() if seen["void"]}
-    return [*lines, *(f"\nVoid rounds of {name}: {'; '.join(reasons)}." for name, reasons in void.items())]
+    return [*lines, *_void(document)]
 
 
 def _p3(document: Document) -> list[str]:
@@ -111,7 +120,7 @@ def _p5(document: Document) -> list[str]:
         (name, *(_middle(seen.get(figure)) for figure in names), str(seen["failed"]))
         for name, seen in document["subjects"].items()
     ]
-    return [*_table(head, rows), "", "Streams held:", "", *_memory_rows(document["held"])]
+    return [*_table(head, rows), *_void(document), "", "Streams held:", "", *_memory_rows(document["held"])]
 
 
 def _p6(document: Document) -> list[str]:
@@ -215,6 +224,29 @@ def _at(document: Document, path: Path) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
+FULL_LOAD: Mapping[str, tuple[Path, float]] = {
+    "p2": (("rate",), 5000),
+    "p4": (("subjects", "microgate", "peak_in_flight"), 7500),
+}
+"""What a run must have reached for its figures to answer the target."""
+
+
+def _verdict(document: Document, path: Path, own: float | None, must: float, aim: float) -> str:
+    """``aim``, ``must`` or ``missed``; or why the figure is no answer."""
+    if own is None:
+        return "-"
+    if document.get("quick"):
+        return "quick run"
+    where: Any = document[path[0]]["microgate"] if path[1] == "microgate" else {}
+    if where.get("void"):
+        return "void"
+    if case := FULL_LOAD.get(str(document.get("case"))):
+        reached = _at(document, case[0])
+        if reached is None or reached < case[1]:
+            return "less load"
+    return "aim" if own <= aim else "must" if own <= must else "missed"
+
+
 def targets(documents: Mapping[str, Document]) -> list[str]:
     """What was to be reached, and what is."""
     rows = []
@@ -223,7 +255,7 @@ def targets(documents: Mapping[str, Document]) -> list[str]:
             continue
         own = _at(documents[case], path)
         pure = _at(documents[case], tuple(f"{s} (pure)" if s in ("microgate", "2 workers") else s for s in path))
-        verdict = "-" if own is None else "aim" if own <= aim else "must" if own <= must else "missed"
+        verdict = _verdict(documents[case], path, own, must, aim)
         rows.append((f"{target} {what}", _number(must), _number(aim), _number(own), verdict, _number(pure)))
     return _table(("target", "must", "aim", "measured", "reached", "pure"), rows)
 

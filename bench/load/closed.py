@@ -62,7 +62,7 @@ def p1(options: Options) -> None:
     """CPU per chat request with everything on."""
     with Session(options) as session:
         rows = _rounds(session, session.usual(), "instant", options.connections)
-        figures = _figures(rows, "nginx") | {"missing": session.missing}
+        figures = _figures(rows, "nginx") | session.remarks
     result.write(
         "p1", "CPU per chat request, everything on", _method(options, options.connections), figures, quick=options.quick
     )
@@ -73,7 +73,7 @@ def p12(options: Options) -> None:
     with Session(options) as session:
         subjects = session.usual(config="p12.yaml")
         rows = _rounds(session, subjects, "tls", options.connections)
-        figures = _figures(rows, "nginx") | {"missing": session.missing}
+        figures = _figures(rows, "nginx") | session.remarks
     method = _method(options, options.connections) + " The upstream speaks TLS on kept connections."
     result.write("p12", "CPU per chat request, TLS upstream", method, figures, quick=options.quick)
 
@@ -92,7 +92,7 @@ def p9(options: Options) -> None:
         pure_rows = {name: seen for name, seen in rows.items() if "pure" in name}
         figures = _figures(compiled, "1 worker")
         figures["subjects"] |= _figures(pure_rows, "1 worker (pure)")["subjects"]
-        figures["missing"] = session.missing
+        figures |= session.remarks
     result.write(
         "p9",
         "Two workers against one, CPU per request",
@@ -107,7 +107,7 @@ def p3(options: Options) -> None:
     with Session(options) as session:
         subjects = [subject.direct(session.upstream), *session.usual()]
         rows = _rounds(session, subjects, "instant", 1)
-        figures = _figures(rows, "nginx") | {"missing": session.missing}
+        figures = _figures(rows, "nginx") | session.remarks
         for name, seen in rows.items():
             pairs = list(zip(seen, rows["direct"], strict=True))
             for percentile in ("p50_us", "p99_us"):

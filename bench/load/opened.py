@@ -27,7 +27,7 @@ def p2(options: Options) -> None:
                 f"  {one.name:<18} p50 {report['latency_us'].get('p50', 0):>8} us, own p50/p99 "
                 f"{own.get('p50', '-')}/{own.get('p99', '-')} us {report['void']}"
             )
-        figures: dict[str, Any] = {"rate": options.rate, "subjects": {}, "missing": session.missing}
+        figures: dict[str, Any] = {"rate": options.rate, "subjects": {}, **session.remarks}
         for name, seen in rows.items():
             figures["subjects"][name] = _latencies(seen, rows["direct"])
     result.write(
@@ -42,10 +42,30 @@ def p2(options: Options) -> None:
     )
 
 
-def _latencies(seen: list[dict[str, Any]], direct: list[dict[str, Any]]) -> dict[str, Any]:
-    figures: dict[str, Any] = {
+Reports = list[dict[str, Any]]
+
+
+def _counting(seen: Reports, direct: Reports) -> list[int]:
+    """Rounds in which neither the subject's run nor the upstream's own was void; all of them when none is left, which
+    ``void`` then says."""
+    good = [i for i, (one, other) in enumerate(zip(seen, direct, strict=True)) if not one["void"] and not other["void"]]
+    return good or list(range(len(seen)))
+
+
+def _circumstances(seen: Reports, direct: Reports) -> dict[str, Any]:
+    reasons = [one["void"] or other["void"] for one, other in zip(seen, direct, strict=True)]
+    void = [reason for reason in reasons if reason]
+    return {
         "failed": sum(report["failed"] for report in seen),
-        "void": [report["void"] for report in seen if report["void"]],
+        "void_rounds": void,
+        "void": void[0] if len(void) == len(seen) else "",
+    }
+
+
+def _latencies(everything: Reports, everything_direct: Reports) -> dict[str, Any]:
+    rounds = _counting(everything, everything_direct)
+    seen, direct = [everything[i] for i in rounds], [everything_direct[i] for i in rounds]
+    figures: dict[str, Any] = _circumstances(everything, everything_direct) | {
         "generator_cpu_us": statistics.summary([report["generator_cpu_us_per_request"] for report in seen], 1),
     }
     for percentile in ("p50", "p99"):
@@ -118,7 +138,7 @@ def p4(options: Options) -> None:
                 session, one, "delay", rate=options.rate, seconds=seconds, warmup=2.0, connections=waiting
             )
             one.stop()
-        figures = {"rate": options.rate, "seconds": seconds, "subjects": subjects, "missing": session.missing}
+        figures = {"rate": options.rate, "seconds": seconds, "subjects": subjects, **session.remarks}
     result.write(
         "p4",
         "8,000 requests in flight",
@@ -150,7 +170,7 @@ def p5(options: Options) -> None:
                 f"  {one.name:<18} TTFT p50 {report['ttft_us'].get('p50', '-')} us, {cpu['cpu_us']:.2f} us/event "
                 f"{report['void']}"
             )
-        figures: dict[str, Any] = {"rate": rate, "events": events, "subjects": {}, "missing": session.missing}
+        figures: dict[str, Any] = {"rate": rate, "events": events, "subjects": {}, **session.remarks}
         for name, seen in rows.items():
             figures["subjects"][name] = _stream_figures(seen, rows["direct"], rows.get("nginx"))
         figures["held"] = {}
@@ -173,14 +193,14 @@ def p5(options: Options) -> None:
     )
 
 
-def _stream_figures(
-    seen: list[dict[str, Any]], direct: list[dict[str, Any]], base: list[dict[str, Any]] | None
-) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        "failed": sum(report["failed"] for report in seen),
+def _stream_figures(everything: Reports, everything_direct: Reports, nginx: Reports | None) -> dict[str, Any]:
+    rounds = _counting(everything, everything_direct)
+    seen, direct = [everything[i] for i in rounds], [everything_direct[i] for i in rounds]
+    figures: dict[str, Any] = _circumstances(everything, everything_direct) | {
         "cpu_us_per_event": statistics.summary([report["cpu_us"] for report in seen]),
     }
-    if base is not None:
+    if nginx is not None:
+        base = [nginx[i] for i in rounds]
         ratios = [r["cpu_us"] / b["cpu_us"] for r, b in zip(seen, base, strict=True) if b["cpu_us"]]
         figures["cpu_ratio"] = statistics.summary(ratios)
     for percentile in ("p50", "p99"):

@@ -56,7 +56,11 @@ def versions() -> dict[str, str]:
 
 
 def write(case: str, title: str, method: str, figures: dict[str, Any], *, quick: bool = False) -> Path:
-    """Write ``<case>.json``; returns its path. A quick run never replaces a real one."""
+    """Write ``<case>.json``; returns its path. A quick run never replaces a real one, and is marked as such.
+
+    ``figures`` may hold ``load_before``: the machine's load average before the case began, which tells whether others
+    were working on it.
+    """
     directory = QUICK if quick else DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{case}.json"
@@ -65,7 +69,7 @@ def write(case: str, title: str, method: str, figures: dict[str, Any], *, quick:
         "title": title,
         "method": method,
         "taken": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "load_average": os.getloadavg()[0],
+        "quick": quick,
         "machine": machine(),
         "versions": versions(),
         **figures,

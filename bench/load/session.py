@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -43,6 +44,7 @@ class Session:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.load_before = round(os.getloadavg()[0], 2)
         self.directory = Path(tempfile.mkdtemp(prefix="microgate-bench-"))
         self.directory.chmod(0o755)
         self.missing: dict[str, str] = {}
@@ -68,6 +70,11 @@ class Session:
             one.stop()
         self.upstream.process.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def remarks(self) -> dict[str, Any]:
+        """What every result says about its circumstances."""
+        return {"missing": self.missing, "load_before": self.load_before}
 
     def start(self, name: str, make: Callable[[Path], Subject]) -> Subject | None:
         """Start a subject in a directory of its own; None, with a printed reason, when it does not come up."""

@@ -24,7 +24,7 @@ def p6(options: Options) -> None:
                 rows[one.name].append(one.ready_seconds)
                 one.stop()
                 print(f"  start {number + 1} {one.name:<18} {one.ready_seconds:.3f} s")
-        figures: dict[str, Any] = {"missing": session.missing}
+        figures: dict[str, Any] = session.remarks
     figures["subjects"] = {name: {"ready_s": statistics.summary(seen)} for name, seen in rows.items() if seen}
     result.write(
         "p6",
@@ -61,7 +61,7 @@ def p7(options: Options) -> None:
         subjects = session.usual()
         time.sleep(rest)
         seen = {one.name: _figures(one) for one in subjects}
-        figures = {"subjects": seen, "missing": session.missing}
+        figures = {"subjects": seen, **session.remarks}
         for name, memory in seen.items():
             inner, whole = memory["data_plane_pss_mib"], memory["tree_pss_mib"]
             print(f"  {name:<18} supervisor + worker {inner} MiB, tree {whole} MiB")

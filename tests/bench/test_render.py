@@ -41,13 +41,15 @@ ROW = {
 OWN = {f"{kind}_{p}_us": _s(10.5) for kind in ("own", "latency", "added") for p in ("p50", "p99")}
 TTFT = {f"{kind}_{p}_us": _s(90) for kind in ("ttft", "added_ttft") for p in ("p50", "p99")}
 
+FINE: dict[str, Any] = {"failed": 0, "void": "", "void_rounds": []}
+
 CASES: dict[str, dict[str, Any]] = {
     "p1": {"base": "nginx", "subjects": {"nginx": CPU, "microgate": CPU, "microgate (pure)": CPU}},
-    "p2": {"subjects": {"microgate": OWN | {"failed": 0, "void": ["9 % late"]}}},
+    "p2": {"subjects": {"microgate": OWN | {"failed": 0, "void": "", "void_rounds": ["9 % late"]}}},
     "p3": {"subjects": {"direct": CPU, "microgate": CPU}},
     "p4": {"subjects": {"microgate": LOADED}},
     "p5": {
-        "subjects": {"microgate": TTFT | {"cpu_us_per_event": _s(12), "cpu_ratio": _s(1.2), "failed": 0}},
+        "subjects": {"microgate": TTFT | {"cpu_us_per_event": _s(12), "cpu_ratio": _s(1.2)} | FINE},
         "held": {"microgate": LOADED},
     },
     "p6": {"subjects": {"microgate": {"ready_s": _s(0.31, 0.29)}}},
@@ -79,7 +81,8 @@ def test_every_case_has_a_section_a_plot_and_its_method(tmp_path: Path) -> None:
     for case in ORDER:
         assert f"](plots/{case}.svg)" in text
         assert (tmp_path / f"plots/{case}.svg").read_text().startswith("<svg ")
-    for part in ("A CPU, 2 cores", "Void rounds of microgate: 9 % late", "Left out: LiteLLM (not installed)", "Bifrost",
+    for part in ("A CPU, 2 cores", "Void rounds of microgate (left out): 9 % late", "Bifrost",
+                 "Left out: LiteLLM (not installed)",
                  "Note: another release", "How. Taken 2026-01-01", "worker 50, control 10"):  # fmt: skip
         assert part in text
 
@@ -93,6 +96,31 @@ def test_targets_are_judged(tmp_path: Path) -> None:
     assert "| P1 CPU per request, x nginx | 2 | 1.50 | 1.55 | must | 1.55 |" in text
     assert "| P6 first answer, s | 0.60 | 0.30 | 0.30 | aim | - |" in text
     assert "P12" not in text
+
+
+@pytest.mark.parametrize(
+    ("case", "changes", "verdict"),
+    [
+        ("p4", {}, "aim"),
+        ("p4", {"quick": True}, "quick run"),
+        ("p4", {"subjects": {"microgate": LOADED | {"peak_in_flight": 500}}}, "less load"),
+        ("p4", {"subjects": {"microgate": LOADED | {"void": "late"}}}, "void"),
+        ("p4", {"subjects": {"microgate": LOADED | {"after_ratio": 9}}}, "missed"),
+        ("p2", {"rate": 5000}, "aim"),
+        ("p2", {"rate": 300}, "less load"),
+    ],
+)
+def test_a_run_that_does_not_answer_the_target_is_not_judged(
+    tmp_path: Path, case: str, changes: dict[str, Any], verdict: str
+) -> None:
+    (tmp_path / f"{case}.json").write_text(json.dumps({**TOP, **CASES[case], **changes, "case": case}))
+    text = render(tmp_path, tmp_path / "RESULTS.md")
+    assert f" | {verdict} |" in text
+
+
+def test_a_busy_machine_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "p7.json").write_text(json.dumps({**TOP, **CASES["p7"], "load_before": 7.5}))
+    assert "The machine was busy" in render(tmp_path, tmp_path / "RESULTS.md")
 
 
 def test_no_results_are_an_error(tmp_path: Path) -> None:
