@@ -20,7 +20,7 @@ def announce(options: ServeOptions, port: int, open_files: int, demo_key: str) -
         flush=True,
     )
     if demo_key:
-        body = '{"model": "demo/chat", "messages": [{"role": "user", "content": "Hello"}]}'
+        body = '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello, gateway"}]}'
         print(
             f"\nDemo key, valid until this process ends: {demo_key}\n\n"
             f"curl {url}/v1/chat/completions \\\n"
