@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -264,13 +265,23 @@ class Supervisor:
                 raise StartError("no worker could be started; the lines above say why")
             return
         late = now_ns - self.started_ns > int(LISTEN_ANYWAY_S * 1e9)
+        if not late and not self._demo_listens():
+            return
         if all(up or slot.failures or late for up, slot in zip(ready, self.slots, strict=True)):
             self.listeners.listen()
             announce(self.options, self.listeners.port, self.open_files, self.boot_options.demo_key)
 
+    def _demo_listens(self) -> bool:
+        """Whether the demo upstream takes connections: the announced command is tried at once."""
+        if not self.options.demo:
+            return True
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.paths.demo_socket) == 0
+
     def _pause_s(self, now_ns: int) -> float:
         """Until something is due; a signal (a child's death is one) ends the pause."""
-        if any(slot.pid and slot.state == STARTING for slot in self.slots):
+        waited_for = STARTING if self.listeners.listening else SERVING
+        if any(slot.pid and STARTING <= slot.state <= waited_for for slot in self.slots):
             return STARTING_TICK_S
         due = [slot.restart_at_ns for slot in self.slots if not slot.pid]
         due += [service.restart_at_ns for service in self.services if not service.pid]
