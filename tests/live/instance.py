@@ -40,7 +40,8 @@ def configuration(upstream_url: str, **more: Any) -> dict[str, Any]:
         "routes": {"m": {"targets": ["mock/m"]}},
         "virtual_keys": [{"name": "test", "value": KEY}],
     }
-    return {**base, **more}
+    # Streams that a test leaves hanging must not hold up its end for the default half minute.
+    return {**base, **more, "server": {"drain_timeout": "3s", **more.get("server", {})}}
 
 
 class Gateway:

@@ -29,6 +29,7 @@ from tests.live.upstreams import (
     chunk,
     chunked_head,
     delta,
+    http,
     stream_events,
 )
 from tests.live.wire import AnswerReader, ask, request, split_at
@@ -55,8 +56,12 @@ async def read_stream(gateway: Gateway, raw: bytes) -> Any:
 
 
 def run(main: Any) -> Any:
+    async def bounded() -> Any:
+        async with asyncio.timeout(rounds(60, 600)):
+            return await main
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        return runner.run(bounded())
 
 
 def random_stream(seed: str) -> bytes:
@@ -154,7 +159,7 @@ def test_a_fault_before_the_first_token_is_a_real_status(start_gateway: Start) -
         "pings": [chunked_head(), chunk(b": ping\n\n"), chunk(b"")],
         "error-event": [chunked_head(), chunk(b'data: {"error":{"message":"overloaded","code":503}}\n\n'), chunk(b"")],
         "named-error": [chunked_head(), chunk(b'event: error\ndata: {"message":"overloaded"}\n\n'), chunk(b"")],
-        "503": [b"HTTP/1.1 503 X\r\nContent-Length: 2\r\n\r\n{}"],
+        "503": [http(b"{}", 503)],
         "close": [chunked_head(), Act.CLOSE],
     }
     with Upstream(lambda received: faults[received.json()["user"]]) as faulty, Upstream() as sound:
@@ -204,9 +209,12 @@ async def delays(port: int, streams: int) -> list[float]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(asking("x"))
         rest = b""
-        while b"[DONE]" not in rest:
+        done = False
+        while not done:
             data = await reader.read(65536)
             now = time.monotonic()
+            assert data
+            done = DONE.strip() in rest + data
             rest += data
             *lines, rest = rest.split(b"\n")
             events = [json.loads(line[6:]) for line in lines if line.startswith(b'data: {"id"')]
