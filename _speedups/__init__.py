@@ -19,6 +19,8 @@ __all__ = ["COMPILED_MODULES", "IMPLEMENTATION", "WHY"]
 
 # The build reads this tuple from the source text, so it stays a literal.
 COMPILED_MODULES: Final = (
+    "_speedups._head",
+    "_speedups._stream",
     "_speedups._scan",
     "_speedups._ring",
     "_speedups._bucket",
@@ -28,6 +30,8 @@ COMPILED_MODULES: Final = (
     "gateway.exchange",
     "gateway.pipeline",
     "gateway.relay",
+    "gateway.server.body",
+    "gateway.server.reader",
     "gateway.server.connection",
     "gateway.server.deadlines",
     "gateway.upstream.connection",
@@ -37,6 +41,8 @@ COMPILED_MODULES: Final = (
     "gateway.phases.admit",
     "gateway.phases.lookup",
     "gateway.phases.route",
+    "gateway.phases.splice",
+    "gateway.phases.ask",
     "gateway.phases.forward",
     "gateway.phases.settle",
 )

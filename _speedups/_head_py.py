@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, final
 
 HEAD_LIMIT: Final = 32_768
 """Largest request head, in bytes: four times what the largest client sends (Claude Code, beta flags included)."""
@@ -34,6 +34,7 @@ _FIRST: Final = {b"content-type": "content_type", b"expect": "expect", b"retry-a
 _JOINED: Final = {b"connection": "connection", b"content-encoding": "content_encoding", b"upgrade": "upgrade"}
 
 
+@final
 class HeadScan:
     """See ``_scan.pyi``."""
 
@@ -219,6 +220,7 @@ class HeadScan:
         return None
 
 
+@final
 class HeaderFilter:
     """See ``_scan.pyi``."""
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Final
+from typing import Final, final
 
 from _speedups._json_errors import (
     BOM,
@@ -89,9 +89,7 @@ _skip_space = re.compile(_WS).match
 _match_string = re.compile(_STRING).match
 _match_scalar = re.compile(_SCALAR).match
 _skip_items = re.compile(rb"(?:" + _WS + _values(_LEVELS) + _WS + rb",)*+").match
-_skip_pairs = re.compile(
-    rb"(?:" + _WS + _PLAIN_KEY + _WS + rb":" + _WS + _values(_LEVELS) + _WS + rb",)*+"
-).match
+_skip_pairs = re.compile(rb"(?:" + _WS + _PLAIN_KEY + _WS + rb":" + _WS + _values(_LEVELS) + _WS + rb",)*+").match
 _skip_plain = re.compile(rb'[^"\\\x00-\x1f]*+').match
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 
@@ -136,6 +134,7 @@ def _unescaped(token: bytes) -> bytes:
     return text.encode() if text.isascii() else b""
 
 
+@final
 class JsonScan:
     """See ``_scan.pyi``."""
 

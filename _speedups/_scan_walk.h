@@ -54,10 +54,8 @@ MG_TARGET static inline __attribute__((always_inline)) const uint8_t *MG_NAME(mg
     return p;
 }
 
-/* Behind white space. */
-MG_TARGET static inline __attribute__((always_inline)) const uint8_t *MG_NAME(mg_space)(const uint8_t *p,
-                                                                                        const uint8_t *end) {
-    if (mg_likely(p < end && *p > ' ')) return p;
+/* Behind white space, when there is more than one byte of it. */
+MG_TARGET static __attribute__((noinline)) const uint8_t *MG_NAME(mg_spaces)(const uint8_t *p, const uint8_t *end) {
 #if MG_VECTOR == 32
     while (end - p >= 32) {
         __m256i v = _mm256_loadu_si256((const __m256i *)p);
@@ -69,10 +67,90 @@ MG_TARGET static inline __attribute__((always_inline)) const uint8_t *MG_NAME(mg
         if (other) return p + __builtin_ctz(other);
         p += 32;
     }
+#elif MG_VECTOR == 16
+    while (end - p >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)p);
+        uint32_t other = 0xFFFF & ~(uint32_t)_mm_movemask_epi8(
+            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'))),
+                         _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\r')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\t')))));
+        if (other) return p + __builtin_ctz(other);
+        p += 16;
+    }
 #endif
     while (p < end && mg_is_space(*p)) p++;
     return p;
 }
+
+/* Behind white space: none and one space are by far the commonest. */
+MG_TARGET static inline __attribute__((always_inline)) const uint8_t *MG_NAME(mg_space)(const uint8_t *p,
+                                                                                        const uint8_t *end) {
+    if (mg_likely(p < end && *p > ' ')) return p;
+    if (p < end && *p == ' ' && p + 1 < end && p[1] > ' ') return p + 1;
+    return MG_NAME(mg_spaces)(p, end);
+}
+
+#if MG_VECTOR == 32
+/* Two adjacent bytes of UTF-8 are classed by three nibbles; each class of error is one bit that only survives the AND of
+ * three table look-ups when all three nibbles allow it (J. Keiser, D. Lemire, "Validating UTF-8 in less than one
+ * instruction per byte", 2020). */
+#define MG_SHORT 1    /* a lead byte that is not followed by a continuation */
+#define MG_LONG 2     /* a continuation behind ASCII */
+#define MG_OVER3 4    /* E0 80-9F */
+#define MG_LARGE 8    /* above F4 8F, second byte 90-BF */
+#define MG_SURROGATE 16
+#define MG_OVER2 32   /* C0, C1 */
+#define MG_LARGE_OR_OVER4 64 /* F5-FF or F0, second byte 80-8F */
+#define MG_TWO 128    /* a continuation behind a continuation: right only as a third or fourth byte */
+#define MG_CARRY (MG_SHORT | MG_LONG | (char)MG_TWO)
+
+MG_TARGET static inline __m256i MG_NAME(mg_utf8_errors)(__m256i v, __m256i before) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    const __m256i first_high = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        MG_LONG, MG_LONG, MG_LONG, MG_LONG, MG_LONG, MG_LONG, MG_LONG, MG_LONG, (char)MG_TWO, (char)MG_TWO, (char)MG_TWO,
+        (char)MG_TWO, MG_SHORT | MG_OVER2, MG_SHORT, MG_SHORT | MG_OVER3 | MG_SURROGATE,
+        MG_SHORT | MG_LARGE | MG_LARGE_OR_OVER4));
+    const __m256i first_low = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        MG_CARRY | MG_OVER3 | MG_OVER2 | MG_LARGE_OR_OVER4, MG_CARRY | MG_OVER2, MG_CARRY, MG_CARRY, MG_CARRY | MG_LARGE,
+        MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4, MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4,
+        MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4, MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4,
+        MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4, MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4,
+        MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4, MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4,
+        MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4 | MG_SURROGATE, MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4,
+        MG_CARRY | MG_LARGE | MG_LARGE_OR_OVER4));
+    const __m256i second_high = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        MG_SHORT, MG_SHORT, MG_SHORT, MG_SHORT, MG_SHORT, MG_SHORT, MG_SHORT, MG_SHORT,
+        MG_LONG | MG_OVER2 | (char)MG_TWO | MG_OVER3 | MG_LARGE_OR_OVER4,
+        MG_LONG | MG_OVER2 | (char)MG_TWO | MG_OVER3 | MG_LARGE,
+        MG_LONG | MG_OVER2 | (char)MG_TWO | MG_SURROGATE | MG_LARGE,
+        MG_LONG | MG_OVER2 | (char)MG_TWO | MG_SURROGATE | MG_LARGE, MG_SHORT, MG_SHORT, MG_SHORT, MG_SHORT));
+    __m256i across = _mm256_permute2x128_si256(before, v, 0x21);
+    __m256i one = _mm256_alignr_epi8(v, across, 15), two = _mm256_alignr_epi8(v, across, 14);
+    __m256i three = _mm256_alignr_epi8(v, across, 13);
+    __m256i pairs = _mm256_and_si256(
+        _mm256_and_si256(_mm256_shuffle_epi8(first_high, _mm256_and_si256(_mm256_srli_epi16(one, 4), nibble)),
+                         _mm256_shuffle_epi8(first_low, _mm256_and_si256(one, nibble))),
+        _mm256_shuffle_epi8(second_high, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble)));
+    __m256i later = _mm256_or_si256(_mm256_subs_epu8(two, _mm256_set1_epi8((char)(0xE0 - 0x80))),
+                                    _mm256_subs_epu8(three, _mm256_set1_epi8((char)(0xF0 - 0x80))));
+    return _mm256_xor_si256(_mm256_and_si256(later, _mm256_set1_epi8((char)0x80)), pairs);
+}
+
+/* From a place where a sequence starts: as far as whole steps are valid, then back to where a sequence starts. */
+MG_TARGET static const uint8_t *MG_NAME(mg_utf8_steps)(const uint8_t *p, const uint8_t *end) {
+    __m256i before = _mm256_setzero_si256();
+    const uint8_t *start = p;
+    while (end - p >= 32) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)p), errors = MG_NAME(mg_utf8_errors)(v, before);
+        if (!_mm256_testz_si256(errors, errors)) break;
+        p += 32;
+        before = v;
+        if (!_mm256_movemask_epi8(v)) return p;
+    }
+    for (int back = 1; back <= 3 && p - back >= start; back++)
+        if (p[-back] >= 0xC0) return p - back;
+    return p;
+}
+#endif
 
 /* Offset of the first byte that is not part of valid UTF-8, -1 when there is none. */
 MG_TARGET static ptrdiff_t MG_NAME(mg_utf8)(const uint8_t *doc, size_t n) {
@@ -87,13 +165,14 @@ MG_TARGET static ptrdiff_t MG_NAME(mg_utf8)(const uint8_t *doc, size_t n) {
             if (_mm256_movemask_epi8(all)) break;
             p += 128;
         }
-        while (end - p >= 32) {
-            uint32_t high = (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)p));
-            if (high) {
-                p += __builtin_ctz(high);
-                break;
+        while (end - p >= 32 && !_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)p))) p += 32;
+        if (end - p >= 64) {
+            const uint8_t *q = MG_NAME(mg_utf8_steps)(p, end);
+            if (q > p && end - q >= 64 && *q < 0x80) {
+                p = q;
+                continue;
             }
-            p += 32;
+            p = q;
         }
 #elif MG_VECTOR == 16
         while (end - p >= 16) {
@@ -193,13 +272,13 @@ value:
         if (code) MG_FAIL(code, p);
     }
     start = p;
-    switch (c) {
-    case '"':
+    if (mg_likely(c == '"')) {
         escaped = 0;
         p = MG_NAME(mg_string)(doc, p + 1, end, &escaped, &code, &fault);
         if (mg_unlikely(!p)) goto failed;
         p++;
-        break;
+    } else
+        switch (c) {
     case '{':
     case '[':
         if (mg_unlikely(depth >= max_depth)) MG_FAIL(MG_DEEP, p);

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Final
+from typing import Final, final
 
 from _speedups._json_py import judge
 from _speedups._usage_py import UsageScan
@@ -36,6 +36,7 @@ def _empty(value: object) -> bool:
     return value is None or value in ("", [], ())
 
 
+@final
 class StreamScan:
     """See ``_scan.pyi``."""
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Final
+from typing import Final, final
 
 from _speedups._json_py import MAX_COUNT, judge
 
@@ -57,6 +57,7 @@ def _fraction(token: str) -> int:
     return -1
 
 
+@final
 class UsageScan:
     """See ``_scan.pyi``."""
 
@@ -135,8 +136,8 @@ class UsageScan:
             elif char == 0x3A:
                 if self._state == _AFTER_KEY:
                     self._state = _EXPECT_VALUE
-                    self._container = self._depth == 1 and self._key in (b"x_groq", b"response")
-                    if self._key == b"usage":
+                    self._container = self._depth == 1 and bytes(self._key) in (b"x_groq", b"response")
+                    if bytes(self._key) == b"usage":
                         self._capturing = True
                         self._capture_depth = self._depth
                         self._buffer.clear()

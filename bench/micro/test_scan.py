@@ -75,7 +75,12 @@ REQUEST = b"\r\n".join(
 RESPONSE = b"\r\n".join(
     [
         *(b"HTTP/1.1 200 OK", b"Date: Tue, 18 Jun 2024 10:00:00 GMT", b"Content-Type: application/json"),
-        *(b"Content-Length: 1500", b"Connection: keep-alive", b"openai-organization: org", b"openai-processing-ms: 500"),
+        *(
+            b"Content-Length: 1500",
+            b"Connection: keep-alive",
+            b"openai-organization: org",
+            b"openai-processing-ms: 500",
+        ),
         *[b"x-ratelimit-value-%d: %d" % (n, n) for n in range(12)],
         *(b"openai-version: 2020-10-01", b"x-request-id: req_0123456789abcdef", b"CF-Cache-Status: DYNAMIC"),
         *(b"Set-Cookie: __cf_bm=a; path=/", b"X-Content-Type-Options: nosniff", b"Server: cloudflare"),

@@ -37,7 +37,9 @@ def test_every_document(scan: ModuleType, rows: list[Row]) -> None:
 def test_every_document_as_a_value_in_a_body(scan: ModuleType, rows: list[Row]) -> None:
     """Inside an object the verdict is the same, apart from documents that close brackets which they did not open."""
     for row in rows:
-        if row["expected"] != "either" and not row["name"].startswith(("n_structure", "n_object", "n_array", "n_multi")):
+        if row["expected"] != "either" and not row["name"].startswith(
+            ("n_structure", "n_object", "n_array", "n_multi")
+        ):
             body = b'{"x":' + row["raw"] + b"}"
             assert scan.JsonScan().scan(body) is (row["expected"] == "accept"), row["name"]
 

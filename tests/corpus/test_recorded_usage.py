@@ -114,7 +114,9 @@ def test_answers(scan: ModuleType, exchanges: list[dict[str, Any]]) -> None:
             else:
                 expected = counts(usage)
                 assert {name: getattr(found, name) for name in expected} == expected, row["id"]
-                assert found.found is (max(expected["prompt"], expected["completion"], expected["total"]) >= 0), row["id"]
+                assert found.found is (max(expected["prompt"], expected["completion"], expected["total"]) >= 0), row[
+                    "id"
+                ]
             assert not found.suspicious, row["id"]
         seen += usage is not None
     assert seen > 600

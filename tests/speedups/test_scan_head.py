@@ -124,7 +124,22 @@ def test_good_hosts(scan: ModuleType, host: bytes) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        *(b"", b"a b", b"a/b", b"u@a", b"a:80a", b"a:80:80", b"a\\b", b":80", b"[::1", b"[]", b"[g]", b"::1", b"a#b", b"a?b"),
+        *(
+            b"",
+            b"a b",
+            b"a/b",
+            b"u@a",
+            b"a:80a",
+            b"a:80:80",
+            b"a\\b",
+            b":80",
+            b"[::1",
+            b"[]",
+            b"[g]",
+            b"::1",
+            b"a#b",
+            b"a?b",
+        ),
         *(b"a:123456", b"[::1]a", b"\xc3\xa9.test", b"a,b:1:2", b"[::1]:x", b'"a"', b"<a>", b"a%zz\x80"),
     ],
 )
@@ -177,7 +192,9 @@ def test_request_lines(scan: ModuleType, first: bytes, error: int, why: str) -> 
         assert refusal(scan, request(first=first)) == (error, why)
         assert refusal(scan, b"\r\n\r\n" + request(first=first)) == (error, why)
     else:
-        assert refusal(scan, b"") == refusal(scan, b"\r\n\r\n") == refusal(scan, b"GET / HTTP/1.1\n\r\n") == (error, why)
+        assert (
+            refusal(scan, b"") == refusal(scan, b"\r\n\r\n") == refusal(scan, b"GET / HTTP/1.1\n\r\n") == (error, why)
+        )
 
 
 @pytest.mark.parametrize(
@@ -265,7 +282,13 @@ def response(*lines: bytes, first: bytes = b"HTTP/1.1 200 OK") -> bytes:
 
 def test_fields_of_a_response(scan: ModuleType) -> None:
     found = scan.HeadScan()
-    lines = [b"content-length: 5", b"Content-Type: a/b", b"Content-Encoding: br", b"Connection: close", b"Retry-After: 7"]
+    lines = [
+        b"content-length: 5",
+        b"Content-Type: a/b",
+        b"Content-Encoding: br",
+        b"Connection: close",
+        b"Retry-After: 7",
+    ]
     assert found.response(response(*lines, b"Authorization: x", b"Host: y", b"x-microgate-a: b"))
     assert (found.fields, found.content_length, found.content_type, found.content_encoding) == (8, 5, b"a/b", b"br")
     assert (found.connection, found.retry_after, found.authorization, found.host) == (b"close", b"7", None, None)
@@ -284,7 +307,14 @@ def test_good_status_lines(scan: ModuleType, first: bytes) -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        *(b"HTTP/2 200 OK", b"HTTP/1.2 200 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 000 OK", b"HTTP/1.1"),
+        *(
+            b"HTTP/2 200 OK",
+            b"HTTP/1.2 200 OK",
+            b"HTTP/1.1 20 OK",
+            b"HTTP/1.1 2000 OK",
+            b"HTTP/1.1 000 OK",
+            b"HTTP/1.1",
+        ),
         *(b"HTTP/1.1  200 OK", b"HTTP/1.1 200 O\x1bK", b"http/1.1 200 OK", b"", b"HTTP/1.1 abc", b"HTTP/1.1 -20"),
     ],
 )
@@ -320,7 +350,9 @@ def test_response_fields(scan: ModuleType, lines: list[bytes], why: str) -> None
 
 
 def test_an_allow_list(scan: ModuleType) -> None:
-    head = request(b"Accept: a", b"X-Stainless-OS:  Linux ", b"Cookie: c", b"user-AGENT:u", b"X-Stainles: no", b"accept: b")
+    head = request(
+        b"Accept: a", b"X-Stainless-OS:  Linux ", b"Cookie: c", b"user-AGENT:u", b"X-Stainles: no", b"accept: b"
+    )
     copy = scan.HeaderFilter([b"accept", b"user-agent"], [b"x-stainless-"], keep=True).copy
     assert copy(head) == b"Accept: a\r\nX-Stainless-OS:  Linux \r\nuser-AGENT:u\r\naccept: b\r\n"
 
@@ -332,14 +364,18 @@ def test_a_drop_list(scan: ModuleType) -> None:
 
 
 def test_what_connection_names_is_not_copied(scan: ModuleType) -> None:
-    head = response(b"X-A: 1", b"Connection: close, X-Secret ,,x-b", b"x-secret: 1", b"X-B: 2", b"connection: X-a", b"X-C: 3")
+    head = response(
+        b"X-A: 1", b"Connection: close, X-Secret ,,x-b", b"x-secret: 1", b"X-B: 2", b"connection: X-a", b"X-C: 3"
+    )
     assert scan.HeaderFilter([], keep=False).copy(head) == (
         b"Connection: close, X-Secret ,,x-b\r\nconnection: X-a\r\nX-C: 3\r\n"
     )
     assert scan.HeaderFilter([b"x-a", b"x-secret", b"x-c"], keep=True).copy(head) == b"X-C: 3\r\n"
 
 
-@pytest.mark.parametrize("line", [b"X-A: a\x00b", b"X-A: a\rb", b"X-A: a\nb", b"X(A): 1", b" X-A: 1", b"X-A", b": 1", b"X A: 1"])
+@pytest.mark.parametrize(
+    "line", [b"X-A: a\x00b", b"X-A: a\rb", b"X-A: a\nb", b"X(A): 1", b" X-A: 1", b"X-A", b": 1", b"X A: 1"]
+)
 def test_malformed_lines_are_left_out(scan: ModuleType, line: bytes) -> None:
     copy = scan.HeaderFilter([], keep=False).copy
     assert copy(response(b"X-1: 1", line, b"X-2: 2")) == b"X-1: 1\r\nX-2: 2\r\n"
@@ -375,14 +411,44 @@ SCANS = twins("_scan")
 lines = st.sampled_from(
     [
         *(b"Host: a.test", b"Host: a b", b"host:", b"Content-Length: 5", b"content-length: 05", b"Content-Length: x"),
-        *(b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"Connection: x-a", b"Connection: close,X-B", b"X-A: 1"),
-        *(b"X-B: 2", b"Authorization: Bearer a", b"x-api-key:k", b"Expect: 100-continue", b"Upgrade: h2c", b"Retry-After: 1"),
-        *(b"x-microgate-a: 1", b"x-microgate-key: 1", b"", b" x: 1", b"X: \x00", b"X: a\rb", b"X: a\nb", b"novalue", b":"),
+        *(
+            b"Transfer-Encoding: chunked",
+            b"Transfer-Encoding: gzip",
+            b"Connection: x-a",
+            b"Connection: close,X-B",
+            b"X-A: 1",
+        ),
+        *(
+            b"X-B: 2",
+            b"Authorization: Bearer a",
+            b"x-api-key:k",
+            b"Expect: 100-continue",
+            b"Upgrade: h2c",
+            b"Retry-After: 1",
+        ),
+        *(
+            b"x-microgate-a: 1",
+            b"x-microgate-key: 1",
+            b"",
+            b" x: 1",
+            b"X: \x00",
+            b"X: a\rb",
+            b"X: a\nb",
+            b"novalue",
+            b":",
+        ),
         *(b"x-stainless-os: l", b"Content-Type: a", b"Content-Type: b", b"Content-Encoding: gzip", b"\n", b"\r"),
     ]
 )
 firsts = st.sampled_from(
-    [*[b"POST /v1/x HTTP/1.1"] * 3, b"GET / HTTP/1.0", b"GET * HTTP/1.1", b"TRACE / HTTP/1.1", b"GET /", b"HTTP/1.1 200 OK"]
+    [
+        *[b"POST /v1/x HTTP/1.1"] * 3,
+        b"GET / HTTP/1.0",
+        b"GET * HTTP/1.1",
+        b"TRACE / HTTP/1.1",
+        b"GET /",
+        b"HTTP/1.1 200 OK",
+    ]
 )
 heads = st.builds(
     lambda first, fields, end: b"\r\n".join([first, *fields]) + end,
@@ -412,3 +478,10 @@ def test_twins_agree_on_copies(guilty: str, head: bytes, keep: bool) -> None:
     lists = ([b"host", b"x-a", b"content-type", b"connection"], [b"x-stainless-", b"ret"])
     ours, theirs = SCANS[guilty].HeaderFilter(*lists, keep=keep), SCANS["py"].HeaderFilter(*lists, keep=keep)
     assert ours.copy(head) == theirs.copy(head)
+
+
+def test_only_bytes_are_a_head(scan: ModuleType) -> None:
+    for head in (None, "GET / HTTP/1.1"):
+        for ask in (scan.HeadScan().request, scan.HeadScan().response, scan.HeaderFilter([], keep=True).copy):
+            with pytest.raises((TypeError, AttributeError)):
+                ask(head)

@@ -324,7 +324,9 @@ def test_utf8_sequences_at_every_place(scan: ModuleType, instructions: None) -> 
 
 
 def test_every_prefix_of_a_document_ends_too_early(scan: ModuleType, instructions: None) -> None:
-    body = '{"a\\n": [1, -2.5e+3, "é\\u00e9", {"b": null}], "model": "m", "x": [true, false, {}, []], "y": "中"}'.encode()
+    body = (
+        '{"a\\n": [1, -2.5e+3, "é\\u00e9", {"b": null}], "model": "m", "x": [true, false, {}, []], "y": "中"}'.encode()
+    )
     assert scan.JsonScan().scan(body)
     for length in range(len(body)):
         assert not scan.JsonScan().scan(body[:length]), length
@@ -349,7 +351,18 @@ def test_validate_takes_any_buffer_and_any_top_level(scan: ModuleType, kind: typ
 SCANS = twins("_scan")
 
 names = st.sampled_from(
-    ["model", "Model", "stream", "stream_options", "include_usage", "n", "max_tokens", "fallbacks", "file_id", "container"]
+    [
+        "model",
+        "Model",
+        "stream",
+        "stream_options",
+        "include_usage",
+        "n",
+        "max_tokens",
+        "fallbacks",
+        "file_id",
+        "container",
+    ]
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=40),

@@ -15,7 +15,11 @@ def part(disposition: bytes, content: bytes, *headers: bytes) -> bytes:
 
 
 MODEL = part(b'form-data; name="model"', b"whisper-1")
-FILE = part(b'form-data; name="file"; filename="a;\\"b.wav"', b"\x00\r\n--\xff\r\n--" + BOUNDARY[:-1], b"Content-Type: audio/wav")
+FILE = part(
+    b'form-data; name="file"; filename="a;\\"b.wav"',
+    b"\x00\r\n--\xff\r\n--" + BOUNDARY[:-1],
+    b"Content-Type: audio/wav",
+)
 END = b"--" + BOUNDARY + b"--\r\n"
 
 

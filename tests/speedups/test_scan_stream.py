@@ -125,7 +125,10 @@ def test_an_event_too_long_to_hold_is_let_go(scan: ModuleType) -> None:
 
 def test_a_long_event_is_counted_and_not_looked_at(scan: ModuleType) -> None:
     for line in (b"x" * (1 << 20), b"\n".join([b"data: " + b"x" * 60_000] * 20)):
-        for pieces in ([b"event: error\ndata: " + line, b"\n\n" + STOP], [b"event: error\ndata: " + line + b"\n\n" + STOP]):
+        for pieces in (
+            [b"event: error\ndata: " + line, b"\n\n" + STOP],
+            [b"event: error\ndata: " + line + b"\n\n" + STOP],
+        ):
             _, facts = followed(scan, scan.CHAT, pieces)
             assert (facts["events"], facts["content_events"], facts["malformed"]) == (2, 1, False)
             assert (facts["failed"], facts["error_event"]) == (True, b"")
@@ -279,7 +282,9 @@ def test_typed_streams(scan: ModuleType) -> None:
 
 
 def test_raw_streams_are_looked_at_for_errors_and_usage_only(scan: ModuleType) -> None:
-    data = b'data: nonsense\n\ndata: {"usage":{"input_tokens":1,"output_tokens":2}}\n\nevent: ping\ndata: {"error":{}}\n\n'
+    data = (
+        b'data: nonsense\n\ndata: {"usage":{"input_tokens":1,"output_tokens":2}}\n\nevent: ping\ndata: {"error":{}}\n\n'
+    )
     _, facts = always(scan, scan.RAW, data)
     assert (facts["events"], facts["content_events"], facts["malformed"], facts["failed"]) == (3, 3, False, True)
     assert (facts["usage"]["prompt"], facts["usage"]["completion"]) == (1, 2)
@@ -296,7 +301,9 @@ def test_malformed_events_are_flagged(scan: ModuleType) -> None:
 
 
 def test_usage_in_every_event_is_counted_once(scan: ModuleType) -> None:
-    data = b"".join([b'data: {"choices":[{}],"usage":{"prompt_tokens":3,"completion_tokens":%d}}\n\n' % n for n in range(5)])
+    data = b"".join(
+        [b'data: {"choices":[{}],"usage":{"prompt_tokens":3,"completion_tokens":%d}}\n\n' % n for n in range(5)]
+    )
     usage = always(scan, scan.CHAT, data)[1]["usage"]
     assert (usage["prompt"], usage["completion"]) == (3, 4)
 
@@ -317,7 +324,10 @@ DETAILED = {
         ({"a": {"usage": {"prompt_tokens": 9}}, "b": [{"usage": 1}], "usage": DETAILED}, (20, 10, 30, 5, 1, 4, 2, 3)),
         ({"usage": {"prompt_tokens": 8, "total_tokens": 8}}, (8, -1, 8, -1, -1, -1, -1, -1)),
         ({"usage": {"input_tokens": 5, "output_tokens": 6}}, (5, 6, -1, -1, -1, -1, -1, -1)),
-        ({"x_groq": {"id": "r", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}}, (1, 2, -1, -1, -1, -1, -1, -1)),
+        (
+            {"x_groq": {"id": "r", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}},
+            (1, 2, -1, -1, -1, -1, -1, -1),
+        ),
         ({"response": {"a": {"b": 1}, "usage": {"input_tokens": 1}}}, (1, -1, -1, -1, -1, -1, -1, -1)),
         ({"usage": {"prompt_tokens": 9, "prompt_cache_hit_tokens": 3}}, (9, -1, -1, 3, -1, -1, -1, -1)),
         ({"usage": {"prompt_tokens": 9, "prompt_tokens_details": None}}, (9, -1, -1, -1, -1, -1, -1, -1)),
@@ -405,17 +415,45 @@ SCANS = twins("_scan")
 
 fragments = st.sampled_from(
     [
-        *(b"data: ", b"data:", b"data", b"event: error", b"event: response.completed", b": c", b"id: 1", b"\xef\xbb\xbf"),
+        *(
+            b"data: ",
+            b"data:",
+            b"data",
+            b"event: error",
+            b"event: response.completed",
+            b": c",
+            b"id: 1",
+            b"\xef\xbb\xbf",
+        ),
         *(b"\n", b"\r", b"\r\n", b"\n\n", b"\n\n", b"\r\n\r\n", b"\r\r"),
-        *(b"[DONE]", b'{"choices":[],"usage":{"prompt_tokens":1}}', b'{"usage":', b'{"prompt_tokens":2}}', b'{"error":1}'),
-        *(b'{"choices":[{"delta":{"content":"x"}}]}', b'{"type":"response.failed"}', b"\xff", b"x", b"{", b"}", b'"', b"\\"),
+        *(
+            b"[DONE]",
+            b'{"choices":[],"usage":{"prompt_tokens":1}}',
+            b'{"usage":',
+            b'{"prompt_tokens":2}}',
+            b'{"error":1}',
+        ),
+        *(
+            b'{"choices":[{"delta":{"content":"x"}}]}',
+            b'{"type":"response.failed"}',
+            b"\xff",
+            b"x",
+            b"{",
+            b"}",
+            b'"',
+            b"\\",
+        ),
         *(CONTENT, STOP, TOTAL, DONE),
     ]
 )
 
 
 @pytest.mark.parametrize("guilty", [name for name in SCANS if name != "py"])
-@given(pieces=st.lists(st.lists(fragments, max_size=5).map(b"".join), max_size=8), kind=st.integers(0, 3), hide=st.booleans())
+@given(
+    pieces=st.lists(st.lists(fragments, max_size=5).map(b"".join), max_size=8),
+    kind=st.integers(0, 3),
+    hide=st.booleans(),
+)
 def test_twins_agree_on_streams(guilty: str, pieces: list[bytes], kind: int, hide: bool) -> None:
     ours, theirs = SCANS[guilty].StreamScan(kind, hide), SCANS["py"].StreamScan(kind, hide)
     for piece in pieces:
@@ -429,8 +467,23 @@ def test_twins_agree_on_streams(guilty: str, pieces: list[bytes], kind: int, hid
 tokens = st.sampled_from(
     [
         *b'{}[]:," \\\n',
-        *(b'"usage"', b'"x_groq"', b'"response"', b'"prompt_tokens"', b'"total_tokens_details"', b'"a":1', b"12", b"-1", b"null"),
-        *(b'{"usage":{"prompt_tokens":', b'"completion_tokens":5}', b'"prompt_tokens_details":{"cached_tokens":1}', b'"usage":'),
+        *(
+            b'"usage"',
+            b'"x_groq"',
+            b'"response"',
+            b'"prompt_tokens"',
+            b'"total_tokens_details"',
+            b'"a":1',
+            b"12",
+            b"-1",
+            b"null",
+        ),
+        *(
+            b'{"usage":{"prompt_tokens":',
+            b'"completion_tokens":5}',
+            b'"prompt_tokens_details":{"cached_tokens":1}',
+            b'"usage":',
+        ),
     ]
 ).map(lambda token: token if isinstance(token, bytes) else bytes([token]))
 
@@ -448,7 +501,11 @@ def test_twins_agree_on_usage(guilty: str, pieces: list[bytes]) -> None:
     assert usage_of(ours) == usage_of(theirs)
 
 
-@given(pieces=st.lists(st.lists(fragments, max_size=4).map(b"".join), max_size=6), kind=st.integers(0, 3), hide=st.booleans())
+@given(
+    pieces=st.lists(st.lists(fragments, max_size=4).map(b"".join), max_size=6),
+    kind=st.integers(0, 3),
+    hide=st.booleans(),
+)
 def test_cuts_do_not_matter(pieces: list[bytes], kind: int, hide: bool) -> None:
     whole = b"".join(pieces)
     for name, module in SCANS.items():

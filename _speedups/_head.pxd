@@ -1,0 +1,51 @@
+# Declarations for other compiled modules, which cimport these names from _scan.
+
+cdef class HeadScan:
+    cdef readonly Py_ssize_t fields
+    cdef readonly bytes host
+    cdef readonly long long content_length
+    cdef readonly bytes content_type
+    cdef readonly bytes content_encoding
+    cdef readonly bytes transfer_encoding
+    cdef readonly bytes connection
+    cdef readonly bytes expect
+    cdef readonly bytes upgrade
+    cdef readonly bytes authorization
+    cdef readonly bytes x_api_key
+    cdef readonly bytes api_key
+    cdef readonly bytes x_goog_api_key
+    cdef readonly bytes x_microgate_key
+    cdef readonly bytes retry_after
+    cdef readonly bint has_options
+    cdef readonly int error
+    cdef readonly str why
+    cdef bytes _head
+    cdef size_t _first
+
+    cdef void _clear(self, bytes head) noexcept
+    cdef bint _refuse(self, int status, str why) noexcept
+    cdef bint _fault(self, const unsigned char *line, const unsigned char *end, int status, Py_ssize_t limit) noexcept
+    cdef bint _read(self, size_t at, int status, Py_ssize_t limit) except -1
+    cdef bint _known(self, const unsigned char *name, size_t length, const unsigned char *value, size_t size,
+                     int status) except -1
+    cpdef bint request(self, bytes head, bint strict_host=*) except -1
+    cpdef bint response(self, bytes head) except -1
+    cpdef bytes value_of(self, bytes name)
+
+
+cdef struct FilterName:
+    unsigned int hash
+    unsigned int offset
+    unsigned int length
+
+
+cdef class HeaderFilter:
+    cdef bint _keep
+    cdef bytes _blob
+    cdef FilterName *_slots
+    cdef unsigned int _mask
+    cdef FilterName *_prefixes
+    cdef Py_ssize_t _prefix_count
+
+    cdef bint _listed(self, const unsigned char *name, unsigned int length, unsigned int hash) noexcept
+    cpdef bytes copy(self, bytes head)
