@@ -93,15 +93,16 @@ class Core:
         self.write_timeout_ns = int(limits.write_timeout * 1e9)
 
     def next_id(self) -> bytes:
-        """A request id: 32 hexadecimal digits, unique over workers and restarts (80 random bits a worker life, a counter)."""
+        """A request id: 32 hexadecimal digits, unique over workers and restarts: 80 random bits a worker
+        life, then a counter."""
         self.id_counter += 1
         return b"%b%012x" % (self.id_prefix, self.id_counter)
 
     def principal_of(self, credential: bytes) -> Principal | None:
         """Who this credential belongs to; None when it is unknown, disabled or revoked.
 
-        The whole credential is the key of the look-up (never a prefix), and a remembered principal counts only while its
-        row is unchanged, so a revocation is in force at the next request.
+        The whole credential is the key of the look-up (never a prefix), and a remembered principal counts only while
+        its row is unchanged, so a revocation is in force at the next request.
         """
         table = self.table
         if table is None:

@@ -61,9 +61,9 @@ BY_STATUS: dict[int, str] = {
 class GatewayError(Exception):
     """A refusal or a failure on the way of one request.
 
-    ``kind`` names a row of ``KINDS``; ``source`` says who is at fault (``caller``, ``gateway``, ``provider``); ``retry``
-    whether the same request may succeed later; ``retry_after`` in seconds (0: not said); ``cause`` is kept for the log and
-    never shown.
+    ``kind`` names a row of ``KINDS``; ``source`` says who is at fault (``caller``, ``gateway``, ``provider``);
+    ``retry`` whether the same request may succeed later; ``retry_after`` in seconds (0: not said); ``cause`` is kept
+    for the log and never shown.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Response:
 
 
 def refuse(error: GatewayError, request_id: str) -> Response:
-    """The response that tells the caller of ``error``; a wait is stated in whole seconds, rounded up (RFC 9110 10.2.3)."""
+    """The response that tells the caller of ``error``; a wait in whole seconds, rounded up (RFC 9110 10.2.3)."""
     headers = b""
     if error.retry_after > 0:
         headers = b"retry-after: %d\r\n" % max(1, -int(-error.retry_after // 1))

@@ -13,10 +13,10 @@ from gateway.server.deadlines import Timed
 
 if TYPE_CHECKING:
     from _speedups._scan import StreamScan, UsageScan
-    from gateway.errors import GatewayError, Response
     from gateway.core import Core
-    from gateway.serving import Plan, Principal, Resolution, Target, View
+    from gateway.errors import Response
     from gateway.server.routes import RouteEntry
+    from gateway.serving import Plan, Principal, Resolution, Target, View
 
 
 class Caller(Timed):

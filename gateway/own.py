@@ -11,8 +11,8 @@ import orjson
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.phases.authenticate import credential_of
-from gateway.serving import Target, View, matches
 from gateway.server.routes import METRICS
+from gateway.serving import Target, View, matches
 from providers.operations import Operation
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1", "unix"})
@@ -71,7 +71,9 @@ def ask_control(x: Exchange) -> Response | None:
     """Relay to the control process with the code that relays to providers."""
     control = x.core.control
     if control is None:
-        return refuse(GatewayError("overloaded", "The control process is not running.", source="gateway"), x.request_id.decode())
+        return refuse(
+            GatewayError("overloaded", "The control process is not running.", source="gateway"), x.request_id.decode()
+        )
     x.targets = [Target(control, "", 1.0)]
     x.core.attempts.begin(x)
     return None
@@ -95,15 +97,13 @@ def list_models(view: View, ruleset: int) -> list[dict[str, object]]:
     """Routes and declared models in the OpenAI list's form, cut to what the ruleset allows."""
     rules = view.rulesets[ruleset]
     created = view.snapshot.created_ns // 1_000_000_000
-    rows: list[dict[str, object]] = []
-    for name in view.routes:
-        if not rules.models or matches(rules.models, name):
-            rows.append({"id": name, "object": "model", "created": created, "owned_by": "microgate"})
+    names = [(name, "microgate") for name in view.routes]
     for provider, upstream in view.upstreams.items():
-        if rules.providers and provider not in rules.providers:
-            continue
-        for model in dict.fromkeys((*upstream.spec.models, *upstream.spec.aliases)):
-            name = f"{provider}/{model}"
-            if not rules.models or matches(rules.models, name):
-                rows.append({"id": name, "object": "model", "created": created, "owned_by": provider})
-    return rows
+        if not rules.providers or provider in rules.providers:
+            models = dict.fromkeys((*upstream.spec.models, *upstream.spec.aliases))
+            names += [(f"{provider}/{model}", provider) for model in models]
+    return [
+        {"id": name, "object": "model", "created": created, "owned_by": owner}
+        for name, owner in names
+        if not rules.models or matches(rules.models, name)
+    ]

@@ -7,9 +7,9 @@ from gateway.phases.parse cimport parse
 from gateway.phases.route cimport route
 from gateway.phases.settle cimport settle
 
-cdef int PARSED, ADMITTED, LOOKED_UP, ROUTED
+cdef int PARSED, ADMITTED, LOOKED_UP, ROUTED, OK, REFUSED, UNREACHABLE, INTERNAL
 
-cpdef object open(Exchange x)
+cpdef object admit_head(Exchange x)
 cpdef run(Exchange x)
 cpdef proceed(Exchange x, int done)
 cpdef end_locally(Exchange x, object response)

@@ -1,7 +1,7 @@
 """The phases of a request, in order.
 
-A phase is a function of the exchange. It returns None (go on), a ``Response`` (the end) or an awaitable (awaited, then its
-result counts); only what really waits costs a task. Hooks stand between the phases and cost one test when there are none.
+A phase is a function of the exchange. It returns None (go on), a ``Response`` (the end) or an awaitable (awaited, then
+its result counts); only what really waits costs a task. Hooks stand between the phases; unused, they cost one test.
 """
 
 from __future__ import annotations
@@ -27,14 +27,23 @@ from providers.operations import Operation
 
 log = logging.getLogger("microgate")
 
-PARSED, ADMITTED, LOOKED_UP, ROUTED = 1, 2, 3, 4
+PARSED = 1
+ADMITTED = 2
+LOOKED_UP = 3
+ROUTED = 4
+OWN = frozenset((int(Operation.NONE), int(Operation.MODELS), int(Operation.ADMIN)))
+"""Operations that the gateway answers itself."""
+OK = int(Outcome.OK)
+REFUSED = int(Outcome.REFUSED)
+UNREACHABLE = int(Outcome.UNREACHABLE)
+INTERNAL = int(Outcome.INTERNAL)
 
 Hook = Callable[[Exchange], Any]
 HOOKS: dict[str, list[Hook]] = {"parsed": [], "routed": [], "settled": []}
 """Where plugins step in (none are loaded yet): after parsing, before the first attempt, after the record."""
 
 
-def open(x: Exchange) -> Response | None:
+def admit_head(x: Exchange) -> Response | None:
     """At a whole head, before the body: the route, and who asks. A ``Response`` turns the request away."""
     entry = find(x.path)
     x.route = entry
@@ -75,7 +84,7 @@ def proceed(x: Exchange, done: int) -> None:
     result: Any = None
     if done == 0:
         operation = x.operation
-        if operation == 0 or operation == 12 or operation == 18:
+        if operation in OWN:
             result = own.serve(x)
             if result is not None:
                 end_locally(x, result)
@@ -103,9 +112,7 @@ def proceed(x: Exchange, done: int) -> None:
             return
         if HOOKS["routed"]:
             run_hooks("routed", x)
-    result = forward(x)
-    if result is not None:
-        end_locally(x, result)
+    forward(x)
 
 
 def finish(x: Exchange, result: Response | Awaitable[Response | None], phase: int) -> None:
@@ -167,7 +174,6 @@ def fault(x: Exchange, error: BaseException) -> None:
         if x.caller is not None:
             x.caller.answered(x, False)
         return
-    end_locally(x, refuse(GatewayError("internal", "The gateway failed on this request.", source="gateway"), request_id))
-
-
-MODELS = int(Operation.MODELS)
+    end_locally(
+        x, refuse(GatewayError("internal", "The gateway failed on this request.", source="gateway"), request_id)
+    )

@@ -10,6 +10,8 @@ from gateway.records import ErrorKind, Outcome
 from gateway.server.response import connection_field, status_line
 from gateway.server.sse import error_event
 
+OK = int(Outcome.OK)
+UPSTREAM_ERROR = int(Outcome.UPSTREAM_ERROR)
 CLEAN = 0
 TRUNCATED = 1
 
@@ -34,16 +36,19 @@ def head_of(x: Exchange, length: int) -> bytes:
         # Its own header is on the drop-list, since some providers send it with every answer; here it means something.
         seconds = retry_after(x.answer_head)
         wait = b"retry-after: %d\r\n" % min(MAX_WAIT_S, max(1, int(seconds))) if seconds > 0 else b""
-    return b"%b%b%bx-microgate-request-id: %b\r\n%bx-microgate-attempts: %d\r\nx-microgate-overhead-us: %d\r\n%b%b\r\n" % (
-        status_line(x.status),
-        core.answer_filter.copy(x.answer_head),
-        wait,
-        x.request_id,
-        b"" if target is None else target.labels,
-        x.attempt,
-        x.overhead_us(monotonic_ns()),
-        framing,
-        connection_field(x.http10, x.keep_alive and not core.draining),
+    return (
+        b"%b%b%bx-microgate-request-id: %b\r\n%bx-microgate-attempts: %d\r\nx-microgate-overhead-us: %d\r\n%b%b\r\n"
+        % (
+            status_line(x.status),
+            core.answer_filter.copy(x.answer_head),
+            wait,
+            x.request_id,
+            b"" if target is None else target.labels,
+            x.attempt,
+            x.overhead_us(monotonic_ns()),
+            framing,
+            connection_field(x.http10, x.keep_alive and not core.draining),
+        )
     )
 
 
@@ -76,7 +81,7 @@ def whole(x: Exchange, body: bytes) -> None:
 
 
 def outcome_of(x: Exchange) -> int:
-    return int(Outcome.OK if x.status < 400 else Outcome.UPSTREAM_ERROR)
+    return OK if x.status < 400 else UPSTREAM_ERROR
 
 
 def piece(x: Exchange, data: bytes, complete: bool) -> None:

@@ -1,8 +1,8 @@
 """What a worker serves from: the snapshot compiled into objects that a request only has to look up.
 
-Built off the hot path when a snapshot is adopted; a delta rebuilds only what it names. Everything a request needs from the
-configuration (heads ready to send, masks of allowed keys, spliced model names) is computed once per provider, operation
-or model, never per request.
+Built off the hot path when a snapshot is adopted; a delta rebuilds only what it names. Everything a request needs from
+the configuration (heads ready to send, masks of allowed keys, spliced model names) is computed once per provider,
+operation or model, never per request.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapsh
 from providers.operations import Dialect, Operation
 
 RESOLUTIONS_KEPT = 10_000
-"""Model names remembered with their resolution; the oldest are forgotten. A caller could otherwise invent names for ever."""
+"""Model names remembered with their resolution; the oldest are forgotten, lest a caller invent names for ever."""
 
 
 def matches(patterns: tuple[str, ...], name: str) -> bool:
@@ -103,7 +103,12 @@ class Upstream:
         whole_query = f"{self.spec.query}&{asked}" if self.spec.query and asked else self.spec.query or asked
         target = origin.target_prefix + path + ("?" + whole_query if whole_query else "")
         lines = [
-            method + b" " + target.encode("ascii", "replace") + b" HTTP/1.1\r\nhost: " + origin.authority.encode("ascii") + b"\r\n",
+            method
+            + b" "
+            + target.encode("ascii", "replace")
+            + b" HTTP/1.1\r\nhost: "
+            + origin.authority.encode("ascii")
+            + b"\r\n",
             origin.proxy_field,
         ]
         value = self.key_specs[key].value
@@ -137,9 +142,17 @@ class Target:
         self.model = model
         self.weight = weight
         self.model_bytes = model.encode("utf-8", "replace")
-        self.model_json = orjson.dumps(model) if model.isprintable() else orjson.dumps(model.encode("utf-8", "replace").decode())
+        self.model_json = (
+            orjson.dumps(model) if model.isprintable() else orjson.dumps(model.encode("utf-8", "replace").decode())
+        )
         self.mask = upstream.allowed_keys(model)
-        self.labels = b"x-microgate-provider: " + header_safe(upstream.name) + b"\r\nx-microgate-model: " + header_safe(model) + b"\r\n"
+        self.labels = (
+            b"x-microgate-provider: "
+            + header_safe(upstream.name)
+            + b"\r\nx-microgate-model: "
+            + header_safe(model)
+            + b"\r\n"
+        )
 
 
 class Resolution:
@@ -174,7 +187,9 @@ def allows(rules: Ruleset, resolution: Resolution) -> bool:
 class Principal:
     """A virtual key as a request meets it; made from its row on first use and kept while the row is unchanged."""
 
-    def __init__(self, row: int, seq: int, hash64: int, flags: int, ruleset: int, slots: list[int], pin: int, expires_s: int) -> None:
+    def __init__(
+        self, row: int, seq: int, hash64: int, flags: int, ruleset: int, slots: list[int], pin: int, expires_s: int
+    ) -> None:
         self.row = row
         self.seq = seq
         self.id_hash = hash64

@@ -33,7 +33,9 @@ def admit(x: Exchange) -> Response | None:
         x.reservation = handle
         return None
     if handle == -1000:
-        error = GatewayError("overloaded", "Too many requests are under way.", source="gateway", retry=True, retry_after=1)
+        error = GatewayError(
+            "overloaded", "Too many requests are under way.", source="gateway", retry=True, retry_after=1
+        )
         return refuse(error, x.request_id.decode())
     which = -1 - handle
     wait_ns = arena.retry_after_ns(principal.limits, which, now_ns)
@@ -51,7 +53,10 @@ def admit(x: Exchange) -> Response | None:
         record=ErrorKind.CONCURRENCY if concurrent else ErrorKind.RATE_LIMITED,
     )
     response = refuse(error, x.request_id.decode())
-    response.headers += b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n" % (limit, max(0, remaining))
+    response.headers += b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n" % (
+        limit,
+        max(0, remaining),
+    )
     if not concurrent:
         response.headers += b"x-ratelimit-reset-requests: %.3fs\r\n" % (reset_ns / 1e9)
     return response

@@ -1,4 +1,4 @@
-"""Who asks: one extractor for the credential, whatever header a client puts it in; a virtual key becomes a principal."""
+"""Who asks: one extractor for the credential, whatever header a client puts it in; a key becomes a principal."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gateway.exchange import Exchange
 
 
 def credential_of(head: HeadScan) -> bytes | None:
-    """The one credential of a request: ``x-microgate-key``, else ``Authorization: Bearer``, ``x-api-key``, ``api-key`` or
-    ``x-goog-api-key``. An Authorization header of another scheme is no credential."""
+    """The one credential of a request: ``x-microgate-key``, else ``Authorization: Bearer``, ``x-api-key``, ``api-key``
+    or ``x-goog-api-key``. An Authorization header of another scheme is no credential."""
     if head.x_microgate_key is not None:
         return head.x_microgate_key
     authorization = head.authorization

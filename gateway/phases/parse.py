@@ -12,8 +12,6 @@ from gateway.server.routes import ANY_BODY, JSON, MULTIPART, RouteEntry
 
 MODEL_BYTES = 512
 """Longest model name taken; the longest in use (Bedrock ARNs) stay under 300."""
-NO_MODEL_NEEDED = frozenset({5, 9, 10, 11})
-"""Moderations and images have default models at their providers; the prefix or a model header must name the provider."""
 
 
 def parse(x: Exchange) -> Response | None:
@@ -54,7 +52,11 @@ def parse_json(x: Exchange) -> Response | None:
     scan = x.core.json
     if not scan.scan(x.body):
         code = "invalid_json"
-        message = f"The body is not acceptable JSON: {scan.error} (byte {scan.error_offset})." if x.body else "The body is empty."
+        message = (
+            f"The body is not acceptable JSON: {scan.error} (byte {scan.error_offset})."
+            if x.body
+            else "The body is empty."
+        )
         return refuse(GatewayError(code, message), x.request_id.decode())
     model = scan.model
     if model is not None:
@@ -113,7 +115,7 @@ def name_deployment(x: Exchange, entry: RouteEntry) -> Response | None:
         name = unquote(entry.rest.decode("ascii"), errors="strict")
     except UnicodeDecodeError:
         name = ""
-    if not name or not name.isprintable() or len(name) > MODEL_BYTES or "/" in name and name.startswith("/"):
+    if not name or not name.isprintable() or len(name) > MODEL_BYTES or ("/" in name and name.startswith("/")):
         return bad(x, "The deployment's name in the path is not usable.", "model")
     x.model = name
     return None

@@ -62,7 +62,9 @@ def passthrough(x: Exchange) -> Response | None:
     x.targets = [Target(upstream, "", 1.0)]
     segments = frozenset(rest.split(b"/"))
     if x.stateful or not segments.isdisjoint(STATEFUL_SEGMENTS) or x.method in (b"DELETE", b"PUT", b"PATCH"):
-        single = segments == {b"responses"} and x.method == b"POST" or segments == {b"v1", b"responses"} and x.method == b"POST"
+        single = (segments == {b"responses"} and x.method == b"POST") or (
+            segments == {b"v1", b"responses"} and x.method == b"POST"
+        )
         if x.stateful or not single:
             refusal = keep_to_pin(x)
             if refusal is not None:
@@ -100,7 +102,9 @@ def keep_to_pin(x: Exchange) -> Response | None:
     return None
 
 
-NEEDS_PIN = "Requests that refer to objects stored at a provider need a key with 'stateful: PROVIDER/KEY' in its configuration."
+NEEDS_PIN = (
+    "Requests that refer to objects stored at a provider need a key with 'stateful: PROVIDER/KEY' in its configuration."
+)
 
 
 def pin_of(x: Exchange) -> tuple[Upstream, int] | None:

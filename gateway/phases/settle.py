@@ -100,13 +100,34 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
         r.prompt_tokens = prompt
     if completion >= 0:
         r.completion_tokens = completion
+    if source == FROM_PROVIDER:
+        write_details(x)
+    write_times(x)
+    r.request_bytes = x.request_bytes or len(x.body)
+    r.response_bytes = x.response_bytes
+    r.chunks = x.chunks
+    if x.model:
+        r.model = x.model.encode("utf-8", "replace")[:96]
+    if core.ring is not None:
+        core.ring.push(r)
+
+
+def write_details(x: Exchange) -> None:
+    """The kinds of tokens that the provider told apart."""
     usage = x.usage
-    if source == FROM_PROVIDER and usage is not None:
-        r.cached_tokens = usage.cached if usage.cached > 0 else 0
-        r.cache_write_tokens = usage.cache_write if usage.cache_write > 0 else 0
-        r.reasoning_tokens = usage.reasoning if usage.reasoning > 0 else 0
-        r.audio_in_tokens = usage.audio_in if usage.audio_in > 0 else 0
-        r.audio_out_tokens = usage.audio_out if usage.audio_out > 0 else 0
+    r = x.core.record
+    if usage is None:
+        return
+    r.cached_tokens = max(usage.cached, 0)
+    r.cache_write_tokens = max(usage.cache_write, 0)
+    r.reasoning_tokens = max(usage.reasoning, 0)
+    r.audio_in_tokens = max(usage.audio_in, 0)
+    r.audio_out_tokens = max(usage.audio_out, 0)
+
+
+def write_times(x: Exchange) -> None:
+    """Durations: the gateway's own (P2 in full), waiting, the provider's, to the first byte."""
+    r = x.core.record
     r.total_us = micros(x.done_ns - x.started_ns)
     r.queue_us = micros(x.dial_ns)
     if x.sent_ns:
@@ -120,12 +141,6 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
             r.ttft_us = micros(x.first_byte_ns - x.sent_ns)
     elif x.complete_ns:
         r.gateway_us = micros(x.done_ns - x.complete_ns)
-    r.request_bytes = x.request_bytes if x.request_bytes else len(x.body)
-    r.response_bytes = x.response_bytes
-    r.chunks = x.chunks
-    if x.model:
-        r.model = x.model.encode("utf-8", "replace")[:96]
-    core.ring.push(r)
 
 
 def micros(ns: int) -> int:

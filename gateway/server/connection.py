@@ -1,8 +1,4 @@
-"""One caller's connection: bytes to requests, answers to bytes, in order, within bounds.
-
-httptools judges the syntax; it is fed exact slices (a head to its end, then the body), so that nothing of a following
-request is looked at before the present one is answered. What httptools leaves to its user is judged by ``HeadScan``.
-"""
+"""One caller's connection: requests in (``reader``), answers out, in order, within bounds of size and time."""
 
 from __future__ import annotations
 
@@ -12,11 +8,10 @@ from typing import Any
 import httptools
 
 from gateway import pipeline
-from gateway.core import Core
-from gateway.errors import BY_STATUS, GatewayError, Response, refuse
-from gateway.exchange import Caller, Exchange
+from gateway.errors import GatewayError, Response, refuse
+from gateway.exchange import Exchange
+from gateway.server.reader import RequestReader
 from gateway.server.response import connection_field, status_line
-from gateway.server.routes import BINARY, JSON, NO_BODY
 
 IDLE = 0
 HEAD = 1
@@ -24,14 +19,6 @@ BODY = 2
 BUSY = 3
 CLOSING = 4
 
-LENGTH = 0
-CHUNK_LINE = 1
-CHUNK_DATA = 2
-CHUNK_END = 3
-TRAILER = 4
-
-CHUNK_OVERHEAD = 16384
-"""Framing bytes beyond an eighth of the data after which a chunked body is an attack (A11; Go CVE-2023-39326)."""
 LINGER_NS = 500_000_000
 """After a refusal the rest of what the caller sends is read and dropped for so long, lest a reset eat the answer."""
 LINGER_BYTES = 1 << 20
@@ -39,40 +26,8 @@ HIGH_WATER = 65536
 LOW_WATER = 16384
 
 
-class ServerConnection(Caller):
+class ServerConnection(RequestReader):
     """An ``asyncio.Protocol`` in all but name: compiled classes can't inherit from it."""
-
-    def __init__(self, core: Core) -> None:
-        Caller.__init__(self)
-        self.core = core
-        self.transport: Any = None
-        self.parser: Any = None
-        self.state = IDLE
-        self.made_ns = 0
-        self.served = 0
-        self.x: Exchange | None = None
-        # Head
-        self.partial: bytearray | None = None
-        self.fed = 0
-        self.head_done = False
-        self.message_done = False
-        self.head_started_ns = 0
-        # Body
-        self.framing = LENGTH
-        self.body_left = 0
-        self.body_limit = 0
-        self.body_parts: list[bytes] = []
-        self.body_bytes = 0
-        self.body_started_ns = 0
-        self.raw_bytes = 0
-        self.line = b""
-        # What waits for the present request to be answered
-        self.rest = b""
-        self.consuming = False
-        self.reading_paused = False
-        self.writing_paused = False
-        self.half_closed = False
-        self.dropped = 0
 
     # --- protocol callbacks
 
@@ -104,7 +59,7 @@ class ServerConnection(Caller):
         self.consume(data)
 
     def eof_received(self) -> bool:
-        """A caller that has finished sending still gets its answer (RFC 9112 9.6); one in the middle of a request is cut."""
+        """A caller that has finished sending still gets its answer (RFC 9112 9.6); half a request is refused."""
         self.half_closed = True
         if self.state == BUSY:
             return True
@@ -123,7 +78,7 @@ class ServerConnection(Caller):
         self.state = CLOSING
         self.partial = None
         self.rest = b""
-        self.body_parts = []
+        self.body = None
         x = self.x
         if x is not None:
             self.x = None
@@ -153,14 +108,6 @@ class ServerConnection(Caller):
             self.core.wheel.set(self, monotonic_ns() + self.core.keepalive_ns)
             self.go_on()
 
-    # --- httptools callbacks
-
-    def on_headers_complete(self) -> None:
-        self.head_done = True
-
-    def on_message_complete(self) -> None:
-        self.message_done = True
-
     # --- deadlines
 
     def expire(self, now_ns: int) -> None:
@@ -184,7 +131,8 @@ class ServerConnection(Caller):
         if spent >= core.body_timeout_ns:
             self.reject("request_timeout", "The request's body did not arrive in time.")
         elif spent > core.body_grace_ns and (
-            self.body_bytes < (spent - core.body_grace_ns) // 1_000_000_000 * core.body_min_rate
+            (0 if self.body is None else self.body.data_bytes)
+            < (spent - core.body_grace_ns) // 1_000_000_000 * core.body_min_rate
         ):
             self.reject("request_timeout", "The request's body arrives too slowly.")
         else:
@@ -196,325 +144,6 @@ class ServerConnection(Caller):
         step = core.body_grace_ns - spent if spent < core.body_grace_ns else 1_000_000_000
         left = core.body_timeout_ns - spent
         core.wheel.set(self, now_ns + (step if step < left else left) + 1)
-
-    # --- bytes to requests
-
-    def consume(self, data: bytes) -> None:
-        """Take requests from ``data`` until one is under way; the rest is kept, and reading pauses."""
-        self.consuming = True
-        while data:
-            if self.state == BUSY or (self.writing_paused and self.state == IDLE):
-                self.rest = data
-                self.pause_reading()
-                break
-            if self.state == CLOSING:
-                break
-            data = self.take_body(data) if self.state == BODY else self.take_head(data)
-        self.consuming = False
-
-    def go_on(self) -> None:
-        """The connection is free again: take up what has waited."""
-        if self.reading_paused:
-            self.reading_paused = False
-            if self.transport is not None:
-                self.transport.resume_reading()
-        if self.rest and not self.consuming:
-            data = self.rest
-            self.rest = b""
-            self.consume(data)
-        if self.half_closed and self.state == IDLE and not self.rest and self.transport is not None:
-            self.transport.close()
-
-    def pause_reading(self) -> None:
-        if not self.reading_paused and self.transport is not None:
-            self.reading_paused = True
-            self.transport.pause_reading()
-
-    def take_head(self, data: bytes) -> bytes:
-        core = self.core
-        if self.state == IDLE:
-            self.state = HEAD
-            self.fed = 0
-            self.head_done = False
-            self.message_done = False
-            self.head_started_ns = monotonic_ns()
-        partial = self.partial
-        if partial is None:
-            end = data.find(b"\r\n\r\n")
-            if end > 0 and data[0] > 32:
-                head = data[: end + 4]
-                if not self.feed(head):
-                    return b""
-                return self.head_complete(head, data[end + 4 :])
-            partial = self.partial = bytearray()
-            core.wheel.set(self, self.head_started_ns + core.header_timeout_ns)
-        partial += data
-        # One empty line before a request line is ignored (RFC 9112 2.2).
-        while self.fed == 0 and partial[:2] == b"\r\n":
-            del partial[:2]
-            self.dropped += 1
-            if self.dropped > 2:
-                self.reject("bad_request", "Empty lines where a request was expected.")
-                return b""
-        if not partial or (self.fed == 0 and partial == b"\r"):
-            return b""
-        end = partial.find(b"\r\n\r\n", max(0, self.fed - 3))
-        if end < 0:
-            if len(partial) > core.header_bytes:
-                line = partial.find(b"\r\n")
-                if line < 0 or line > core.target_bytes + 64:
-                    self.reject("uri_too_long", "The request line is too long.")
-                else:
-                    self.reject("headers_too_large", "The request's head is too large.")
-                return b""
-            more = bytes(partial[self.fed :])
-            self.fed = len(partial)
-            if self.feed(more) and self.head_done:
-                self.reject("bad_request", "Malformed request head.")
-            return b""
-        head = bytes(partial[: end + 4])
-        rest = bytes(partial[end + 4 :])
-        more = head[self.fed :]
-        self.partial = None
-        self.dropped = 0
-        if not self.feed(more):
-            return b""
-        return self.head_complete(head, rest)
-
-    def feed(self, data: bytes) -> bool:
-        """Let httptools judge the next slice; False when the connection has been refused."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # The declared body would be parsed as a request if it were fed (reliability A5).
-            self.reject("bad_request", "Protocol upgrades are not offered here.")
-            return False
-        except httptools.HttpParserError:
-            self.reject("bad_request", "Malformed request.")
-            return False
-        return True
-
-    def head_complete(self, head: bytes, rest: bytes) -> bytes:
-        """A whole head has been accepted by httptools; returns the bytes that follow it."""
-        core = self.core
-        if not self.head_done:
-            self.reject("bad_request", "Malformed request head.")
-            return b""
-        scan = core.request_head
-        if not scan.request(head):
-            self.reject(BY_STATUS.get(scan.error, "bad_request"), scan.why)
-            return b""
-        if scan.upgrade is not None and (scan.content_length > 0 or scan.transfer_encoding is not None):
-            self.reject("bad_request", "Protocol upgrades are not offered here.")
-            return b""
-        x = Exchange(self, core, self.head_started_ns)
-        x.head = head
-        x.request_id = core.next_id()
-        x.reused = self.served > 0
-        space = head.find(b" ")
-        end = head.find(b" ", space + 1)
-        x.method = head[:space]
-        target = head[space + 1 : end]
-        x.http10 = head[end + 8] == 48
-        connection = scan.connection
-        if connection is None:
-            x.keep_alive = not x.http10
-        else:
-            tokens = [token.strip() for token in connection.lower().split(b",")]
-            x.keep_alive = b"close" not in tokens and (not x.http10 or b"keep-alive" in tokens)
-        if core.draining or self.head_started_ns - self.made_ns > core.keepalive_age_ns:
-            x.keep_alive = False
-        x.head_only = x.method == b"HEAD"
-        self.x = x
-        if target[:1] != b"/":
-            path = absolute_path(target)
-            if path is None:
-                self.reject("bad_request", "The request target must be a path.")
-                return b""
-            target = path
-        mark = target.find(b"?")
-        if mark < 0:
-            x.path = target
-        else:
-            x.path = target[:mark]
-            x.query = target[mark + 1 :]
-        x.content_type = scan.content_type or b""
-        length = scan.content_length
-        chunked = scan.transfer_encoding is not None
-        expect = scan.expect
-        coded = scan.content_encoding
-        refusal = pipeline.open(x)
-        if refusal is None and coded is not None and coded.lower() != b"identity":
-            refusal = refuse(
-                GatewayError("unsupported_media", "Compressed request bodies are not accepted."), x.request_id.decode()
-            )
-        if refusal is None and expect is not None and expect.lower() != b"100-continue":
-            refusal = refuse(GatewayError("expectation_failed", "Unknown expectation."), x.request_id.decode())
-        if refusal is None:
-            refusal = self.size_body(x, length, chunked)
-        if refusal is not None:
-            return self.turn_away(x, refusal, rest, length, chunked)
-        if not chunked and length <= len(rest):
-            return self.whole_body(x, rest, length)
-        self.state = BODY
-        self.body_parts = []
-        self.body_bytes = 0
-        self.raw_bytes = 0
-        self.line = b""
-        self.framing = CHUNK_LINE if chunked else LENGTH
-        self.body_left = length
-        self.body_started_ns = monotonic_ns()
-        self.arm_body(self.body_started_ns)
-        if expect is not None and not rest and not x.http10:
-            self.answer(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return rest
-
-    def whole_body(self, x: Exchange, rest: bytes, length: int) -> bytes:
-        """The common way: the body came with the head."""
-        if length > 0:
-            body = rest[:length] if len(rest) != length else rest
-            if not self.feed(body):
-                return b""
-            x.body = body
-            rest = rest[length:]
-        if not self.message_done:
-            self.reject("bad_request", "Malformed request.")
-            return b""
-        self.run(x)
-        return rest
-
-    def size_body(self, x: Exchange, length: int, chunked: bool) -> Response | None:
-        """Refuse what is larger than the route takes before a byte of it is read."""
-        route = x.route
-        kind = NO_BODY if route is None else route.body
-        limit = self.core.json_body_bytes if kind <= JSON else self.core.binary_body_bytes
-        self.body_limit = limit
-        x.body_length = length if length >= 0 or chunked else 0
-        if length > limit:
-            error = GatewayError("too_large", f"The body is larger than the {limit} bytes accepted here.")
-            return refuse(error, x.request_id.decode())
-        if kind in (JSON, BINARY) and not chunked and length < 0 and x.method == b"POST":
-            return refuse(GatewayError("length_required", "A body is required."), x.request_id.decode())
-        return None
-
-    def turn_away(self, x: Exchange, refusal: Response, rest: bytes, length: int, chunked: bool) -> bytes:
-        """Refused at its head: the connection lives on only when the body is already here to be skipped."""
-        if not chunked and length <= len(rest):
-            body = rest[:length] if length > 0 else b""
-            if body and not self.feed(body):
-                return b""
-            if self.message_done:
-                self.state = BUSY
-                pipeline.end_locally(x, refusal)
-                return rest[len(body) :]
-        x.keep_alive = False
-        self.state = BUSY
-        pipeline.end_locally(x, refusal)
-        return b""
-
-    def take_body(self, data: bytes) -> bytes:
-        x = self.x
-        if x is None:
-            return b""
-        if self.framing == LENGTH:
-            piece = data[: self.body_left] if len(data) > self.body_left else data
-            if not self.feed(piece):
-                return b""
-            self.body_left -= len(piece)
-            rest = data[len(piece) :]
-            self.body_piece(x, piece)
-            if self.body_left == 0 and self.state == BODY:
-                self.body_complete(x)
-            return rest
-        return self.take_chunks(x, data)
-
-    def take_chunks(self, x: Exchange, data: bytes) -> bytes:
-        """RFC 9112 7.1. Each line and each chunk's data are fed as slices of their own, so the end of the message is the
-        end of a slice; httptools judges them, this only finds the borders."""
-        self.raw_bytes += len(data)
-        if self.line:
-            data = self.line + data
-            self.line = b""
-        at = 0
-        size = len(data)
-        while at < size:
-            if self.framing == CHUNK_DATA:
-                stop = at + self.body_left if self.body_left < size - at else size
-                piece = data[at:stop]
-                if not self.feed(piece):
-                    return b""
-                self.body_left -= stop - at
-                at = stop
-                self.body_piece(x, piece)
-                if self.state != BODY:
-                    return b""
-                if self.body_left == 0:
-                    self.framing = CHUNK_END
-                continue
-            end = data.find(b"\r\n", at)
-            if end < 0:
-                if size - at > CHUNK_OVERHEAD:
-                    self.reject("bad_request", "Chunk framing takes more room than the data.")
-                    return b""
-                self.line = data[at:]
-                if b"\n" in self.line or (b"\r" in self.line[:-1]):
-                    self.reject("bad_request", "Malformed chunk.")
-                    return b""
-                break
-            line = data[at : end + 2]
-            at = end + 2
-            if not self.feed(line):
-                return b""
-            if self.framing == CHUNK_LINE:
-                semicolon = line.find(b";")
-                self.body_left = int(line[:semicolon] if semicolon >= 0 else line, 16)
-                self.framing = CHUNK_DATA if self.body_left else TRAILER
-            elif self.framing == CHUNK_END:
-                self.framing = CHUNK_LINE
-            elif self.message_done:
-                self.body_complete(x)
-                return data[at:]
-        if self.raw_bytes - self.body_bytes > CHUNK_OVERHEAD + self.body_bytes // 8:
-            self.reject("bad_request", "Chunk framing takes more room than the data.")
-        return b""
-
-    def body_piece(self, x: Exchange, piece: bytes) -> None:
-        self.body_bytes += len(piece)
-        if self.body_bytes > self.body_limit:
-            self.reject("too_large", f"The body is larger than the {self.body_limit} bytes accepted here.")
-        elif x.uploading:
-            if x.link is not None:
-                x.link.upload(piece, False)
-        else:
-            self.body_parts.append(piece)
-            held = self.core.binary_hold_bytes
-            if self.body_bytes > held and x.route is not None and x.route.body > JSON and self.body_left != 0:
-                # Too large to hold: from here on it streams through.
-                x.body = b"".join(self.body_parts)
-                self.body_parts = []
-                x.uploading = True
-                pipeline.run(x)
-
-    def body_complete(self, x: Exchange) -> None:
-        if not self.message_done:
-            self.reject("bad_request", "Malformed request.")
-            return
-        if x.uploading:
-            x.uploading = False
-            self.state = BUSY
-            x.complete_ns = monotonic_ns()
-            if x.link is not None:
-                x.link.upload(b"", True)
-            return
-        x.body = b"".join(self.body_parts) if len(self.body_parts) != 1 else self.body_parts[0]
-        self.body_parts = []
-        self.run(x)
-
-    def run(self, x: Exchange) -> None:
-        self.state = BUSY
-        if self.deadline_ns:
-            self.core.wheel.set(self, 0)
-        pipeline.run(x)
 
     # --- answers to bytes
 
@@ -543,7 +172,8 @@ class ServerConnection(Caller):
             return
         self.state = IDLE
         self.dropped = 0
-        self.core.wheel.set(self, monotonic_ns() + (self.core.write_timeout_ns if self.writing_paused else self.core.keepalive_ns))
+        wait_ns = self.core.write_timeout_ns if self.writing_paused else self.core.keepalive_ns
+        self.core.wheel.set(self, monotonic_ns() + wait_ns)
         if not self.consuming:
             self.go_on()
 
@@ -630,18 +260,3 @@ class ServerConnection(Caller):
             self.reading_paused = False
             transport.resume_reading()
         self.core.wheel.set(self, monotonic_ns() + LINGER_NS)
-
-
-def absolute_path(target: bytes) -> bytes | None:
-    """The path of an absolute-form target (RFC 9112 3.2.2); None for any other form than http and https."""
-    lower = target[:8].lower()
-    start = 7 if lower.startswith(b"http://") else 8 if lower.startswith(b"https://") else 0
-    if not start:
-        return None
-    slash = target.find(b"/", start)
-    if slash < 0:
-        return b"/"
-    authority = target[start:slash]
-    if not authority or b"@" in authority or b"?" in authority or b"#" in authority:
-        return None
-    return target[slash:]

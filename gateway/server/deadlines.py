@@ -1,8 +1,8 @@
 """Deadlines as attributes, swept every 100 ms, instead of a timer for each.
 
-A timer a request costs about a microsecond to arm and another to cancel; an attribute costs a store. An object stands in
-one slot of the wheel at a time and is looked at again when that slot comes round: then its deadline has passed, or it
-moves on to a later slot. It is never parked further ahead than ``HORIZON``, so a closed connection is held no longer.
+A timer a request costs about a microsecond to arm and another to cancel; an attribute costs a store. An object stands
+in one slot of the wheel at a time and is looked at again when that slot comes round: then its deadline has passed, or
+it moves on to a later slot. It is never parked further ahead than ``HORIZON``, so a closed connection is held no longer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Wheel:
         self.current = now_ns // TICK_NS
 
     def set(self, timed: Timed, deadline_ns: int) -> None:
-        """Give ``timed`` this deadline in place of the one it had (0: none). Takes effect within a tick, never early."""
+        """Give ``timed`` this deadline in place of the one it had (0: none). Acts within a tick, never early."""
         timed.deadline_ns = deadline_ns
         if deadline_ns == 0:
             return

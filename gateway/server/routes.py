@@ -88,11 +88,17 @@ def _entries() -> list[RouteEntry]:
             chat = int(Dialect.OPENAI_CHAT)
             rows.append(RouteEntry(base + path, methods, DATA, int(operation), chat, ANY_BODY, prefix, stateful=True))
         chat = int(Dialect.OPENAI_CHAT)
-        rows.append(RouteEntry(base + "/models", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False))
-        rows.append(RouteEntry(base + "/models/*", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False))
+        rows.append(
+            RouteEntry(base + "/models", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False)
+        )
+        rows.append(
+            RouteEntry(base + "/models/*", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False)
+        )
     for path, operation, dialect, body in _OPERATIONS:
         # AzureOpenAI names the deployment in the path; see deployments().
-        rows.append(RouteEntry("/openai/deployments/{}" + path, POST, DATA, int(operation), int(dialect), body, "azure"))
+        rows.append(
+            RouteEntry("/openai/deployments/{}" + path, POST, DATA, int(operation), int(dialect), body, "azure")
+        )
     rows.append(RouteEntry("/passthrough/*", ANY, DATA, int(Operation.PASSTHROUGH), none, ANY_BODY, ""))
     for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
         methods = ANY if path.startswith("/api") else GET
@@ -110,9 +116,7 @@ PREFIXES: tuple[tuple[bytes, RouteEntry], ...] = tuple(
         key=lambda item: -len(item[0]),
     )
 )
-DEPLOYMENTS: dict[bytes, RouteEntry] = {
-    row.path.partition("{}")[2].encode(): row for row in ROUTES if "{}" in row.path
-}
+DEPLOYMENTS: dict[bytes, RouteEntry] = {row.path.partition("{}")[2].encode(): row for row in ROUTES if "{}" in row.path}
 DEPLOYMENT_PREFIX = b"/openai/deployments/"
 
 
@@ -136,7 +140,7 @@ def find(path: bytes) -> RouteEntry | None:
 
 
 def unsafe(rest: bytes) -> bool:
-    """Whether a relayed path holds dot segments, empty segments, encoded dots, slashes, backslashes or control bytes."""
+    """Whether a relayed path holds dot or empty segments, encoded dots or slashes, backslashes or control bytes."""
     lower = rest.lower()
     if any(bad in lower for bad in (b"%2e", b"%2f", b"%5c", b"%00", b"%25", b"\\", b"//", b"#", b";")):
         return True

@@ -34,6 +34,7 @@ cdef class UpstreamConnection(Link):
     cpdef data_received(self, bytes data)
     cpdef close(self)
     cpdef take_head(self, bytes data)
+    cpdef head_complete(self, Exchange x, bytes head, bytes rest, int status)
     cpdef long long body_deadline(self, Exchange x, long long now_ns)
     cpdef take_body(self, bytes data)
     cpdef finish(self, Exchange x, bytes data)

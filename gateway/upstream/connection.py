@@ -1,7 +1,7 @@
 """One connection to a provider: a request out, an answer in, one at a time.
 
 httptools judges the syntax of answers; the head is found and fed as one slice, its framing fields read by ``HeadScan``.
-Whatever a provider sends that was not asked for ends the connection, so that no answer can meet another's request (B14).
+Whatever a provider sends that was not asked for ends the connection: no answer can meet another's request (B14).
 """
 
 from __future__ import annotations
@@ -158,11 +158,10 @@ class UpstreamConnection(Link):
         if x is None:
             self.close()
             return
-        if self.reading_paused:
+        if self.reading_paused and now_ns < x.answer_deadline_ns:
             # The caller is the slow one; its own write time-out judges it. The total deadline still holds.
-            if now_ns < x.answer_deadline_ns:
-                self.core.wheel.set(self, x.answer_deadline_ns)
-                return
+            self.core.wheel.set(self, x.answer_deadline_ns)
+            return
         self.x = None
         x.link = None
         answered = self.state == BODY
@@ -289,6 +288,10 @@ class UpstreamConnection(Link):
             if rest:
                 self.take_head(rest)
             return
+        self.head_complete(x, head, rest, status)
+
+    def head_complete(self, x: Exchange, head: bytes, rest: bytes, status: int) -> None:
+        """A final head has been accepted by httptools: how its body is framed, and whether the connection lives on."""
         scan = self.core.answer_head
         if not scan.response(head):
             self.fail(x, "The provider's answer has contradictory framing.")

@@ -11,7 +11,7 @@ from gateway.core import Core
 from gateway.exchange import Exchange
 from gateway.records import ErrorKind
 from gateway.upstream.connection import Home, UpstreamConnection
-from gateway.upstream.dial import DialError, Dialer
+from gateway.upstream.dial import Dialer, DialError
 from gateway.upstream.origin import Origin
 
 IDLE_NS = 55_000_000_000
@@ -104,7 +104,7 @@ class Pool(Home):
         self.free(link)
 
     def unreachable(self, kind: int, message: str) -> None:
-        """A dial failed: it fails one request, the one that has waited longest; others have their own dials under way."""
+        """A dial failed: it fails the request that has waited longest; others have their own dials under way."""
         if self.dialing < len(self.waiting):
             x = self.next_waiting()
             if x is not None:

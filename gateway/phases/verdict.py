@@ -1,0 +1,91 @@
+"""What an answer of a provider is, judged from its head, its body or the first event of its stream."""
+
+from __future__ import annotations
+
+import zlib
+
+import orjson
+
+from gateway.records import ErrorKind
+from providers.operations import Operation
+
+STRICT = frozenset(
+    int(o)
+    for o in (
+        Operation.CHAT,
+        Operation.COMPLETIONS,
+        Operation.RESPONSES,
+        Operation.EMBEDDINGS,
+        Operation.MODERATIONS,
+        Operation.IMAGE_GENERATION,
+        Operation.IMAGE_EDIT,
+        Operation.IMAGE_VARIATION,
+    )
+)
+"""Operations whose good answers are JSON documents or event streams."""
+KIND_CHAT = 1
+KIND_RESPONSES = 2
+KIND_TYPED = 3
+STREAM_KINDS = {
+    int(Operation.CHAT): KIND_CHAT,
+    int(Operation.COMPLETIONS): KIND_CHAT,
+    int(Operation.RESPONSES): KIND_RESPONSES,
+    int(Operation.RESPONSE_OBJECT): KIND_RESPONSES,
+    int(Operation.SPEECH): KIND_TYPED,
+    int(Operation.TRANSCRIPTION): KIND_TYPED,
+    int(Operation.IMAGE_GENERATION): KIND_TYPED,
+    int(Operation.IMAGE_EDIT): KIND_TYPED,
+}
+
+
+def error_kind_of(status: int) -> ErrorKind:
+    """What a provider's status says about the attempt."""
+    if status == 429:
+        return ErrorKind.UPSTREAM_RATE_LIMITED
+    if status == 402:
+        return ErrorKind.UPSTREAM_QUOTA
+    if status in (401, 403):
+        return ErrorKind.UPSTREAM_AUTH
+    if status == 404:
+        return ErrorKind.UPSTREAM_NOT_FOUND
+    if status in (503, 529):
+        return ErrorKind.UPSTREAM_OVERLOADED
+    return ErrorKind.UPSTREAM_SERVER if status >= 500 else ErrorKind.UPSTREAM_BAD_REQUEST
+
+
+def decode(encoding: bytes, body: bytes) -> bytes | None:
+    """``body`` without its gzip or deflate coding, which was not asked for; None when it is not what it says."""
+    name = encoding.lower()
+    if name not in (b"gzip", b"x-gzip", b"deflate"):
+        return None
+    inflater = zlib.decompressobj(47 if name != b"deflate" else 15)
+    try:
+        out = inflater.decompress(body, 64 << 20)
+    except zlib.error:
+        return None
+    return out if inflater.eof else None
+
+
+def without_encoding(head: bytes) -> bytes:
+    lines = head.split(b"\r\n")
+    return b"\r\n".join(line for line in lines if not line.lower().startswith(b"content-encoding:"))
+
+
+def status_in(event: bytes) -> tuple[int, bytes]:
+    """HTTP status and body for an error event that came before any token."""
+    try:
+        value = orjson.loads(event)
+    except orjson.JSONDecodeError:
+        value = {}
+    error = value.get("error") if isinstance(value, dict) else None
+    status = 502
+    for source in (error, value):
+        if isinstance(source, dict):
+            for name in ("code", "status", "status_code"):
+                number = source.get(name)
+                if isinstance(number, str) and number.isdigit():
+                    number = int(number)
+                if isinstance(number, int) and 400 <= number <= 599:
+                    status = number
+                    break
+    return status, event

@@ -1,0 +1,44 @@
+from gateway.core cimport Core
+from gateway.exchange cimport Caller, Exchange
+from gateway.server.body cimport BodyReader
+
+cdef int IDLE, HEAD, BODY, BUSY, CLOSING
+
+cdef class RequestReader(Caller):
+    cdef public Core core
+    cdef public object transport
+    cdef public object parser
+    cdef public int state
+    cdef public long long made_ns
+    cdef public long long served
+    cdef public Exchange x
+    cdef public bytearray partial
+    cdef public Py_ssize_t fed
+    cdef public bint head_done
+    cdef public bint message_done
+    cdef public long long head_started_ns
+    cdef public BodyReader body
+    cdef public long long body_limit
+    cdef public long long body_started_ns
+    cdef public bytes rest
+    cdef public bint consuming
+    cdef public bint reading_paused
+    cdef public bint writing_paused
+    cdef public bint half_closed
+    cdef public long long dropped
+    cpdef arm_body(self, long long now_ns)
+    cpdef consume(self, bytes data)
+    cpdef go_on(self)
+    cpdef pause_reading(self)
+    cpdef bytes take_head(self, bytes data)
+    cpdef bint feed(self, bytes data)
+    cpdef bytes head_complete(self, bytes head, bytes rest)
+    cpdef bytes whole_body(self, Exchange x, bytes rest, long long length)
+    cpdef object size_body(self, Exchange x, long long length, bint chunked)
+    cpdef bytes turn_away(self, Exchange x, object refusal, bytes rest, long long length, bint chunked)
+    cpdef bytes take_body(self, bytes data)
+    cpdef body_complete(self, Exchange x, BodyReader body)
+    cpdef run(self, Exchange x)
+    cpdef reject(self, str kind, str message)
+
+cpdef bytes absolute_path(bytes target)
