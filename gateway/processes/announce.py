@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _speedups import IMPLEMENTATION
+from _speedups import IMPLEMENTATION, WHY
 from gateway import __version__
 from gateway.processes.context import ServeOptions
 from gateway.processes.limits import connection_cap
@@ -19,6 +19,11 @@ def announce(options: ServeOptions, port: int, open_files: int, demo_key: str) -
         f"{connection_cap(open_files)} connections",
         flush=True,
     )
+    if IMPLEMENTATION == "pure":
+        print(f"Runs in pure Python, several times slower: {WHY}", flush=True)
+        if options.workers > 1:
+            # Without compare-and-swap, limits that workers share are guarded by a file lock per request.
+            print("Several workers share their limits exactly, but slowly, without the compiled modules", flush=True)
     if demo_key:
         body = '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello, gateway"}]}'
         print(
