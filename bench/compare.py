@@ -3,7 +3,7 @@
 BASE and HEAD are Python interpreters of two environments with microgate installed, or checkouts that were built in
 place. Both run at once, rounds are interleaved. "Not slower" means: the bootstrap 95 % interval of the CPU ratio HEAD /
 BASE reaches down to 1.0, or its upper end is at most 1.05. At least 12 rounds are needed for that to mean anything.
-With ``--callgrind MODULE=SCRIPT`` the instructions of a script are counted under valgrind in both, which may differ by
+With ``--callgrind SCRIPT`` the instructions of a script are counted under valgrind in both, which may differ by
 2 % at most.
 """
 
@@ -97,7 +97,7 @@ def instructions(build: Build, script: Path) -> int:
 
 
 def main() -> int:
-    """0: not slower, 1: slower, 2: could not be measured."""
+    """0: not slower, 1: slower, 2: could not be measured, or with too few rounds."""
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("base", type=Path)
     parser.add_argument("head", type=Path)
@@ -124,12 +124,14 @@ def main() -> int:
     for script, (base, head) in counted.items():
         print(f"instructions of {script}: {base} -> {head}, {head / base:.4f}")
         good = good and head / base <= MOST_INSTRUCTIONS
-    if len(ratios) < MIN_ROUNDS:
-        print(f"fewer than {MIN_ROUNDS} rounds: this is no verdict")
-    print("not slower" if good else "SLOWER")
     document: dict[str, Any] = {"builds": [str(chosen.base), str(chosen.head)], "cpu_ratio": figures, "rounds": rows}
-    document |= {"instructions": counted, "not_slower": good}
+    enough = len(ratios) >= MIN_ROUNDS
+    document |= {"instructions": counted, "not_slower": good if enough else None}
     result.write("compare", "Two builds", __doc__ or "", document, quick=True)
+    if not enough:
+        print(f"no verdict: {MIN_ROUNDS} rounds are needed")
+        return 2
+    print("not slower" if good else "SLOWER")
     return 0 if good else 1
 
 
