@@ -55,9 +55,9 @@ class Subject:
         """``supervisor``, ``worker``, ``control``, ``demo`` or ``other``: told by how a process calls itself."""
         if member.pid == self.process.pid:
             return "supervisor"
-        if member.name.startswith("microgate-w") or member.command.startswith("nginx: worker"):
+        if member.command.startswith("nginx: worker"):
             return "worker"
-        found = (role for role in ("control", "demo") if role in member.name)
+        found = (role for role in ("worker", "control", "demo") if role in member.name)
         return next(found, "other")
 
     def roles(self, snapshot: tree.Snapshot) -> dict[int, str]:
@@ -131,4 +131,9 @@ def microgate(
     process = Process(label, [*command, "--log-level", "warning"], directory, env)
     subject = Subject(label, port, process, overhead_header="x-microgate-overhead-us", implementation=implementation)
     subject.ready_seconds = wait_until_answered(process, port, subject.path("instant"), subject.body("instant"), KEY)
+    with process.stopped_on_failure():
+        roles = subject.roles(subject.snapshot())
+        if "worker" not in roles.values():
+            # Without it the figures of supervisor and worker would silently lack the worker.
+            raise NotReady(f"{label}: no process calls itself a worker, so CPU and memory cannot be told apart by role")
     return subject
