@@ -203,6 +203,9 @@ class Configuration:
 
     def _take_names(self, keys: Mapping[int, str]) -> None:
         named = {identity: f"virtual_key/{name}" for identity, name in keys.items()}
+        for provider in self.snapshot.providers.values():
+            if not provider.keys:
+                named[id_hash(f"{provider.id}/keyless")] = f"provider_key/{provider.name}/keyless"
         self.names = {**self.names, id_hash(DEMO_KEY): "virtual_key/demo", **self.snapshot.names, **named}
         self._on_adopted(self)
 

@@ -84,6 +84,8 @@ class Ingest:
         self._event_fd = event_fd
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._rings: dict[int, _Ring] = {}
+        self._closing = threading.Lock()
+        """Held while a reader is closed, and by whoever asks readers something from another thread."""
         self._texts = Texts()
         self._rows: list[tuple[object, ...]] = []
         """Read, counted and not stored yet."""
@@ -115,9 +117,10 @@ class Ingest:
         for _ in range(100):
             if not self._drain_guarded() or self.blocked:
                 break
-        for ring in self._rings.values():
-            ring.reader.close()
-        self._rings.clear()
+        with self._closing:
+            for ring in self._rings.values():
+                ring.reader.close()
+            self._rings.clear()
         os.close(self._wake_fd)
 
     def _run(self) -> None:
@@ -246,7 +249,8 @@ class Ingest:
             slot = int(match[1])
             ring = self._rings.get(slot)
             if ring is not None and ring.is_replaced():
-                self._rings.pop(slot).reader.close()
+                with self._closing:
+                    self._rings.pop(slot).reader.close()
                 ring = None
             if ring is None:
                 try:
@@ -258,7 +262,8 @@ class Ingest:
 
     def lag(self) -> dict[int, int]:
         """Records waiting, by worker."""
-        return {slot: ring.reader.lag() for slot, ring in sorted(self._rings.items())}
+        with self._closing:
+            return {slot: ring.reader.lag() for slot, ring in sorted(self._rings.items())}
 
     def dropped(self) -> dict[int, int]:
         """Records that found ring and spill file full, by worker, since the ring was made."""

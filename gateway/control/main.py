@@ -26,6 +26,7 @@ from gateway.processes import logs
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
 from gateway.processes.kernel import name_process, trim_memory
+from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.sqlite_log import LogLimits, SqliteLog
 from gateway.stores.sqlite_rules import version_note
 
@@ -50,7 +51,7 @@ def run(context: ControlContext) -> int:
     gc.freeze()
     try:
         return asyncio.run(_Control(context).serve())
-    except (OSError, ValueError, admin_token.AdminTokenError) as error:
+    except (OSError, ValueError, StoreUnavailable, admin_token.AdminTokenError) as error:
         log.error("control cannot start: %s", error)  # noqa: TRY400 - a sentence for the operator
         return EXIT_FAILED
 

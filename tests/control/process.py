@@ -88,6 +88,11 @@ class Worker:
     def connected(self) -> bool:
         return self._channel.connected
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What control says is wrong with it."""
+        return self._channel.conditions
+
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -229,6 +229,9 @@ def test_a_broken_control_database_degrades_and_breaks_nothing_else(control: Con
         "the reason",
     )
     assert report["status"] == "degraded"
+    worker = control.add_worker()
+    wait_for(lambda: any("control database" in reason for reason in worker.conditions), "the worker's knowledge of it")
+    assert control.paths.data_dir not in str(worker.conditions)
     assert "control.db" not in str(report["reasons"])
     ring.push(exchange(1))
     wait_for(lambda: stored(control) == ids(1), "the record")
