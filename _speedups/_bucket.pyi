@@ -12,6 +12,25 @@ from _speedups._ring import Record as Record
 from _speedups._ring import RingReader as RingReader
 from _speedups._ring import RingWriter as RingWriter
 
+__all__ = [
+    "GAUGE",
+    "GCRA",
+    "HEALTH",
+    "MAX_LIMITS",
+    "MONEY",
+    "RECORD_SIZE",
+    "REQUESTS",
+    "ROLLING",
+    "TOKENS",
+    "WINDOW",
+    "Arena",
+    "ArenaWorker",
+    "LimitSet",
+    "Record",
+    "RingReader",
+    "RingWriter",
+]
+
 GCRA: Final = 1
 WINDOW: Final = 2
 ROLLING: Final = 3

@@ -1,4 +1,4 @@
-"""One limit of a reservation, in the pure twin: what it takes, whether it fits, whether it still fits once published."""
+"""One limit of a reservation, pure: what it takes, whether it fits, whether it still fits once published."""
 
 from __future__ import annotations
 
