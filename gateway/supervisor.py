@@ -34,7 +34,7 @@ from gateway.processes.listeners import ListenError, Listeners
 from gateway.processes.paths import DirectoryError, Paths, default_data_dir
 from gateway.processes.service import Service
 from gateway.processes.signals import SignalPipe
-from gateway.processes.slot import Slot
+from gateway.processes.slot import GONE, LIVE, SILENT, Slot
 from gateway.processes.watch import WatchClock
 
 TICK_S = 0.25
@@ -134,6 +134,7 @@ class Supervisor:
             demo_key=f"mg-demo-{os.urandom(16).hex()}" if options.demo else "",
         )
         self.slots = [Slot(index) for index in range(options.workers)]
+        self.standings = [GONE] * options.workers
         self.control = Service("control")
         self.demo = Service("demo")
         self.services = [self.control] if options.entries.control else []
@@ -229,6 +230,10 @@ class Supervisor:
         if not self.listeners.listening:
             self._listen_if_ready(now_ns)
         standings = [slot.standing(now_ns) for slot in self.slots]
+        for slot, was, standing in zip(self.slots, self.standings, standings, strict=True):
+            if standing == SILENT and was == LIVE:
+                log.warning("worker %d is silent: it gets no new connections until it is heard again", slot.index)
+        self.standings = standings
         best = max(standings)
         self.listeners.steer([standing == best for standing in standings])
         return now_ns

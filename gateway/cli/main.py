@@ -18,6 +18,9 @@ def main() -> None:
         boot = BootProcess("gateway.boot:prepare")
         try:
             sys.exit(import_module("gateway.cli.serve").main(arguments[1:], boot))
+        except KeyboardInterrupt:
+            # Before the supervisor takes signals; from then on it ends in order.
+            sys.exit(130)
         finally:
             boot.close()
     import_module("gateway.cli.commands").cli(prog_name="microgate")

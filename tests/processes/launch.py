@@ -14,5 +14,7 @@ serve = ServeOptions(**options.pop("options"), entries=Entries(**options.pop("en
 boot = BootProcess(serve.entries.boot)
 try:
     sys.exit(run(serve, boot))
+except KeyboardInterrupt:
+    sys.exit(130)
 finally:
     boot.close()
