@@ -93,27 +93,8 @@ class HeadScan:
 
     def request(self, head: bytes, strict_host: bool = True) -> bool:
         self._clear(head)
-        if len(head) > HEAD_LIMIT:
-            return self._refuse(431, "request head too large")
-        start = 0
-        while head.startswith(b"\r\n", start):  # RFC 9112 section 2.2
-            start += 2
-        end = head.find(b"\n", start)
-        if end <= start or head[end - 1] != 0x0D:
-            return self._refuse(400, "malformed request line")
-        parts = head[start : end - 1].split(b" ")
-        if len(parts) != 3:
-            return self._refuse(400, "malformed request line")
-        method, target, version = parts
-        if len(target) > TARGET_LIMIT:
-            return self._refuse(414, "request target too long")
-        if version not in (b"HTTP/1.1", b"HTTP/1.0"):
-            return self._refuse(400, "HTTP version not supported")
-        if not _is_name(method) or not _is_target(target):
-            return self._refuse(400, "malformed request target")
-        if method == b"TRACE":
-            return self._refuse(405, "method not allowed")
-        if not self._fields(head, end + 1, 400, FIELD_LIMIT):
+        version, at = self._request_line(head)
+        if not version or not self._fields(head, at, 400, FIELD_LIMIT):
             return False
         if self.host is None:
             if strict_host and version == b"HTTP/1.1":
@@ -130,6 +111,30 @@ class HeadScan:
                 other = any(coding not in (b"chunked", b"") for coding in codings)
                 return self._refuse(501 if other else 400, "Transfer-Encoding is not one exact chunked")
         return True
+
+    def _request_line(self, head: bytes) -> tuple[bytes, int]:
+        """Version and offset of the first field; the version is empty when the request is refused."""
+        start = 0
+        while head.startswith(b"\r\n", start):  # RFC 9112 section 2.2
+            start += 2
+        end = head.find(b"\n", start)
+        parts = head[start : end - 1].split(b" ")
+        version = b""
+        if len(head) > HEAD_LIMIT:
+            self._refuse(431, "request head too large")
+        elif end <= start or head[end - 1] != 0x0D or len(parts) != 3:
+            self._refuse(400, "malformed request line")
+        elif len(parts[1]) > TARGET_LIMIT:
+            self._refuse(414, "request target too long")
+        elif parts[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+            self._refuse(400, "HTTP version not supported")
+        elif not _is_name(parts[0]) or not _is_target(parts[1]):
+            self._refuse(400, "malformed request target")
+        elif parts[0] == b"TRACE":
+            self._refuse(405, "method not allowed")
+        else:
+            version = parts[2]
+        return version, end + 1
 
     def response(self, head: bytes) -> bool:
         self._clear(head)

@@ -10,9 +10,10 @@ _PARTS_LIMIT: Final = 1_000
 
 # RFC 2046 section 5.1.1; a boundary may not end with a space.
 _is_boundary = re.compile(rb"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]\Z").match
-_match_parameter = re.compile(
-    rb"[ \t]*+;[ \t]*+([!#$%&'*+\-.^_`|~0-9A-Za-z]++)=(?:\"((?:[^\"\\\r\n]|\\[^\r\n])*+)\"|([!#$%&'*+\-.^_`|~0-9A-Za-z/:?()@,<>\[\]{}=]++))"
-).match
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_QUOTED = rb"\"((?:[^\"\\\r\n]|\\[^\r\n])*+)\""
+_BARE = rb"([!#$%&'*+\-.^_`|~0-9A-Za-z/:?()@,<>\[\]{}=]++)"  # looser than a token: boundaries come unquoted
+_match_parameter = re.compile(rb"[ \t]*+;[ \t]*+(" + _TOKEN + rb")=(?:" + _QUOTED + rb"|" + _BARE + rb")").match
 _PLAIN_ENCODINGS: Final = (b"7bit", b"8bit", b"binary")
 
 

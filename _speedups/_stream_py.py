@@ -17,7 +17,7 @@ TRUNCATED: Final = 1
 FAILED: Final = 2
 
 LOOK_LIMIT: Final = 1 << 20
-"""A line, and the data of an event, is looked at up to this many bytes; images in events are larger and only relayed."""
+"""A line, and the data of an event, is looked at up to this many bytes; images are larger and only relayed."""
 
 ERROR_LIMIT: Final = 16_384
 
@@ -109,38 +109,25 @@ class StreamScan:
             return b""
         out: list[bytes] = []
         start = 0 if self._hold else at  # of the unfinished event within data
-        while True:
+        while not self.done:
             found = _next_line_end(data, at)
             if found is None:
                 self._append(data[at:])
                 break
             line_end = found.start()
-            line_length = self._line_length + line_end - at
-            if self._line_length:
-                self._append(data[at:line_end])
-                line = bytes(self._line)
-                self._line.clear()
-                self._line_length = 0
-            else:
-                line = data[at : min(line_end, at + LOOK_LIMIT)]
+            line, length = self._whole_line(data, at, line_end)
             at = line_end + 1
             if data[line_end] == 0x0D:
                 if at == end:
                     self._swallow = True
                 elif data[at] == 0x0A:
                     at += 1
-            if self._bom:
-                self._bom = False
-                if line.startswith(b"\xef\xbb\xbf"):
-                    line = line[3:]
-                    line_length -= 3
             if line:
                 self._last_hidden = False
-                self._field(line, line_length > LOOK_LIMIT)
+                self._field(line, length > LOOK_LIMIT)
                 continue
-            hidden = self._dispatch() and not self._released
-            self._last_hidden = hidden
-            if hidden:
+            self._last_hidden = self._dispatch() and not self._released
+            if self._last_hidden:
                 out.append(data[emitted:start])
                 emitted = at
             elif self._hold:
@@ -148,26 +135,41 @@ class StreamScan:
             self._hold.clear()
             self._released = False
             start = at
-            if self.done:
-                self._closed = True
-                break
-        if self._closed:
-            stop = start
-        elif self._hide and not self._released:
-            stop = start
-            self._hold += data[start:]
-            if len(self._hold) > LOOK_LIMIT:
-                if not emitted and not out and len(self._hold) > end:
-                    out.append(bytes(self._hold[: len(self._hold) - end]))
-                stop = end
-                self._hold.clear()
-                self._released = True
-        else:
-            stop = end
+        self._closed = self.done
+        stop = start if self._closed else self._held_from(data, start, out)
         if not out and emitted == 0 and stop == end:
             return data
         out.append(data[emitted:stop])
         return b"".join(out)
+
+    def _whole_line(self, data: bytes, at: int, line_end: int) -> tuple[bytes, int]:
+        """The line that ends at ``line_end``, or what is looked at of it, and its length."""
+        length = self._line_length + line_end - at
+        if self._line_length:
+            self._append(data[at:line_end])
+            line = bytes(self._line)
+            self._line.clear()
+            self._line_length = 0
+        else:
+            line = data[at : min(line_end, at + LOOK_LIMIT)]
+        if self._bom:
+            self._bom = False
+            if line.startswith(b"\xef\xbb\xbf"):
+                return line[3:], length - 3
+        return line, length
+
+    def _held_from(self, data: bytes, start: int, out: list[bytes]) -> int:
+        """Holds back the unfinished event, which starts at ``start``; where in ``data`` the held bytes begin."""
+        if not self._hide or self._released:
+            return len(data)
+        self._hold += data[start:]
+        if len(self._hold) <= LOOK_LIMIT:
+            return start
+        if len(self._hold) > len(data):
+            out.append(bytes(self._hold[: len(self._hold) - len(data)]))
+        self._hold.clear()
+        self._released = True
+        return len(data)
 
     def _append(self, piece: bytes) -> None:
         room = LOOK_LIMIT - len(self._line)
@@ -245,21 +247,27 @@ class StreamScan:
                 if self._kind == CHAT and isinstance(value, list):
                     error |= self._choices(value)
             elif name == "type":
-                kind = (value if len(value) <= _NAME_LIMIT else "") if isinstance(value, str) else None
+                kind = value if isinstance(value, str) else None
         if error:
             self._fail(payload)
-        if raw:
-            return False
         if self._kind == CHAT:
             self.finished |= no_choices and has_usage
             return self._hide and no_choices and has_usage and not error
-        kind = self._name.decode("latin-1") if kind is None else kind
+        if not raw:
+            self._typed(kind, payload)
+        return False
+
+    def _typed(self, kind: str | None, payload: bytes) -> None:
+        """Judges an event of RESPONSES or TYPED by its type, or by its name when it has none."""
+        if kind is None:
+            kind = self._name.decode("latin-1")
+        elif len(kind) > _NAME_LIMIT:
+            kind = ""
         if kind in ("error", "response.failed"):
             self._fail(payload)
         self._named(kind)
         if kind.endswith(".delta") or (self._kind == TYPED and kind.endswith((".partial_image", ".completed"))):
             self.content_events += 1
-        return False
 
     def _choices(self, choices: list[object]) -> bool:
         """Reads a chunk's choices; whether one of them is an error."""

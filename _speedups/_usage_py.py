@@ -63,8 +63,8 @@ class UsageScan:
 
     __slots__ = (
         "_buffer",
-        "_capturing",
         "_capture_depth",
+        "_capturing",
         "_container",
         "_depth",
         "_escape",

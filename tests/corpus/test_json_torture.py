@@ -55,7 +55,7 @@ def test_twins_agree(rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize(
-    "start, middle, end",
+    ("start", "middle", "end"),
     [
         (b"", b"[", b""),
         (b"", b'{"a":', b""),

@@ -1,4 +1,4 @@
-"""Heads: what an HTTP parser leaves to its user is checked here, and header fields are copied unchanged or not at all."""
+"""Heads: what an HTTP parser leaves to its user is checked, and header fields are copied unchanged or not at all."""
 
 from __future__ import annotations
 
