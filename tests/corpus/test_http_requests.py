@@ -15,7 +15,7 @@ from tests.live.instance import Gateway, configuration
 from tests.live.upstreams import Upstream
 from tests.live.wire import Outcome, ask, request, split_at, split_bytes, split_whole, talk
 
-AT_ONCE = 64
+AT_ONCE = 96
 SMUGGLED = b"/__smuggled__"
 FRAMING_REFUSALS = {408, 413, 414, 431, 501, 505}
 
@@ -35,8 +35,8 @@ def rows(corpus: Path) -> list[Row]:
 
 @pytest.fixture
 def impatient(upstream: Upstream, start_gateway: Start) -> Gateway:
-    """Gives up on unfinished requests after two seconds, so that rows which stop in the middle end within the test."""
-    limits = {"header_timeout": "2s", "body_timeout": "2s", "body_grace": "2s"}
+    """Gives up on unfinished requests after four seconds, so that rows which stop in the middle end within the test."""
+    limits = {"header_timeout": "4s", "body_timeout": "4s", "body_grace": "4s"}
     return start_gateway(configuration(upstream.url, server={"limits": limits}))
 
 
@@ -103,7 +103,7 @@ def ways(row: Row) -> dict[str, list[bytes]]:
     """The stream whole, byte by byte and cut three times at random (always at the same points)."""
     raw: bytes = row["raw"]
     dice = random.Random(row["name"])
-    pieces = {"whole": split_whole(raw), "bytes": split_bytes(raw)}
+    pieces = {"whole": split_whole(raw), "bytes": split_bytes(raw, 1024)}
     for i in range(3):
         points = sorted(
             dice.sample(range(1, max(len(raw), 2)), min(len(raw) - 1, 1 + dice.randrange(6)) if raw[1:] else 0)
@@ -120,7 +120,7 @@ async def send(row: Row, port: int, pieces: list[bytes]) -> Outcome:
         half_close=bool(row.get("half_close")),
         expect=row.get("n_requests") if expected == "accept" else None,
         quiet=0.4,
-        total=6.0,
+        total=10.0,
         until_closed=expected == "reject-4xx" and not row.get("allow_app"),
         methods=methods_of(row["raw"]),
     )

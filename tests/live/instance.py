@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,14 @@ class Gateway:
     """``microgate serve`` with a configuration, its own data directory and a free port."""
 
     def __init__(
-        self, folder: Path, config: dict[str, Any] | None, *, workers: int = 1, env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        config: dict[str, Any] | None,
+        *,
+        workers: int = 1,
+        env: dict[str, str] | None = None,
+        open_files: int = 0,
+        more: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
@@ -59,7 +67,8 @@ class Gateway:
         self.config_file = folder / "config.json"
         self.stderr_file = folder / "stderr.txt"
         self.env = {**os.environ, **(env or {})}
-        self.arguments = ["--port", str(self.port), "--data-dir", str(self.data_dir), "--workers", str(workers)]
+        self.launcher = ["prlimit", f"--nofile={open_files}"] if open_files else []
+        self.arguments = ["--port", str(self.port), "--data-dir", str(self.data_dir), "--workers", str(workers), *more]
         if config is not None:
             self.configure(config)
             self.arguments += ["--config", str(self.config_file)]
@@ -74,7 +83,7 @@ class Gateway:
     def start(self) -> Gateway:
         """Start and wait for readiness; fails with the process's own words when it does not come."""
         with open(self.stderr_file, "ab") as err:
-            command = [sys.executable, "-m", "gateway", "serve", *self.arguments]
+            command = [*self.launcher, sys.executable, "-m", "gateway", "serve", *self.arguments]
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=err, stderr=err
             )

@@ -1,0 +1,288 @@
+"""Many callers who do nothing good: what they cost is bounded, and those who behave notice little."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any
+
+import uvloop
+
+from tests.live.fixtures import Start
+from tests.live.instance import Gateway, configuration
+from tests.live.rounds import rounds
+from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, chunk, chunked_head, delta
+from tests.live.wire import AnswerReader, ask, request
+
+STREAM = request(body=b'{"model":"m","messages":[],"stream":true}')
+
+
+def run(main: Any, within: float = 120.0) -> Any:
+    async def bounded() -> Any:
+        async with asyncio.timeout(within):
+            return await main
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(bounded())
+
+
+def test_endless_heads_are_refused_cheaply(start_gateway: Start, upstream: Upstream) -> None:
+    count = rounds(100, 1000)
+    gateway = start_gateway(configuration(upstream.url))
+    assert ask(gateway.port).status == 200
+    files, rss = gateway.open_files(), gateway.rss_bytes()
+    statuses: list[int] = []
+    peak = [0]
+
+    async def main() -> None:
+        async def one() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            answers = AnswerReader()
+            writer.write(b"GET / HTTP/1.1\r\nHost: gw.test\r\n")
+            line = b"X-Endless: " + b"a" * 1000 + b"\r\n"
+            try:
+                while True:
+                    writer.write(line)
+                    await asyncio.sleep(0)
+                    try:
+                        async with asyncio.timeout(0.001):
+                            data = await reader.read(65536)
+                    except TimeoutError:
+                        continue
+                    if not data:
+                        break
+                    answers.feed(data)
+            except ConnectionError:
+                pass
+            statuses.extend(a.status for a in answers.final)
+            peak[0] = max(peak[0], gateway.rss_bytes())
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+        await asyncio.gather(*(one() for _ in range(count)))
+
+    run(main())
+    assert statuses == [431] * count
+    assert peak[0] - rss <= count * 65536 + (4 << 20)
+    gateway.settle(files, rss)
+
+
+def test_slow_heads_go_while_others_are_served(start_gateway: Start, upstream: Upstream) -> None:
+    """Connections that send one header line at a time are gone by the head's total time-out; the rest lose nothing."""
+    count = rounds(100, 1000)
+    limits = {"header_timeout": "1500ms"}
+    gateway = start_gateway(configuration(upstream.url, server={"limits": limits}))
+    lasted: list[float] = []
+    good: list[int] = []
+
+    async def main() -> None:
+        done = asyncio.Event()
+
+        async def slow() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            started = time.monotonic()
+
+            async def drip() -> None:
+                writer.write(b"GET / HTTP/1.1\r\nHost: gw.test\r\n")
+                while True:
+                    await asyncio.sleep(0.2)
+                    writer.write(b"X-A: 1\r\n")
+
+            dripping = asyncio.ensure_future(drip())
+            try:
+                while await reader.read(65536):
+                    pass
+            except ConnectionError:
+                pass
+            lasted.append(time.monotonic() - started)
+            dripping.cancel()
+            writer.close()
+            await asyncio.gather(dripping, writer.wait_closed(), return_exceptions=True)
+
+        async def fast() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            while not done.is_set():
+                writer.write(request())
+                answers = AnswerReader()
+                while not (answers.final and answers.final[0].complete):
+                    answers.feed(await reader.read(65536))
+                good.append(answers.final[0].status)
+                await asyncio.sleep(0.005)
+            writer.close()
+            await writer.wait_closed()
+
+        serving = [asyncio.ensure_future(fast()) for _ in range(4)]
+        await asyncio.gather(*(slow() for _ in range(count)))
+        done.set()
+        await asyncio.gather(*serving)
+
+    run(main())
+    assert set(good) == {200}
+    assert max(lasted) <= 1.5 + 1.0 + rounds(2, 0)
+
+
+def flood(pieces: int) -> list[Step]:
+    """A stream of about 60 kB an event, without end for any caller that does not read."""
+    big = chunk(delta("x" * 60_000))
+    return [chunked_head(), *(step for _ in range(pieces) for step in (big, 0.001)), Act.HOLD]
+
+
+def slow_reader(port: int) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    sock.connect(("127.0.0.1", port))
+    sock.sendall(STREAM)
+    return sock
+
+
+def test_slow_readers_hold_little_and_are_cut_off(start_gateway: Start) -> None:
+    count = rounds(40, 500)
+    with Upstream(lambda received: flood(200), keep=False) as upstream, ExitStack() as stack:
+        limits = {"write_timeout": "3s"}
+        gateway = start_gateway(configuration(upstream.url, server={"limits": limits}))
+        assert ask(gateway.port, request("GET", "/v1/models", None)).status == 200
+        rss = gateway.rss_bytes()
+        for _ in range(count):
+            stack.callback(slow_reader(gateway.port).close)
+        upstream.wait(lambda: len(upstream.visits) == count, 30)
+        time.sleep(1.0)
+        held = gateway.rss_bytes() - rss
+        assert held <= count * 262_144 + (8 << 20)
+        # A paused provider has far more to send than it could.
+        assert all(visit.closed == 0 for visit in upstream.visits) or held < count * 262_144
+        upstream.wait(lambda: upstream.open == 0, 30)
+
+
+def test_stalled_callers_do_not_slow_the_others(start_gateway: Start) -> None:
+    """Callers who stopped reading hold a bounded part of memory while other streams run to their end."""
+    count = rounds(60, 1000)
+
+    def answer(received: Received) -> Iterable[Step]:
+        if b"small" in received.body:
+            return [chunked_head(), *(chunk(delta("t")) for _ in range(20)), chunk(b"data: [DONE]\n\n"), chunk(b"")]
+        return flood(50)
+
+    with Upstream(answer, keep=False) as upstream, ExitStack() as stack:
+        gateway = start_gateway(configuration(upstream.url))
+        small = request(body=b'{"model":"m","messages":[],"stream":true,"user":"small"}')
+        assert ask(gateway.port, small).status == 200
+        rss = gateway.rss_bytes()
+        for _ in range(count):
+            stack.callback(slow_reader(gateway.port).close)
+        upstream.wait(lambda: len(upstream.visits) >= count, 60)
+        for _ in range(50):
+            assert ask(gateway.port, small).body.endswith(b"data: [DONE]\n\n")
+        assert gateway.rss_bytes() - rss <= 256 << 20
+
+
+def test_connections_over_the_cap_are_refused_at_once(start_gateway: Start, upstream: Upstream) -> None:
+    gateway = start_gateway(configuration(upstream.url, server={"limits": {"connections": 20}}))
+    with ExitStack() as stack:
+        held = []
+        for _ in range(20):
+            sock = socket.create_connection(("127.0.0.1", gateway.port), 5)
+            stack.callback(sock.close)
+            sock.sendall(request())
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+            held.append(sock)
+        for _ in range(20):
+            over = socket.create_connection(("127.0.0.1", gateway.port), 5)
+            stack.callback(over.close)
+            assert over.recv(65536).startswith(b"HTTP/1.1 503")
+            assert over.recv(65536) == b""
+        held[0].sendall(request())
+        assert held[0].recv(65536).startswith(b"HTTP/1.1 200")
+        before = gateway.cpu_s()
+        time.sleep(1.0)
+        assert gateway.cpu_s() - before <= 0.1 + rounds(1, 0) * 0.1
+    end = time.monotonic() + 5
+    while ask(gateway.port, request("GET", "/livez", None)).status != 200:
+        assert time.monotonic() < end
+
+
+def test_running_out_of_descriptors_is_survived(start_gateway: Start, upstream: Upstream) -> None:
+    """With few descriptors the cap is small; the door opens again as soon as callers leave."""
+    gateway = start_gateway(configuration(upstream.url), open_files=320)
+    with ExitStack() as stack:
+        refused = 0
+        for _ in range(80):
+            sock = socket.create_connection(("127.0.0.1", gateway.port), 5)
+            stack.callback(sock.close)
+            sock.settimeout(5)
+            sock.sendall(request())
+            try:
+                refused += sock.recv(65536).startswith(b"HTTP/1.1 503")
+            except ConnectionResetError:
+                refused += 1
+        assert refused > 0
+    end = time.monotonic() + 5
+    while ask(gateway.port).status != 200:
+        assert time.monotonic() < end
+
+
+def test_callers_that_reset_before_their_answer_cancel_it(start_gateway: Start) -> None:
+    count = rounds(200, 5000)
+    with Upstream(lambda received: [Act.HOLD], keep=False) as upstream:
+        gateway = start_gateway(configuration(upstream.url))
+        assert ask(gateway.port, request("GET", "/v1/models", None)).status == 200
+        files, rss = gateway.open_files(), gateway.rss_bytes()
+        for first in range(0, count, 50):
+            socks = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(50)]
+            for sock in socks:
+                sock.sendall(request())
+            upstream.wait(lambda: len(upstream.visits) >= first + 50, 20)  # noqa: B023  (called at once)
+            for sock in socks:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.close()
+            upstream.wait(lambda: upstream.open == 0, 5)
+        gateway.settle(files, rss)
+
+
+def test_many_requests_at_once_leave_nothing_behind(start_gateway: Start) -> None:
+    """A burst far above what idle connections serve: all are answered, then descriptors and memory come back."""
+    count = rounds(300, 3000)
+    with Upstream(
+        lambda received: [0.2, b"HTTP/1.1 200 OK\r\nContent-Length: 249\r\n\r\n" + CHAT], keep=False
+    ) as upstream:
+        gateway = start_gateway(configuration(upstream.url))
+        assert ask(gateway.port).status == 200
+        rss = gateway.rss_bytes()
+
+        async def main() -> list[int]:
+            async def one() -> int:
+                reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+                writer.write(request())
+                answers = AnswerReader()
+                while not (answers.final and answers.final[0].complete):
+                    answers.feed(await reader.read(65536))
+                writer.close()
+                await writer.wait_closed()
+                return answers.final[0].status
+
+            return list(await asyncio.gather(*(one() for _ in range(count))))
+
+        assert run(main()) == [200] * count
+        # Upstream connections stay warm in the pool; callers' do not.
+        gateway.settle(len(upstream.visits) + 60, rss)
+
+
+def gauges(gateway: Gateway) -> dict[str, float]:
+    return {name: value for name, value in gateway.metrics().items() if "in_flight" in name or "pending" in name}
+
+
+def test_gauges_are_back_at_zero(shared_gateway: Gateway) -> None:
+    end = time.monotonic() + 10
+    while shared_gateway.get("/metrics").status != 200:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert ask(shared_gateway.port).status == 200
+    while True:
+        found = gauges(shared_gateway)
+        if found and not any(found.values()):
+            break
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
