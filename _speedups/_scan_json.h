@@ -130,12 +130,16 @@ static int mg_lone_surrogate(const uint8_t *p, size_t n) {
 
 #define MG_IS(p, n, literal) ((n) == sizeof(literal) - 1 && memcmp((p), literal, sizeof(literal) - 1) == 0)
 
-static inline int mg_id_name(const uint8_t *p, size_t n) {
-    /* Two bit sets, of the lengths and of the first letters, turn away nearly every key without a jump. */
+/* Two bit sets, of the lengths and of the first letters, turn away nearly every key without a jump. */
+static inline int mg_may_be_id(const uint8_t *p, size_t n) {
     const uint32_t lengths = 1u << 7 | 1u << 8 | 1u << 9 | 1u << 12 | 1u << 13 | 1u << 16 | 1u << 20;
     const uint32_t letters = 1u << ('b' & 31) | 1u << ('c' & 31) | 1u << ('f' & 31) | 1u << ('i' & 31) | 1u << ('p' & 31) |
                              1u << ('v' & 31);
-    if (mg_likely(n > 20 || !(lengths >> n & letters >> (*p & 31) & 1))) return MG_OTHER;
+    return n <= 20 && (lengths >> n & letters >> (*p & 31) & 1);
+}
+
+static inline int mg_id_name(const uint8_t *p, size_t n) {
+    if (mg_likely(!mg_may_be_id(p, n))) return MG_OTHER;
     switch (n) {
     case 7: return MG_IS(p, n, "file_id") ? MG_ID : MG_OTHER;
     case 8: return MG_IS(p, n, "file_ids") || MG_IS(p, n, "batch_id") ? MG_ID : MG_OTHER;

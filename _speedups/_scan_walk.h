@@ -342,7 +342,7 @@ value:
     }
 
 behind:
-    p = MG_NAME(mg_space)(p, end);
+    if (mg_unlikely(p >= end || *p <= ' ')) p = MG_NAME(mg_spaces)(p, end);
     if (mg_unlikely(!depth)) {
         if (p < end) MG_FAIL(MG_CHARACTER, p);
         return 0;
@@ -376,15 +376,17 @@ key:
     escaped = 0;
     p = MG_NAME(mg_string)(doc, p + 1, end, &escaped, &code, &fault);
     if (mg_unlikely(!p)) goto failed;
-    if (fields) {
+    if (fields && (depth <= 2 || escaped || mg_may_be_id(start + 1, (size_t)(p - start - 1)))) {
         code = 0;
         pending = mg_member(start + 1, (size_t)(p - start - 1), escaped, depth, top, &seen, &code);
         if (mg_unlikely(code)) MG_FAIL(code, start);
         if (depth == 1) top = pending;
     }
-    p = MG_NAME(mg_space)(p + 1, end);
-    if (mg_unlikely(p >= end)) MG_FAIL(MG_END, end);
-    if (mg_unlikely(*p != ':')) MG_FAIL(MG_CHARACTER, p);
+    if (mg_unlikely(++p >= end || *p != ':')) {
+        p = MG_NAME(mg_space)(p, end);
+        if (mg_unlikely(p >= end)) MG_FAIL(MG_END, end);
+        if (mg_unlikely(*p != ':')) MG_FAIL(MG_CHARACTER, p);
+    }
     p = MG_NAME(mg_space)(p + 1, end);
     goto value;
 
