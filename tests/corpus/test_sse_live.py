@@ -28,7 +28,7 @@ def pieces_of(row: Row, way: str) -> list[bytes]:
     if way == "whole":
         return [raw] if raw else []
     if way == "bytes":
-        return split_bytes(raw, 2048)
+        return split_bytes(raw, 600)
     dice = random.Random(f"{row['name']}{way}")
     return split_at(raw, [dice.randrange(len(raw)) for _ in range(7)] if raw else [])
 
@@ -112,7 +112,7 @@ def test_every_row_has_its_verdict(rows: list[Row], start_gateway: Start) -> Non
         return steps_of(named[name], way)
 
     with Upstream(answer) as upstream:
-        timeouts = {"first_byte": "2s", "stream_idle": "2s", "total": "8s"}
+        timeouts = {"first_byte": "10s", "stream_idle": "10s", "total": "30s"}
         gateway = start_gateway(configuration(upstream.url, provider={"timeouts": timeouts}, retry={"attempts": 1}))
         assert ask(gateway.port).status == 200
         files, rss = gateway.open_files(), gateway.rss_bytes()
@@ -124,7 +124,7 @@ def test_every_row_has_its_verdict(rows: list[Row], start_gateway: Start) -> Non
             async def one(row: Row, way: str) -> None:
                 body = json.dumps({"model": "m", "messages": [], "stream": True, "user": f"{row['name']}|{way}"})
                 async with slots:
-                    outcome = await talk(gateway.port, [request(body=body.encode())], quiet=0.05, total=10)
+                    outcome = await talk(gateway.port, [request(body=body.encode())], quiet=0.05, total=40)
                 verdict = judge(row, outcome)
                 if verdict:
                     wrong.append(f"{row['name']} [{way}] {row['expected']}: {verdict}")
