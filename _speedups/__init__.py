@@ -31,6 +31,8 @@ COMPILED_MODULES: Final = (
     "gateway.pipeline",
     "gateway.relay",
     "gateway.server.body",
+    "gateway.server.routes",
+    "gateway.server.response",
     "gateway.server.reader",
     "gateway.server.connection",
     "gateway.server.deadlines",

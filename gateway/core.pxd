@@ -1,3 +1,7 @@
+from _speedups._bucket cimport ArenaWorker
+from _speedups._ring cimport Record, RingWriter
+from _speedups._head cimport HeaderFilter, HeadScan
+from _speedups._scan cimport JsonScan
 from gateway.server.deadlines cimport Wheel
 from gateway.serving cimport Principal, Upstream, View
 
@@ -5,15 +9,15 @@ cdef class Core:
     cdef public object loop
     cdef public int worker
     cdef public Wheel wheel
-    cdef public object arena
-    cdef public object ring
-    cdef public object record
-    cdef public object json
-    cdef public object request_head
-    cdef public object answer_head
-    cdef public object request_filter
-    cdef public object bare_filter
-    cdef public object answer_filter
+    cdef public ArenaWorker arena
+    cdef public RingWriter ring
+    cdef public Record record
+    cdef public JsonScan json
+    cdef public HeadScan request_head
+    cdef public HeadScan answer_head
+    cdef public HeaderFilter request_filter
+    cdef public HeaderFilter bare_filter
+    cdef public HeaderFilter answer_filter
     cdef public dict principals
     cdef public dict refused
     cdef public set connections
@@ -35,6 +39,7 @@ cdef class Core:
     cdef public long long id_counter
     cdef public View view
     cdef public object table
+    cdef const unsigned long long[:] words
     cdef public long long header_bytes
     cdef public long long target_bytes
     cdef public long long json_body_bytes

@@ -7,8 +7,10 @@ import os
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from _speedups._bucket import ArenaWorker, Record, RingWriter
-from _speedups._scan import HeaderFilter, HeadScan, JsonScan
+from _speedups._bucket import ArenaWorker
+from _speedups._ring import Record, RingWriter
+from _speedups._head import HeaderFilter, HeadScan
+from _speedups._scan import JsonScan
 from gateway.server.deadlines import Wheel
 from gateway.serving import Principal, Upstream, View
 from gateway.snapshot.model import ServerLimits
@@ -74,6 +76,8 @@ class Core:
         """Serve from ``view`` from the next request on; requests under way keep the view they began with."""
         self.view = view
         self.table = table
+        # Never None: an empty view stands for no table, and no principal is remembered without one.
+        self.words = memoryview(b"").cast("Q") if table is None else table.words
         self.principals = {}
         self.refused = {}
         self.bound(view.snapshot.settings.limits)
@@ -109,7 +113,7 @@ class Core:
             return None
         found = self.principals.get(credential)
         if found is not None:
-            if table.seq(found.row) == found.seq:
+            if self.words[found.seq_at] == found.seq:
                 return found
             del self.principals[credential]
         if credential in self.refused:
@@ -135,7 +139,7 @@ class Core:
         if not found.enabled:
             return None
         return Principal(
-            row,
+            table.seq_at(row),
             found.seq,
             found.id_hash,
             found.flags,

@@ -1,5 +1,7 @@
+from _speedups._stream cimport StreamScan, UsageScan
 from gateway.core cimport Core
 from gateway.server.deadlines cimport Timed
+from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Principal, Resolution, Target, View
 
 cdef class Caller(Timed):
@@ -45,7 +47,7 @@ cdef class Exchange:
     cdef public bint keep_alive
     cdef public bint head_only
     cdef public bint reused
-    cdef public object route
+    cdef public RouteEntry route
     cdef public int operation
     cdef public int dialect
     cdef public bytes request_id
@@ -88,8 +90,8 @@ cdef class Exchange:
     cdef public int mode
     cdef public list held
     cdef public Py_ssize_t held_bytes
-    cdef public object scan
-    cdef public object usage
+    cdef public StreamScan scan
+    cdef public UsageScan usage
     cdef public bint caller_paused
     cdef public bint running
     cdef public bint ended

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.server.deadlines import Timed
 
 if TYPE_CHECKING:
-    from _speedups._scan import StreamScan, UsageScan
+    from _speedups._stream import StreamScan, UsageScan
     from gateway.core import Core
     from gateway.errors import Response
     from gateway.server.routes import RouteEntry

@@ -1,3 +1,7 @@
+from _speedups._bucket cimport LimitSet
+from _speedups._keys cimport KeySet
+from _speedups._head cimport HeaderFilter
+
 cdef class Plan:
     cdef public int operation
     cdef public int dialect
@@ -9,19 +13,19 @@ cdef class Plan:
 cdef class Upstream:
     cdef public object spec
     cdef public str name
-    cdef public object id_hash
+    cdef public unsigned long long id_hash
     cdef public object pool
     cdef public bint ask_usage
     cdef public tuple key_specs
     cdef public int key_count
     cdef public list key_hashes
     cdef public unsigned long long enabled_mask
-    cdef public object keys
+    cdef public KeySet keys
     cdef public long long connect_timeout_ns
     cdef public long long first_byte_ns
     cdef public long long stream_idle_ns
     cdef public long long total_ns
-    cdef public object forward_filter
+    cdef public HeaderFilter forward_filter
     cdef public dict plans
     cpdef bytes head(self, bytes method, str path, int key, bytes query=*)
 
@@ -36,19 +40,19 @@ cdef class Target:
 
 cdef class Resolution:
     cdef public str name
-    cdef public object route_hash
+    cdef public unsigned long long route_hash
     cdef public list targets
     cdef public int drawn
     cdef public dict allowed
     cpdef list order(self)
 
 cdef class Principal:
-    cdef public long long row
-    cdef public object seq
-    cdef public object id_hash
+    cdef public long long seq_at
+    cdef public unsigned long long seq
+    cdef public unsigned long long id_hash
     cdef public int flags
     cdef public int ruleset
-    cdef public object limits
+    cdef public LimitSet limits
     cdef public int limit_count
     cdef public object pin
     cdef public long long expires_s

@@ -18,7 +18,7 @@ import orjson
 
 from _speedups._bucket import ArenaWorker, LimitSet
 from _speedups._keys import MAX_KEYS, KeySet
-from _speedups._scan import HeaderFilter
+from _speedups._head import HeaderFilter
 from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, id_hash
 from providers.operations import Dialect, Operation
 
@@ -188,9 +188,10 @@ class Principal:
     """A virtual key as a request meets it; made from its row on first use and kept while the row is unchanged."""
 
     def __init__(
-        self, row: int, seq: int, hash64: int, flags: int, ruleset: int, slots: list[int], pin: int, expires_s: int
+        self, seq_at: int, seq: int, hash64: int, flags: int, ruleset: int, slots: list[int], pin: int, expires_s: int
     ) -> None:
-        self.row = row
+        self.seq_at = seq_at
+        """Where in the table's words its sequence word stands."""
         self.seq = seq
         self.id_hash = hash64
         self.flags = flags

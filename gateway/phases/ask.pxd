@@ -1,3 +1,5 @@
+cimport cython
+
 from gateway.core cimport Core
 from gateway.exchange cimport Attempts, Exchange, Link
 from gateway.phases.splice cimport splice
@@ -8,7 +10,10 @@ cdef int UNDECIDED, FALLBACK, RETRIED, REUSED, ADMIN
 
 cdef class Asking(Attempts):
     cdef public Core core
+    @cython.locals(now_ns=cython.longlong, ready_ns=cython.longlong, ready=cython.longlong, mask=cython.ulonglong, key=cython.int,
+                   target=Target, upstream=Upstream, plan=Plan, pool=Pool)
     cpdef ask(self, Exchange x)
+    @cython.locals(target=Target, upstream=Upstream, plan=Plan, length=cython.longlong, size=cython.longlong, chunked=cython.bint)
     cpdef send(self, Exchange x, Link link)
     cpdef bint again(self, Exchange x, int status, object kind, bytes body)
     cpdef double next_step(self, Exchange x, int status)

@@ -67,9 +67,10 @@ class Asking(Attempts):
             x.tried_keys |= 1 << key
             x.attempt += 1
             x.asked_ns = now_ns
-            link = upstream.pool.take()
+            pool = upstream.pool
+            link = pool.take()
             if link is None:
-                upstream.pool.wait(x)
+                pool.wait(x)
             else:
                 x.flags |= REUSED
                 self.send(x, link)

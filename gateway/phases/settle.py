@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from time import monotonic_ns, time_ns
 
 from gateway.exchange import Exchange
@@ -68,7 +69,7 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
     r.kind = kind
     r.schema = SCHEMA
     r.flags = x.flags | (KEEPALIVE if x.reused else 0)
-    r.request_id = bytes.fromhex(x.request_id.decode())
+    r.request_id = unhexlify(x.request_id)
     r.started_ns = time_ns() - (x.done_ns - x.started_ns)
     r.snapshot = x.view.version
     principal = x.principal

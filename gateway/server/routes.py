@@ -5,8 +5,6 @@ One parsed path decides authorisation and dispatch alike, and the Host header de
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from providers.operations import Dialect, Operation
 
 PUBLIC = 0
@@ -26,23 +24,52 @@ ANY_BODY = 4
 """Bytes in any form, none included."""
 
 
-class RouteEntry(NamedTuple):
-    """What is declared of every route."""
+class RouteEntry:
+    """What is declared of every route; never changed after it is made."""
 
-    path: str
-    """Exact, or a prefix when it ends in ``/*``."""
-    methods: frozenset[bytes]
-    audience: int
-    operation: int
-    dialect: int
-    body: int
-    prefix: str
-    """Provider that bare model names mean under this prefix; empty under ``/v1``."""
-    metered: bool = True
-    stateful: bool = False
-    """Its objects live in one provider account: only for virtual keys pinned to it."""
-    rest: bytes = b""
-    """For prefix routes, set by ``find``: the part of the path after the prefix."""
+    def __init__(
+        self,
+        path: str,
+        methods: frozenset[bytes],
+        audience: int,
+        operation: int,
+        dialect: int,
+        body: int,
+        prefix: str,
+        *,
+        metered: bool = True,
+        stateful: bool = False,
+        rest: bytes = b"",
+    ) -> None:
+        self.path = path
+        """Exact, or a prefix when it ends in ``/*``; ``{}`` stands for a deployment's name."""
+        self.methods = methods
+        self.audience = audience
+        self.operation = operation
+        self.dialect = dialect
+        self.body = body
+        self.prefix = prefix
+        """Provider that bare model names mean under this prefix; empty under ``/v1``."""
+        self.metered = metered
+        self.stateful = stateful
+        """Its objects live in one provider account: only for virtual keys pinned to it."""
+        self.rest = rest
+        """For prefix routes, as ``find`` returns them: the part of the path after the prefix."""
+
+    def at(self, rest: bytes) -> RouteEntry:
+        """This route, met with ``rest`` behind its prefix."""
+        return RouteEntry(
+            self.path,
+            self.methods,
+            self.audience,
+            self.operation,
+            self.dialect,
+            self.body,
+            self.prefix,
+            metered=self.metered,
+            stateful=self.stateful,
+            rest=rest,
+        )
 
 
 POST = frozenset({b"POST"})
@@ -128,14 +155,14 @@ def find(path: bytes) -> RouteEntry | None:
     if path.startswith(DEPLOYMENT_PREFIX):
         name, slash, rest = path[len(DEPLOYMENT_PREFIX) :].partition(b"/")
         entry = DEPLOYMENTS.get(slash + rest)
-        return entry._replace(rest=name) if entry is not None and name else None
+        return entry.at(name) if entry is not None and name else None
     for prefix, entry in PREFIXES:
         if path.startswith(prefix) and len(path) > len(prefix):
             rest = path[len(prefix) :]
             # A segment that could leave the prefix at a more lenient reader (RFC 3986 5.2.4) is no path of ours.
             if unsafe(rest):
                 return None
-            return entry._replace(rest=rest)
+            return entry.at(rest)
     return None
 
 

@@ -175,6 +175,15 @@ class KeyTable:
             i = (i + 1) & mask
         return -1
 
+    @property
+    def words(self) -> memoryview:
+        """The whole table as 64-bit words, for readers that look at one row's sequence word with every request."""
+        return self._words
+
+    def seq_at(self, row: int) -> int:
+        """Index in ``words`` of a row's sequence word."""
+        return self._rows_at + row * _ROW_WORDS
+
     def seq(self, row: int) -> int:
         """Sequence word of a row: the same as in a ``KeyRow`` read before exactly as long as nothing has changed."""
         return int(self._words[self._rows_at + row * _ROW_WORDS])

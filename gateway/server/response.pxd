@@ -1,0 +1,2 @@
+cpdef bytes status_line(int status)
+cpdef bytes connection_field(bint http10, bint keep_alive)
