@@ -14,12 +14,10 @@ Whenever nothing is compiled, extension modules of an earlier in-place build are
 
 import ast
 import fcntl
-import multiprocessing
 import os
 import sys
 import sysconfig
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,24 +78,6 @@ def missing() -> Iterator[str]:
         yield f"{headers}/Python.h (apt-get install {'python3' if default else headers.name}-dev)"
 
 
-building: list[build_ext] = []
-
-
-def share_command(command: build_ext) -> None:
-    """Hand the command to a build process; forking passes it on as it is."""
-    building.append(command)
-
-
-def build_one(index: int) -> str:
-    """Translate and compile one extension module in a build process; returns what went wrong, or nothing."""
-    command = building[0]
-    try:
-        command.build_extension(command.extensions[index])
-    except Exception as error:
-        return f"{command.extensions[index].name}: {error or type(error).__name__}"
-    return ""
-
-
 @contextmanager
 def one_build_at_a_time() -> Iterator[None]:
     """Two builds in one checkout would write the same generated C files."""
@@ -149,12 +129,39 @@ class BuildExtensions(build_ext):
         if lacking := list(missing()):
             raise CompileError("missing: " + ", ".join(lacking))
         # A process each, not the threads of --parallel: Cython keeps state of its own in module globals.
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(len(os.sched_getaffinity(0)), context, share_command, (self,)) as pool:
-            failures = [line for line in pool.map(build_one, range(len(self.extensions))) if line]
-        if failures:
-            more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
-            raise CompileError(failures[0] + more)
+        running: dict[int, str] = {}
+        failed: list[str] = []
+        for module in self.extensions:
+            if len(running) == len(os.sched_getaffinity(0)):
+                self.await_one(running, failed)
+            running[self.start(module)] = module.name
+        while running:
+            self.await_one(running, failed)
+        if failed:
+            raise CompileError(f"{', '.join(failed)}: the lines above say why")
+
+    def start(self, module: Extension) -> int:
+        """Translate and compile one extension module in a child; returns its process id."""
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid:
+            return pid
+        status = 1
+        try:
+            self.build_extension(module)
+            status = 0
+        except Exception as error:
+            print(f"{module.name}: {error or type(error).__name__}", file=sys.stderr)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def await_one(self, running: dict[int, str], failed: list[str]) -> None:
+        pid, status = os.wait()
+        name = running.pop(pid)
+        if status:
+            failed.append(name)
 
     def remove_extensions(self) -> None:
         for name in compiled_modules():
