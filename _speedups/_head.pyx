@@ -86,8 +86,6 @@ cdef class HeadScan:
         cdef size_t first
         cdef bint old
         self._clear(head)
-        if behind - p > _HEAD_LIMIT:
-            return self._refuse(431, "request head too large")
         while behind - p >= 2 and p[0] == c'\r' and p[1] == c'\n':  # RFC 9112 section 2.2
             p += 2
         method = p
@@ -102,6 +100,8 @@ cdef class HeadScan:
             return self._refuse(400, "malformed request line")
         if version - target - 1 > _TARGET_LIMIT:
             return self._refuse(414, "request target too long")
+        if PyBytes_GET_SIZE(head) > _HEAD_LIMIT:
+            return self._refuse(431, "request head too large")
         if end - version != 9 or memcmp(version + 1, b"HTTP/1.", 7) != 0 or (version[8] != c'1' and version[8] != c'0'):
             return self._refuse(400, "HTTP version not supported")
         old = version[8] == c'0'

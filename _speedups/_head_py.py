@@ -120,12 +120,12 @@ class HeadScan:
         end = head.find(b"\n", start)
         parts = head[start : end - 1].split(b" ")
         version = b""
-        if len(head) > HEAD_LIMIT:
-            self._refuse(431, "request head too large")
-        elif end <= start or head[end - 1] != 0x0D or len(parts) != 3:
+        if end <= start or head[end - 1] != 0x0D or len(parts) != 3:
             self._refuse(400, "malformed request line")
         elif len(parts[1]) > TARGET_LIMIT:
             self._refuse(414, "request target too long")
+        elif len(head) > HEAD_LIMIT:
+            self._refuse(431, "request head too large")
         elif parts[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
             self._refuse(400, "HTTP version not supported")
         elif not _is_name(parts[0]) or not _is_target(parts[1]):

@@ -6,7 +6,9 @@ cdef class BodyReader:
     cdef public long long left
     cdef public list pieces
     cdef public long long data_bytes
-    cdef public long long raw_bytes
+    cdef public long long framing_bytes
+    cdef public long long limit
+    cdef public bint too_large
     cdef public bytes line
     cdef public bint done
     cdef public str error

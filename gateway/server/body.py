@@ -18,21 +18,24 @@ TRAILER = 4
 
 CHUNK_OVERHEAD = 16384
 """Framing bytes beyond an eighth of the data after which a chunked body is an attack (A11; Go CVE-2023-39326)."""
+HEAVY = "Chunk framing takes more room than the data."
 
 
 class BodyReader:
     """Fed with ``take``; ``pieces`` are the body's bytes so far that nobody has taken away."""
 
-    def __init__(self, parser: Any, length: int) -> None:
-        """``length``: the declared one, -1 for a chunked body."""
+    def __init__(self, parser: Any, length: int, limit: int) -> None:
+        """``length``: the declared one, -1 for a chunked body; ``limit``: the most bytes a chunked one may hold."""
         self.parser = parser
+        self.limit = limit
         self.framing = LENGTH if length >= 0 else CHUNK_LINE
         self.left = length if length > 0 else 0
         self.pieces: list[bytes] = []
         self.data_bytes = 0
-        self.raw_bytes = 0
+        self.framing_bytes = 0
         self.line = b""
         self.done = False
+        self.too_large = False
         self.error = ""
 
     def take(self, data: bytes) -> bytes:
@@ -57,7 +60,6 @@ class BodyReader:
         return True
 
     def take_chunks(self, data: bytes) -> bytes:
-        self.raw_bytes += len(data)
         if self.line:
             data = self.line + data
             self.line = b""
@@ -82,27 +84,34 @@ class BodyReader:
                 break
             line = data[at : end + 2]
             at = end + 2
+            self.framing_bytes += len(line)
+            if self.framing_bytes > CHUNK_OVERHEAD + self.data_bytes // 8:
+                self.error = HEAVY
+                return b""
             if not self.feed(line):
                 return b""
             if self.framing == CHUNK_LINE:
                 semicolon = line.find(b";")
-                self.left = int(line[:semicolon] if semicolon >= 0 else line, 16)
+                left = int(line[:semicolon] if semicolon >= 0 else line, 16)
+                if left > self.limit - self.data_bytes:
+                    # Refused as announced: nobody has to send it first.
+                    self.too_large = True
+                    return b""
+                self.left = left
                 self.framing = CHUNK_DATA if self.left else TRAILER
             elif self.framing == CHUNK_END:
                 self.framing = CHUNK_LINE
             elif end == at - 2 and len(line) == 2:
                 self.done = True
                 return data[at:]
-        if self.raw_bytes - self.data_bytes > CHUNK_OVERHEAD + self.data_bytes // 8:
-            self.error = "Chunk framing takes more room than the data."
         return b""
 
     def keep_line(self, line: bytes) -> None:
         """An unfinished line waits for its rest; one that can't become a line is an error at once."""
         if b"\n" in line or b"\r" in line[:-1]:
             self.error = "Malformed chunk."
-        elif len(line) > CHUNK_OVERHEAD:
-            self.error = "Chunk framing takes more room than the data."
+        elif self.framing_bytes + len(line) > CHUNK_OVERHEAD + self.data_bytes // 8:
+            self.error = HEAVY
         self.line = line
 
     def collected(self) -> bytes:

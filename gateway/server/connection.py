@@ -239,7 +239,10 @@ class ServerConnection(RequestReader):
             return
         if self.transport is not None:
             response = refuse(GatewayError(kind, message), "")
-            self.answer(self.head_of(response.status, response, b"", False, False))
+            data = self.head_of(response.status, response, b"", False, False)
+            asked_head = self.head_done and self.parser is not None and self.parser.get_method() == b"HEAD"
+            # The answer to HEAD never has a body (RFC 9110 9.3.2).
+            self.answer(data[: -len(response.body)] if asked_head else data)
         self.x = None
         self.linger()
 

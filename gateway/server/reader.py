@@ -123,8 +123,12 @@ class RequestReader(Caller):
         end = partial.find(b"\r\n\r\n", max(0, self.fed - 3))
         if end < 0:
             if len(partial) > core.header_bytes:
-                line = partial.find(b"\r\n")
-                if line < 0 or line > core.target_bytes + 64:
+                more = bytes(partial[self.fed : core.header_bytes])
+                if more and not self.feed(more):
+                    return b""
+                target = partial.find(b" ") + 1
+                end = partial.find(b" ", target)
+                if target and (end if end > 0 else len(partial)) - target > core.target_bytes:
                     self.reject("uri_too_long", "The request line is too long.")
                 else:
                     self.reject("headers_too_large", "The request's head is too large.")
@@ -219,7 +223,7 @@ class RequestReader(Caller):
         if not chunked and length <= len(rest):
             return self.whole_body(x, rest, length)
         self.state = BODY
-        self.body = BodyReader(self.parser, -1 if chunked else length)
+        self.body = BodyReader(self.parser, -1 if chunked else length, self.body_limit)
         self.body_started_ns = monotonic_ns()
         self.arm_body(self.body_started_ns)
         if expect is not None and not rest and not x.http10:
@@ -251,6 +255,8 @@ class RequestReader(Caller):
             error = GatewayError("too_large", f"The body is larger than the {limit} bytes accepted here.")
             return refuse(error, x.request_id.decode())
         if kind in (JSON, BINARY) and not chunked and length < 0 and x.method == b"POST":
+            # What follows may well be the body whose length was left out: it is not read as a request.
+            x.keep_alive = False
             return refuse(GatewayError("length_required", "A body is required."), x.request_id.decode())
         return None
 
@@ -277,7 +283,7 @@ class RequestReader(Caller):
         rest = body.take(data)
         if body.error:
             self.reject("bad_request", body.error)
-        elif body.data_bytes > self.body_limit:
+        elif body.too_large:
             self.reject("too_large", f"The body is larger than the {self.body_limit} bytes accepted here.")
         elif body.done:
             self.body_complete(x, body)
