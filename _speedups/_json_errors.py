@@ -22,6 +22,7 @@ MODEL_CASE: Final = 13
 MODEL_TYPE: Final = 14
 STREAM_TYPE: Final = 15
 MODEL_SURROGATE: Final = 16
+NUMBER: Final = 17
 
 MESSAGES: Final = (
     "",
@@ -41,4 +42,5 @@ MESSAGES: Final = (
     "'model' is not a string",
     "'stream' is neither true, false nor null",
     "'model' holds half of a surrogate pair",
+    "a number too large for a double",
 )

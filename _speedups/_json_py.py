@@ -1,6 +1,7 @@
 """Pure twin of the JSON part of ``_scan``: one strict pass over a request body, nothing decoded that is not needed."""
 
 import json
+from math import isinf
 from typing import Final, final
 
 from _speedups._json_errors import (
@@ -15,6 +16,7 @@ from _speedups._json_errors import (
     MODEL_SURROGATE,
     MODEL_TWICE,
     MODEL_TYPE,
+    NUMBER,
     OPTIONS_TWICE,
     STREAM_TWICE,
     STREAM_TYPE,
@@ -37,6 +39,7 @@ from _speedups._json_tokens import (
     TOKENS,
     TOP_NAMES,
     Refused,
+    find_large,
     match_scalar,
     match_string,
     nests_at_most,
@@ -149,7 +152,9 @@ class _Walk:
         names = fields is not None and (b"\\u" in doc or any(name in doc for name in ANY_NAMES))
         self.leap = scanner(self._members_seen) if names else _leap_blindly
         # A leap that fails has cost its way and won nothing: eight lengths of the document are as much as is risked.
-        self.risk = 8 * end if nests_at_most(doc[:end], max_depth) else 0
+        # Numbers that may be too large are looked at one by one.
+        self.large = fields is not None and find_large(doc) is not None
+        self.risk = 8 * end if not self.large and nests_at_most(doc[:end], max_depth) else 0
 
     def _members_seen(self, pairs: list[tuple[str, object]]) -> object:
         for name, value in pairs:
@@ -210,6 +215,8 @@ class _Walk:
         found = (match_string if char == 0x22 else match_scalar)(self.doc, start, self.end)
         if found is None:
             raise string_fault(self.doc, start, self.end) if char == 0x22 else Refused(CHARACTER, start)
+        if self.large and char in b"-0123456789" and isinf(float(found[0])):
+            raise Refused(NUMBER, start)
         self.at = found.end()
         if self.pending and self.fields is not None:
             _scalar_ends(self.doc, start, self.at, self.fields, self.pending)
@@ -265,7 +272,8 @@ class _Walk:
             if char == 0x2C:
                 self.at += 1
                 skip = (skip_pairs if len(self.stack) > 1 else skip_members) if self.stack[-1] else skip_items
-                self.at = skip(self.doc, self.at, self.end).end()  # type: ignore[union-attr]
+                if not self.large:
+                    self.at = skip(self.doc, self.at, self.end).end()  # type: ignore[union-attr]
                 self.at = space(self.doc, self.at, self.end)
                 self.expect_key = self.stack[-1]
                 return False

@@ -61,6 +61,8 @@ skip_pairs = re.compile(rb"(?:" + _WS + _PLAIN_KEY + _WS + rb":" + _WS + _SCALAR
 # The same at the top level, where more keys are of interest.
 _OTHER_KEY = rb'(?!"(?:' + b"|".join(TOP_NAMES) + rb')")(?!"(?i:model)")' + _PLAIN_KEY
 skip_members = re.compile(rb"(?:" + _WS + _OTHER_KEY + _WS + rb":" + _WS + _SCALAR + _WS + rb",)*+").match
+# Where a number too large for a double might stand: three digits of exponent, or two hundred digits.
+find_large = re.compile(rb"(?:\A|[\[,: \t\n\r])-?+[0-9](?:[0-9.]*+[eE]\+?+[0-9]{3}|[0-9.]{200})").search
 _skip_plain = re.compile(rb'[^"\\\x00-\x1f]*+').match
 _without_strings = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^"{}\[\]]++', re.DOTALL).sub
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")

@@ -4,8 +4,10 @@
 #ifndef MICROGATE_SCAN_JSON_H
 #define MICROGATE_SCAN_JSON_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -34,7 +36,8 @@ enum {
     MG_MODEL_CASE,
     MG_MODEL_TYPE,
     MG_STREAM_TYPE,
-    MG_MODEL_SURROGATE
+    MG_MODEL_SURROGATE,
+    MG_NUMBER
 };
 
 enum {

@@ -317,9 +317,12 @@ value:
             if (q < end && (*q == '+' || *q == '-')) q++;
             if (q < end && mg_is_digit(*q)) {
                 while (q < end && mg_is_digit(*q)) q++;
+                /* Readers make infinity of it, or refuse it. A body ends with NUL behind `end`, which stops strtod. */
+                if (mg_unlikely(fields && q - p > 3 && isinf(strtod((const char *)start, NULL)))) MG_FAIL(MG_NUMBER, start);
                 p = q;
             }
         }
+        if (mg_unlikely(fields && p - start > 200 && isinf(strtod((const char *)start, NULL)))) MG_FAIL(MG_NUMBER, start);
         break;
     case 't':
         if (mg_unlikely(end - p < 4 || memcmp(p, "true", 4) != 0)) MG_FAIL(MG_CHARACTER, p);

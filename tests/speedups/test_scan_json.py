@@ -258,6 +258,31 @@ def test_refusals(scan: ModuleType, instructions: None, body: bytes, error: str,
     assert found["model"] is None
 
 
+@pytest.mark.parametrize(
+    ("number", "fits"),
+    [
+        (b"1e308", True),
+        (b"1e309", False),
+        (b"-1E+0999", False),
+        (b"1e-999", True),
+        (b"0e999", True),
+        (b"0." + b"0" * 900 + b"1e999", True),
+        (b"9" * 308, True),
+        (b"9" * 310, False),
+        (b"1" + b"0" * 250 + b"e99", False),
+        (b"9" * 250 + b".5", True),
+    ],
+)
+@pytest.mark.parametrize("around", [(b'{"t":', b"}"), (b'{"a":{"b":[1,2,', b',"1e999"]}}'), (b'{"a":1,"b": ', b" }")])
+def test_numbers_that_overflow_a_double(
+    scan: ModuleType, instructions: None, number: bytes, fits: bool, around: tuple[bytes, bytes]
+) -> None:
+    before, after = around
+    values = scanned(scan, before + number + after)
+    expected = ("", -1) if fits else ("a number too large for a double", len(before))
+    assert (values["error"], values["error_offset"]) == expected
+
+
 def test_a_scan_forgets_the_one_before(scan: ModuleType) -> None:
     found = scan.JsonScan()
     assert found.scan(b'{"model": "m", "stream": true, "n": 2, "max_tokens": 4, "file_id": "f", "fallbacks": []}')
