@@ -61,6 +61,19 @@ virtual_keys:
 This page is rendered from the schema by `docs/render_configuration.py`.
 """
 
+NOT_IN_EFFECT = {
+    "server.trusted_proxies": "the peer of the connection is taken as it is, and X-Forwarded-For is never believed",
+    "server.forward_rate_limit_headers": "they are left out",
+    "server.limits.header_count": "the bound is 100",
+    "server.limits.response_json_bytes": "answers over 256 KiB are relayed as they come",
+    "server.limits.connections": "the figure comes from the limit of open files",
+    "admin.listen": "the server's port serves it",
+    "log.level": "`--log-level` decides",
+    "log.format": "`MICROGATE_LOG_FORMAT` decides",
+    "log.content": "what was asked and answered is never kept",
+}
+"""Read and checked, so that a file can be written for a later version; nothing follows from them yet."""
+
 
 def metadata(kind: inspect.Type) -> tuple[inspect.Type, str]:
     """The type inside its annotations, and the description they carry."""
@@ -189,6 +202,15 @@ def page() -> str:
             _, description = metadata(field.type)
             row = [f"`{field.encode_name}`", name_of(field.type), default_of(struct, field), description]
             out.append("| " + " | ".join(row) + " |")
+    out += ["\n## Without effect in this version\n"]
+    out += ["These fields are read and checked, and nothing follows from them yet.", ""]
+    out += ["| field | what holds instead |", "|---|---|"]
+    out += [f"| `{field}` | {instead} |" for field, instead in NOT_IN_EFFECT.items()]
+    out += [
+        "",
+        "`server.limits.header_bytes` and `target_bytes` can be lowered for heads that arrive in pieces;",
+        "32 KiB and 8 KiB are the most in any case.",
+    ]
     return "\n".join(out) + "\n"
 
 
