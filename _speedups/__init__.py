@@ -36,6 +36,7 @@ COMPILED_MODULES: Final = (
     "gateway.server.reader",
     "gateway.server.connection",
     "gateway.server.deadlines",
+    "gateway.upstream.sending",
     "gateway.upstream.connection",
     "gateway.upstream.pool",
     "gateway.phases.parse",

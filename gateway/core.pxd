@@ -21,6 +21,7 @@ cdef class Core:
     cdef public dict principals
     cdef public dict refused
     cdef public set connections
+    cdef public long long connection_cap
     cdef public long long max_connections
     cdef public long long in_flight
     cdef public long long refused_connections

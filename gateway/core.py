@@ -53,7 +53,8 @@ class Core:
         self.principals: dict[bytes, Principal] = {}
         self.refused: dict[bytes, int] = {}
         self.connections: set[Any] = set()
-        self.max_connections = 1 << 30
+        self.connection_cap = 1 << 30
+        self.max_connections = self.connection_cap
         self.in_flight = 0
         self.refused_connections = 0
         self.draining = False
@@ -83,6 +84,9 @@ class Core:
         self.bound(view.snapshot.settings.limits)
 
     def bound(self, limits: ServerLimits) -> None:
+        # What the files a process may open allow for is never exceeded.
+        cap = self.connection_cap
+        self.max_connections = min(cap, limits.connections) if limits.connections else cap
         self.header_bytes = limits.header_bytes
         self.target_bytes = limits.target_bytes
         self.json_body_bytes = limits.json_body_bytes

@@ -73,10 +73,10 @@ def whole(x: Exchange, body: bytes) -> None:
         data = head_of(x, x.answer_length if x.answer_length >= 0 else len(body))
     else:
         data = head_of(x, len(body)) + body
-    if caller is not None:
-        caller.answer(data)
+    # Before the last byte goes out, here and below: whoever has an answer finds its record, whatever happens to us.
     settle(x, outcome_of(x))
     if caller is not None:
+        caller.answer(data)
         caller.answered(x, True)
 
 
@@ -116,23 +116,36 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
         out = out + b"0\r\n\r\n"
     if out:
         x.chunks += 1
-        if caller is not None:
-            caller.answer(out)
     if complete:
         settle(x, outcome_of(x) if scan is None or not scan.failed else int(Outcome.FAILED_STREAM))
-        if caller is not None:
+    if caller is not None:
+        if out:
+            caller.answer(out)
+        if complete:
             caller.answered(x, True)
 
 
 def cut(x: Exchange, kind: int, message: str) -> None:
-    """The answer broke off after its head was sent: say so in the stream, and never end it cleanly."""
+    """The answer broke off after its head was sent: say so in the stream, and never end it cleanly.
+
+    Behind the stream's own last event nothing is missing: then it does end cleanly.
+    """
     caller = x.caller
+    scan = x.scan
+    tail = b"" if scan is None else scan.flush()
+    if scan is not None and scan.done:
+        out = b"%x\r\n%b\r\n" % (len(tail), tail) if x.chunked and tail else tail
+        settle(x, int(Outcome.FAILED_STREAM) if scan.failed else outcome_of(x))
+        if caller is not None:
+            caller.answer(out + b"0\r\n\r\n" if x.chunked else out)
+            caller.answered(x, True)
+        return
     x.error_kind = kind
     timed_out = kind in (ErrorKind.TIMEOUT_IDLE, ErrorKind.TIMEOUT_TOTAL)
-    if caller is not None and x.scan is not None:
+    settle(x, int(Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED))
+    if caller is not None and scan is not None:
         event = error_event(x.dialect, message, x.request_id.decode())
         caller.answer(b"%x\r\n%b\r\n" % (len(event), event) if x.chunked else event)
-    settle(x, int(Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED))
     if caller is not None:
         caller.answered(x, False)
 
@@ -156,8 +169,7 @@ def begin(x: Exchange, data: bytes, complete: bool) -> None:
             caller.answer(out)
         cut(x, int(ErrorKind.RESET), "The provider ended the stream before its end.")
         return
-    if caller is not None:
-        caller.answer(out + b"0\r\n\r\n" if x.chunked else out)
     settle(x, outcome_of(x) if scan is None or not scan.failed else int(Outcome.FAILED_STREAM))
     if caller is not None:
+        caller.answer(out + b"0\r\n\r\n" if x.chunked else out)
         caller.answered(x, True)

@@ -79,7 +79,7 @@ class Runtime:
             core.end_locally = pipeline.end_locally
             core.fault = pipeline.fault
             if self.context.connections:
-                core.max_connections = self.context.connections
+                core.connection_cap = self.context.connections
             core.admin_token = self.read_admin_token()
             core.control = self.control_upstream(core)
             self.core = core

@@ -197,7 +197,7 @@ class Forward(Asking):
                 x.repeated = True
                 x.flags |= int(Flags.RETRIED)
                 x.asked_ns = monotonic_ns()
-                x.target.upstream.pool.wait(x)
+                x.target.upstream.pool.wait(x, True)
                 return
             self.failed(x, kind, message, answered)
         except Exception as error:

@@ -12,8 +12,9 @@ from typing import Any
 import httptools
 
 from gateway.core import Core
-from gateway.exchange import Exchange, Link
+from gateway.exchange import Exchange
 from gateway.records import ErrorKind
+from gateway.upstream.sending import SendingHalf
 
 IDLE = 0
 HEAD = 1
@@ -45,35 +46,22 @@ class Home:
         raise NotImplementedError
 
 
-class UpstreamConnection(Link):
+class UpstreamConnection(SendingHalf):
     """A buffered protocol under uvloop (``get_buffer``), a plain one under asyncio (``data_received``)."""
 
     def __init__(self, core: Core, home: Home) -> None:
-        Link.__init__(self)
-        self.core = core
+        SendingHalf.__init__(self, core)
         self.home = home
-        self.transport: Any = None
         self.parser: Any = None
-        self.x: Exchange | None = None
-        self.state = CLOSED
-        self.served = 0
         self.counted = False
         self.idle_since_ns = 0
-        # Answer
-        self.partial = b""
-        self.head_done = False
-        self.message_done = False
         self.extra = False
         self.framing = NO_BODY
         self.body_left = 0
         self.keep = False
-        self.interim = 0
+        self.stays = False
+        self.last_chunk = False
         self.pieces: list[bytes] = []
-        # Request
-        self.upload_chunked = False
-        self.uploaded = True
-        self.paused_for_upload = False
-        self.reading_paused = False
 
     # --- protocol callbacks
 
@@ -123,19 +111,6 @@ class UpstreamConnection(Link):
             message = "The provider closed the connection before its answer was complete."
             self.core.attempts.broken(x, self, int(ErrorKind.RESET), message, state == BODY or bool(self.partial))
 
-    def pause_writing(self) -> None:
-        if self.x is not None and self.x.uploading:
-            self.paused_for_upload = True
-            caller = self.x.caller
-            if caller is not None:
-                caller.hold_body()
-
-    def resume_writing(self) -> None:
-        if self.paused_for_upload:
-            self.paused_for_upload = False
-            if self.x is not None and self.x.caller is not None:
-                self.x.caller.release_body()
-
     # --- httptools callbacks
 
     def on_message_begin(self) -> None:
@@ -145,11 +120,17 @@ class UpstreamConnection(Link):
     def on_headers_complete(self) -> None:
         self.head_done = True
 
+    def on_chunk_header(self) -> None:
+        self.last_chunk = True
+
     def on_body(self, body: bytes) -> None:
+        self.last_chunk = False
         self.pieces.append(body)
 
     def on_message_complete(self) -> None:
         self.message_done = True
+        # httptools knows of more ways to say so than the Connection header, and forgets with the message's end.
+        self.stays = self.parser.should_keep_alive()
 
     # --- deadline
 
@@ -174,73 +155,6 @@ class UpstreamConnection(Link):
             kind, message = ErrorKind.TIMEOUT_FIRST_BYTE, "The provider did not begin to answer in time."
         self.core.attempts.broken(x, self, int(kind), message, answered)
 
-    # --- requests
-
-    def send(self, x: Exchange, data: bytes, chunked_upload: bool) -> None:
-        """Write a request whose head (and what there is of its body) is ``data``."""
-        self.x = x
-        x.link = self
-        self.state = HEAD
-        self.partial = b""
-        self.head_done = False
-        self.message_done = False
-        self.interim = 0
-        self.uploaded = not x.uploading
-        self.upload_chunked = chunked_upload
-        self.transport.write(data)
-        x.sent_ns = monotonic_ns()
-        target = x.target
-        limit = x.answer_deadline_ns
-        if target is not None and self.uploaded:
-            first = x.sent_ns + target.upstream.first_byte_ns
-            if target.upstream.first_byte_ns and (first < limit or limit == 0):
-                limit = first
-        self.core.wheel.set(self, limit)
-
-    def upload(self, data: bytes, last: bool) -> None:
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            return
-        if self.upload_chunked:
-            framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-            data = framed + b"0\r\n\r\n" if last else framed
-        if data:
-            transport.write(data)
-        x = self.x
-        if last and x is not None:
-            self.uploaded = True
-            x.sent_ns = monotonic_ns()
-            if x.target is not None and x.target.upstream.first_byte_ns and self.state == HEAD:
-                first = x.sent_ns + x.target.upstream.first_byte_ns
-                self.core.wheel.set(self, first if first < x.answer_deadline_ns else x.answer_deadline_ns)
-
-    def pause(self) -> None:
-        if not self.reading_paused and self.transport is not None:
-            self.reading_paused = True
-            self.transport.pause_reading()
-
-    def resume(self) -> None:
-        if self.reading_paused:
-            self.reading_paused = False
-            if self.transport is not None:
-                self.transport.resume_reading()
-
-    def reused(self) -> bool:
-        return self.served > 0
-
-    def cancel(self) -> None:
-        x = self.x
-        if x is not None:
-            x.link = None
-            self.x = None
-        self.close()
-
-    def close(self) -> None:
-        if self.state != CLOSED:
-            self.state = CLOSED
-            if self.transport is not None:
-                self.transport.abort()
-
     # --- answers
 
     def take_head(self, data: bytes) -> None:
@@ -252,16 +166,18 @@ class UpstreamConnection(Link):
             x.first_byte_ns = monotonic_ns()
         if self.partial:
             data = self.partial + data
-        end = data.find(b"\r\n\r\n")
+        # An empty line before the status line is left from the answer before, as some servers end theirs.
+        start = 2 if data[:2] == b"\r\n" else 0
+        end = data.find(b"\r\n\r\n", start)
         if end < 0:
             if len(data) > MAX_HEAD:
                 self.fail(x, "The provider's answer has too large a head.")
-            elif data[:5] != b"HTTP/"[: len(data[:5])]:
+            elif data[start : start + 5] != b"HTTP/"[: len(data[start : start + 5])] and data != b"\r":
                 self.fail(x, "The provider did not answer in HTTP.")
             else:
                 self.partial = data
             return
-        head = data[: end + 4]
+        head = data[start : end + 4]
         if len(head) > MAX_HEAD:
             self.fail(x, "The provider's answer has too large a head.")
             return
@@ -269,7 +185,7 @@ class UpstreamConnection(Link):
         parser = self.parser
         try:
             parser.feed_data(head)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.fail(x, "The provider's answer is not valid HTTP.")
             return
         status = parser.get_status_code()
@@ -377,9 +293,12 @@ class UpstreamConnection(Link):
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserError:
-                if not self.message_done:
+                if not self.message_done and not self.last_chunk:
                     self.fail(x, "The provider's answer is not validly framed.")
                     return
+                # Nothing follows a chunk's header at once but its data, or the trailers of the last one: the body is
+                # here, and trailers are not relayed (httptools takes offence at a Content-Length among them).
+                self.message_done = True
                 self.extra = True
             pieces = self.pieces
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -404,7 +323,7 @@ class UpstreamConnection(Link):
         self.core.wheel.set(self, 0)
         if self.reading_paused:
             self.resume()
-        if self.keep and self.transport is not None and not self.transport.is_closing():
+        if self.keep and self.stays and self.transport is not None and not self.transport.is_closing():
             self.state = IDLE
             self.home.free(self)
         else:

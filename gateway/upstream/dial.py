@@ -76,7 +76,7 @@ class Dialer:
             try:
                 return (await self._loop.create_unix_connection(make, origin.unix_path))[0]
             except OSError as e:
-                raise DialError("refused", f"{origin.unix_path}: {_reason(e)}") from e
+                raise DialError("refused", f"{_name(origin)}: {_reason(e)}") from e
         proxy = origin.proxy
         if proxy is None:
             sock = await self._connect(origin.host, origin.port, origin.allow_private, deadline)
@@ -205,7 +205,10 @@ async def dial(loop: asyncio.AbstractEventLoop, origin: Origin, protocol_factory
 
 
 def _name(origin: Origin) -> str:
-    return origin.unix_path or f"{origin.host}:{origin.port}"
+    """What callers may read of it: the path of a socket is this machine's own business."""
+    return (
+        f"the socket of {origin.provider.removeprefix('own:')}" if origin.unix_path else f"{origin.host}:{origin.port}"
+    )
 
 
 def _reason(error: Any) -> str:

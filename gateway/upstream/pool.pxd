@@ -9,6 +9,7 @@ cdef class Pool(Home):
     cdef public int limit
     cdef public list idle
     cdef public object waiting
+    cdef public object wanting_new
     cdef public int open
     cdef public int dead
     cdef public int dialing
@@ -16,9 +17,10 @@ cdef class Pool(Home):
     cdef public set tasks
     cdef object __weakref__
     cpdef UpstreamConnection take(self)
-    cpdef wait(self, Exchange x)
+    cpdef wait(self, Exchange x, bint fresh=*)
+    cpdef bint full(self)
     cpdef forget(self, Exchange x)
-    cpdef Exchange next_waiting(self)
+    cpdef Exchange next_waiting(self, bint fresh)
     cpdef dial_more(self)
     cpdef dial(self)
     cpdef unreachable(self, int kind, str message)

@@ -39,6 +39,8 @@ class Pool(Home):
         """Most connections at a time; 0: no limit of its own."""
         self.idle: list[UpstreamConnection] = []
         self.waiting: deque[Exchange] = deque()
+        self.wanting_new: deque[Exchange] = deque()
+        """Those that only a connection which has served nobody yet will do for."""
         self.open = 0
         self.dead = 0
         self.dialing = 0
@@ -55,27 +57,39 @@ class Pool(Home):
                 return link
         return None
 
-    def wait(self, x: Exchange) -> None:
-        """Let ``x`` have the next connection: ``Forward.connected`` or ``Forward.unreachable`` will be told."""
+    def wait(self, x: Exchange, fresh: bool = False) -> None:
+        """Let ``x`` have the next connection, or the next newly made one (``fresh``): ``Forward.connected`` or
+        ``Forward.unreachable`` will be told."""
         x.waiting = self
-        self.waiting.append(x)
+        if fresh:
+            self.wanting_new.append(x)
+            if self.full() and self.idle:
+                self.idle.pop().close()
+        else:
+            self.waiting.append(x)
         self.dial_more()
+
+    def full(self) -> bool:
+        return self.limit != 0 and self.open + self.dialing >= self.limit
 
     def forget(self, x: Exchange) -> None:
         """``x`` no longer waits (its caller has gone); its place in the queue is passed over when it comes up."""
         x.waiting = None
 
-    def next_waiting(self) -> Exchange | None:
-        waiting = self.waiting
+    def next_waiting(self, fresh: bool) -> Exchange | None:
+        """Who is served next, by a newly made connection if ``fresh``."""
+        waiting = self.wanting_new if fresh and self.wanting_new else self.waiting
         while waiting:
             x = waiting.popleft()
             if x.waiting is self:
                 x.waiting = None
                 return x
+            if not waiting:
+                waiting = self.waiting
         return None
 
     def dial_more(self) -> None:
-        if self.dialing < len(self.waiting) and (self.limit == 0 or self.open + self.dialing < self.limit):
+        if self.dialing < len(self.waiting) + len(self.wanting_new) and not self.full():
             self.dial()
 
     def dial(self) -> None:
@@ -105,18 +119,19 @@ class Pool(Home):
 
     def unreachable(self, kind: int, message: str) -> None:
         """A dial failed: it fails the request that has waited longest; others have their own dials under way."""
-        if self.dialing < len(self.waiting):
-            x = self.next_waiting()
+        if self.dialing < len(self.waiting) + len(self.wanting_new):
+            x = self.next_waiting(True)
             if x is not None:
                 self.core.attempts.unreachable(x, kind, message)
             self.dial_more()
 
     def free(self, link: UpstreamConnection) -> None:
-        x = self.next_waiting()
+        x = self.next_waiting(link.served == 0)
         if x is not None:
             self.core.attempts.connected(x, link)
             return
-        if self.retired or self.core.draining:
+        if self.retired or self.core.draining or (self.wanting_new and self.full()):
+            # In the last case its place is given to the new one that somebody waits for.
             link.close()
             return
         link.idle_since_ns = monotonic_ns()
@@ -151,4 +166,9 @@ class Pool(Home):
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def gauges(self) -> dict[str, Any]:
-        return {"idle": len(self.idle), "open": self.open, "dialing": self.dialing, "waiting": len(self.waiting)}
+        return {
+            "idle": len(self.idle),
+            "open": self.open,
+            "dialing": self.dialing,
+            "waiting": len(self.waiting) + len(self.wanting_new),
+        }
