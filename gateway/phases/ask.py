@@ -120,7 +120,11 @@ class Asking(Attempts):
         plan = x.plan
         x.mode = UNDECIDED
         if plan is not None and x.operation not in RELAYED:
-            head = plan.head(x.key, target.model)
+            entry = x.route
+            if entry is None or not entry.below:
+                head = plan.head(x.key, target.model)
+            else:
+                head = upstream.head(b"POST", plan.path + entry.below, x.key)
             x.admin_method = b"POST"
         else:
             path = self.path_of(x, target)

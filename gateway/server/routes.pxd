@@ -9,5 +9,6 @@ cdef class RouteEntry:
     cdef public bint metered
     cdef public bint stateful
     cdef public bytes rest
+    cdef public str below
 
 cpdef RouteEntry find(bytes path)

@@ -40,6 +40,7 @@ class RouteEntry:
         metered: bool = True,
         stateful: bool = False,
         rest: bytes = b"",
+        below: str = "",
     ) -> None:
         self.path = path
         """Exact, or a prefix when it ends in ``/*``; ``{}`` stands for a deployment's name."""
@@ -55,6 +56,8 @@ class RouteEntry:
         """Its objects live in one provider account: only for virtual keys pinned to it."""
         self.rest = rest
         """For prefix routes, as ``find`` returns them: the part of the path after the prefix."""
+        self.below = below
+        """What follows the operation's own path at the provider."""
 
     def at(self, rest: bytes) -> RouteEntry:
         """This route, met with ``rest`` behind its prefix."""
@@ -69,6 +72,7 @@ class RouteEntry:
             metered=self.metered,
             stateful=self.stateful,
             rest=rest,
+            below=self.below,
         )
 
 
@@ -92,6 +96,8 @@ _OPERATIONS: tuple[tuple[str, Operation, Dialect, int], ...] = (
     ("/images/edits", Operation.IMAGE_EDIT, Dialect.OPENAI_CHAT, MULTIPART),
     ("/images/variations", Operation.IMAGE_VARIATION, Dialect.OPENAI_CHAT, MULTIPART),
 )
+_BELOW_RESPONSES = ("/compact", "/input_tokens")
+"""Asked like a response, of any provider that offers responses; no object is stored or named."""
 _STATEFUL: tuple[tuple[str, Operation, frozenset[bytes]], ...] = (
     ("/files", Operation.FILES, GET_POST),
     ("/files/*", Operation.FILES, GET_DELETE),
@@ -111,6 +117,10 @@ def _entries() -> list[RouteEntry]:
     for base, prefix in (("/v1", ""), ("/openai", "openai"), ("/openai/v1", "openai")):
         for path, operation, dialect, body in _OPERATIONS:
             rows.append(RouteEntry(base + path, POST, DATA, int(operation), int(dialect), body, prefix))
+        for below in _BELOW_RESPONSES:
+            operation, dialect = Operation.RESPONSES, Dialect.OPENAI_RESPONSES
+            path = base + "/responses" + below
+            rows.append(RouteEntry(path, POST, DATA, int(operation), int(dialect), JSON, prefix, below=below))
         for path, operation, methods in _STATEFUL:
             chat = int(Dialect.OPENAI_CHAT)
             rows.append(RouteEntry(base + path, methods, DATA, int(operation), chat, ANY_BODY, prefix, stateful=True))
