@@ -19,6 +19,7 @@ __all__ = ["COMPILED_MODULES", "IMPLEMENTATION", "WHY"]
 
 # The build reads this tuple from the source text, so it stays a literal.
 COMPILED_MODULES: Final = (
+    "_speedups._bytes",
     "_speedups._head",
     "_speedups._stream",
     "_speedups._scan",

@@ -8,8 +8,8 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from _speedups._bucket import ArenaWorker
-from _speedups._ring import Record, RingWriter
 from _speedups._head import HeaderFilter, HeadScan
+from _speedups._ring import Record, RingWriter
 from _speedups._scan import JsonScan
 from gateway.server.deadlines import Wheel
 from gateway.serving import Principal, Upstream, View

@@ -33,6 +33,7 @@ cdef class Exchange:
     cdef public Caller caller
     cdef public Core core
     cdef public View view
+    cdef public Attempts attempts
     cdef public long long started_ns
     cdef public long long complete_ns
     cdef public bytes method

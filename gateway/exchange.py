@@ -112,6 +112,7 @@ class Exchange:
         self.caller: Caller | None = caller
         self.core = core
         self.view: View = core.view
+        self.attempts: Attempts = core.attempts
         # What arrived
         self.started_ns = started_ns
         self.complete_ns = 0

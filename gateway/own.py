@@ -75,7 +75,7 @@ def ask_control(x: Exchange) -> Response | None:
             GatewayError("overloaded", "The control process is not running.", source="gateway"), x.request_id.decode()
         )
     x.targets = [Target(control, "", 1.0)]
-    x.core.attempts.begin(x)
+    x.attempts.begin(x)
     return None
 
 

@@ -1,3 +1,4 @@
+from _speedups._bytes cimport monotonic_ns
 from gateway.exchange cimport Exchange
 from gateway.phases.admit cimport admit
 from gateway.phases.authenticate cimport authenticate

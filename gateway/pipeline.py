@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from time import monotonic_ns
 from typing import Any
 
+from _speedups._bytes import monotonic_ns
 from gateway import own
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange

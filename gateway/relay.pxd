@@ -1,3 +1,4 @@
+from _speedups._bytes cimport chunk, monotonic_ns
 from gateway.exchange cimport Caller, Exchange
 from gateway.phases.settle cimport settle
 

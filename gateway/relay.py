@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns
-
+from _speedups._bytes import chunk, monotonic_ns
 from gateway.exchange import Exchange
 from gateway.phases.settle import settle
 from gateway.records import ErrorKind, Outcome
@@ -103,9 +102,9 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
         x.head_sent = True
         x.sent_status = x.status
         head = head_of(x, x.answer_length if scan is None else -1)
-        out = head + (b"%x\r\n%b\r\n" % (len(data), data) if x.chunked and data else data)
+        out = head + (chunk(data) if x.chunked else data)
     elif x.chunked and data:
-        out = b"%x\r\n%b\r\n" % (len(data), data)
+        out = chunk(data)
     caller = x.caller
     if complete and verdict == TRUNCATED:
         if caller is not None and out:
@@ -145,7 +144,7 @@ def cut(x: Exchange, kind: int, message: str) -> None:
     settle(x, int(Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED))
     if caller is not None and scan is not None:
         event = error_event(x.dialect, message, x.request_id.decode())
-        caller.answer(b"%x\r\n%b\r\n" % (len(event), event) if x.chunked else event)
+        caller.answer(chunk(event) if x.chunked else event)
     if caller is not None:
         caller.answered(x, False)
 
@@ -157,7 +156,7 @@ def begin(x: Exchange, data: bytes, complete: bool) -> None:
     x.sent_status = x.status
     head = head_of(x, -1)
     caller = x.caller
-    out = head + (b"%x\r\n%b\r\n" % (len(data), data) if x.chunked and data else data)
+    out = head + (chunk(data) if x.chunked else data)
     x.chunks += 1
     if not complete:
         if caller is not None:

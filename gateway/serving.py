@@ -17,8 +17,8 @@ from urllib.parse import quote
 import orjson
 
 from _speedups._bucket import ArenaWorker, LimitSet
-from _speedups._keys import MAX_KEYS, KeySet
 from _speedups._head import HeaderFilter
+from _speedups._keys import MAX_KEYS, KeySet
 from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, id_hash
 from providers.operations import Dialect, Operation
 

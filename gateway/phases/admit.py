@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns
-
+from _speedups._bytes import monotonic_ns
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.records import ErrorKind

@@ -1,5 +1,6 @@
 cimport cython
 
+from _speedups._bytes cimport monotonic_ns
 from gateway.core cimport Core
 from gateway.exchange cimport Attempts, Exchange, Link
 from gateway.phases.splice cimport splice

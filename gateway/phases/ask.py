@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from time import monotonic_ns
 
+from _speedups._bytes import monotonic_ns
 from gateway import relay
 from gateway.core import Core
 from gateway.errors import GatewayError, refuse

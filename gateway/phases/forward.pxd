@@ -1,3 +1,4 @@
+from _speedups._bytes cimport monotonic_ns
 from gateway.exchange cimport Exchange, Link
 from gateway.phases.ask cimport Asking
 

@@ -6,8 +6,7 @@ caller an attempt may be repeated elsewhere; after it, never (B3).
 
 from __future__ import annotations
 
-from time import monotonic_ns
-
+from _speedups._bytes import monotonic_ns
 from _speedups._scan import StreamScan, UsageScan, validate
 from gateway import relay
 from gateway.errors import GatewayError
@@ -32,7 +31,7 @@ PEEK_NS = 2_000_000_000
 
 def forward(x: Exchange) -> None:
     """Begin asking; the answer, or the failure, comes through ``Forward``."""
-    x.core.attempts.begin(x)
+    x.attempts.begin(x)
 
 
 class Forward(Asking):

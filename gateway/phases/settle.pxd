@@ -1,3 +1,4 @@
+from _speedups._bytes cimport monotonic_ns
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange
 

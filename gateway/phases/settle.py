@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from binascii import unhexlify
-from time import monotonic_ns, time_ns
+from time import time_ns
 
+from _speedups._bytes import monotonic_ns
 from gateway.exchange import Exchange
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
 

@@ -1,3 +1,4 @@
+from _speedups._bytes cimport monotonic_ns
 from gateway.exchange cimport Exchange
 from gateway.server.reader cimport RequestReader
 

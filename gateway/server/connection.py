@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns
 from typing import Any
 
 import httptools
 
+from _speedups._bytes import monotonic_ns
 from gateway import pipeline
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
@@ -64,7 +64,7 @@ class ServerConnection(RequestReader):
         if self.state == BUSY:
             return True
         if self.state == BODY and self.x is not None and self.x.uploading:
-            self.core.attempts.caller_gone(self.x)
+            self.x.attempts.caller_gone(self.x)
         elif self.state in (HEAD, BODY):
             self.reject("bad_request", "The connection was closed inside a request.")
             return True
@@ -83,7 +83,7 @@ class ServerConnection(RequestReader):
         if x is not None:
             self.x = None
             if not x.ended:
-                self.core.attempts.caller_gone(x)
+                x.attempts.caller_gone(x)
             x.caller = None
 
     def pause_writing(self) -> None:
@@ -204,7 +204,7 @@ class ServerConnection(RequestReader):
         """The worker is going: an exchange still under way ends with an error, then the connection closes."""
         x = self.x
         if x is not None and not x.ended:
-            self.core.attempts.drain_cut(x)
+            x.attempts.drain_cut(x)
         if self.transport is not None:
             self.transport.close()
 
@@ -231,7 +231,7 @@ class ServerConnection(RequestReader):
         x = self.x
         if x is not None and x.uploading:
             # The answer's place is the upstream's; a request cut in the middle can only be dropped.
-            self.core.attempts.caller_gone(x)
+            x.attempts.caller_gone(x)
         if x is not None and not x.ended:
             x.keep_alive = False
             self.state = BUSY

@@ -2,7 +2,8 @@
 
 A timer a request costs about a microsecond to arm and another to cancel; an attribute costs a store. An object stands
 in one slot of the wheel at a time and is looked at again when that slot comes round: then its deadline has passed, or
-it moves on to a later slot. It is never parked further ahead than ``HORIZON``, so a closed connection is held no longer.
+it moves on to a later slot. It is never parked further ahead than ``HORIZON_TICKS``, so what has closed is held no
+longer.
 """
 
 from __future__ import annotations

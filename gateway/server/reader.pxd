@@ -1,5 +1,10 @@
+cimport cython
+
+from _speedups._bytes cimport head_end, monotonic_ns, part
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
+from gateway.pipeline cimport admit_head, end_locally
+from gateway.pipeline cimport run as run_phases
 from gateway.server.body cimport BodyReader
 
 cdef int IDLE, HEAD, BODY, BUSY, CLOSING
@@ -30,9 +35,13 @@ cdef class RequestReader(Caller):
     cpdef consume(self, bytes data)
     cpdef go_on(self)
     cpdef pause_reading(self)
+    @cython.locals(end=Py_ssize_t, head=bytes)
     cpdef bytes take_head(self, bytes data)
     cpdef bint feed(self, bytes data)
+    @cython.locals(x=Exchange, space=Py_ssize_t, end=Py_ssize_t, mark=Py_ssize_t, length=cython.longlong, chunked=cython.bint,
+                   target=bytes)
     cpdef bytes head_complete(self, bytes head, bytes rest)
+    @cython.locals(body=bytes)
     cpdef bytes whole_body(self, Exchange x, bytes rest, long long length)
     cpdef object size_body(self, Exchange x, long long length, bint chunked)
     cpdef bytes turn_away(self, Exchange x, object refusal, bytes rest, long long length, bint chunked)

@@ -6,15 +6,16 @@ httptools judges the syntax; it is fed a head to its end, then the body. What ht
 
 from __future__ import annotations
 
-from time import monotonic_ns
 from typing import Any
 
 import httptools
 
-from gateway import pipeline
+from _speedups._bytes import head_end, monotonic_ns, part
 from gateway.core import Core
 from gateway.errors import BY_STATUS, GatewayError, Response, refuse
 from gateway.exchange import Caller, Exchange
+from gateway.pipeline import admit_head, end_locally
+from gateway.pipeline import run as run_phases
 from gateway.server.body import BodyReader
 from gateway.server.routes import BINARY, JSON, NO_BODY
 
@@ -102,12 +103,12 @@ class RequestReader(Caller):
             self.head_started_ns = monotonic_ns()
         partial = self.partial
         if partial is None:
-            end = data.find(b"\r\n\r\n")
-            if end > 0 and data[0] > 32:
-                head = data[: end + 4]
+            end = head_end(data)
+            if end > 4 and data[0] > 32:
+                head = part(data, 0, end)
                 if not self.feed(head):
                     return b""
-                return self.head_complete(head, data[end + 4 :])
+                return self.head_complete(head, part(data, end, len(data)))
             partial = self.partial = bytearray()
             core.wheel.set(self, self.head_started_ns + core.header_timeout_ns)
         partial += data
@@ -179,8 +180,8 @@ class RequestReader(Caller):
         x.reused = self.served > 0
         space = head.find(b" ")
         end = head.find(b" ", space + 1)
-        x.method = head[:space]
-        target = head[space + 1 : end]
+        x.method = part(head, 0, space)
+        target = part(head, space + 1, end)
         x.http10 = head[end + 8] == 48
         connection = scan.connection
         if connection is None:
@@ -209,7 +210,7 @@ class RequestReader(Caller):
         chunked = scan.transfer_encoding is not None
         expect = scan.expect
         coded = scan.content_encoding
-        refusal = pipeline.admit_head(x)
+        refusal = admit_head(x)
         if refusal is None and coded is not None and coded.lower() != b"identity":
             refusal = refuse(
                 GatewayError("unsupported_media", "Compressed request bodies are not accepted."), x.request_id.decode()
@@ -233,11 +234,11 @@ class RequestReader(Caller):
     def whole_body(self, x: Exchange, rest: bytes, length: int) -> bytes:
         """The common way: the body came with the head."""
         if length > 0:
-            body = rest[:length] if len(rest) != length else rest
+            body = part(rest, 0, length)
             if not self.feed(body):
                 return b""
             x.body = body
-            rest = rest[length:]
+            rest = part(rest, length, len(rest))
         if not self.message_done:
             self.reject("bad_request", "Malformed request.")
             return b""
@@ -268,11 +269,11 @@ class RequestReader(Caller):
                 return b""
             if self.message_done:
                 self.state = BUSY
-                pipeline.end_locally(x, refusal)
+                end_locally(x, refusal)
                 return rest[len(body) :]
         x.keep_alive = False
         self.state = BUSY
-        pipeline.end_locally(x, refusal)
+        end_locally(x, refusal)
         return b""
 
     def take_body(self, data: bytes) -> bytes:
@@ -294,7 +295,7 @@ class RequestReader(Caller):
             # Too large to hold: from here on it streams through.
             x.body = body.collected()
             x.uploading = True
-            pipeline.run(x)
+            run_phases(x)
         return rest if self.state != CLOSING else b""
 
     def body_complete(self, x: Exchange, body: BodyReader) -> None:
@@ -315,7 +316,7 @@ class RequestReader(Caller):
         self.state = BUSY
         if self.deadline_ns:
             self.core.wheel.set(self, 0)
-        pipeline.run(x)
+        run_phases(x)
 
     def reject(self, kind: str, message: str) -> None:
         """Refuse what can't be answered in order: one error, then the end of the connection (A4)."""

@@ -6,11 +6,11 @@ Whatever a provider sends that was not asked for ends the connection: no answer 
 
 from __future__ import annotations
 
-from time import monotonic_ns
 from typing import Any
 
 import httptools
 
+from _speedups._bytes import head_end, monotonic_ns, part
 from gateway.core import Core
 from gateway.exchange import Exchange
 from gateway.records import ErrorKind
@@ -26,6 +26,7 @@ BY_CHUNKS = 1
 BY_CLOSE = 2
 NO_BODY = 3
 
+CR = 13
 MAX_HEAD = 65536
 """Bytes of an answer's head; real ones take 1-3 KB."""
 MAX_INTERIM = 16
@@ -106,10 +107,10 @@ class UpstreamConnection(SendingHalf):
         if x is not None:
             x.link = None
             if state == BODY and self.framing == BY_CLOSE and exc is None:
-                self.core.attempts.received(x, self, b"", True)
+                x.attempts.received(x, self, b"", True)
                 return
             message = "The provider closed the connection before its answer was complete."
-            self.core.attempts.broken(x, self, int(ErrorKind.RESET), message, state == BODY or bool(self.partial))
+            x.attempts.broken(x, self, int(ErrorKind.RESET), message, state == BODY or bool(self.partial))
 
     # --- httptools callbacks
 
@@ -153,7 +154,7 @@ class UpstreamConnection(SendingHalf):
             kind, message = ErrorKind.TIMEOUT_IDLE, "The provider's stream stood still for too long."
         else:
             kind, message = ErrorKind.TIMEOUT_FIRST_BYTE, "The provider did not begin to answer in time."
-        self.core.attempts.broken(x, self, int(kind), message, answered)
+        x.attempts.broken(x, self, int(kind), message, answered)
 
     # --- answers
 
@@ -167,21 +168,22 @@ class UpstreamConnection(SendingHalf):
         if self.partial:
             data = self.partial + data
         # An empty line before the status line is left from the answer before, as some servers end theirs.
-        start = 2 if data[:2] == b"\r\n" else 0
-        end = data.find(b"\r\n\r\n", start)
+        if data[0] == CR and data[:2] == b"\r\n":
+            data = part(data, 2, len(data))
+        end = head_end(data)
         if end < 0:
             if len(data) > MAX_HEAD:
                 self.fail(x, "The provider's answer has too large a head.")
-            elif data[start : start + 5] != b"HTTP/"[: len(data[start : start + 5])] and data != b"\r":
+            elif data[:5] != b"HTTP/"[: len(data[:5])] and data != b"\r":
                 self.fail(x, "The provider did not answer in HTTP.")
             else:
                 self.partial = data
             return
-        head = data[start : end + 4]
+        head = part(data, 0, end)
         if len(head) > MAX_HEAD:
             self.fail(x, "The provider's answer has too large a head.")
             return
-        rest = data[end + 4 :]
+        rest = part(data, end, len(data))
         parser = self.parser
         try:
             parser.feed_data(head)
@@ -312,7 +314,7 @@ class UpstreamConnection(SendingHalf):
                 return
         now_ns = monotonic_ns()
         self.core.wheel.set(self, self.body_deadline(x, now_ns))
-        self.core.attempts.received(x, self, data, False)
+        x.attempts.received(x, self, data, False)
 
     def finish(self, x: Exchange, data: bytes) -> None:
         """The answer is complete: the connection goes home before the answer goes on, so that the next request of the
@@ -328,11 +330,11 @@ class UpstreamConnection(SendingHalf):
             self.home.free(self)
         else:
             self.close()
-        self.core.attempts.received(x, self, data, True)
+        x.attempts.received(x, self, data, True)
 
     def fail(self, x: Exchange, message: str) -> None:
         answered = self.state == BODY
         self.x = None
         x.link = None
         self.close()
-        self.core.attempts.broken(x, self, int(ErrorKind.PROTOCOL), message, answered)
+        x.attempts.broken(x, self, int(ErrorKind.PROTOCOL), message, answered)

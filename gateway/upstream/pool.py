@@ -122,13 +122,13 @@ class Pool(Home):
         if self.dialing < len(self.waiting) + len(self.wanting_new):
             x = self.next_waiting(True)
             if x is not None:
-                self.core.attempts.unreachable(x, kind, message)
+                x.attempts.unreachable(x, kind, message)
             self.dial_more()
 
     def free(self, link: UpstreamConnection) -> None:
         x = self.next_waiting(link.served == 0)
         if x is not None:
-            self.core.attempts.connected(x, link)
+            x.attempts.connected(x, link)
             return
         if self.retired or self.core.draining or (self.wanting_new and self.full()):
             # In the last case its place is given to the new one that somebody waits for.

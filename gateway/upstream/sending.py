@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns
 from typing import Any
 
+from _speedups._bytes import chunk, monotonic_ns
 from gateway.core import Core
 from gateway.exchange import Exchange, Link
 
@@ -74,7 +74,7 @@ class SendingHalf(Link):
         if transport is None or transport.is_closing():
             return
         if self.upload_chunked:
-            framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            framed = chunk(data)
             data = framed + b"0\r\n\r\n" if last else framed
         if data:
             transport.write(data)
