@@ -63,10 +63,8 @@ This page is rendered from the schema by `docs/render_configuration.py`.
 
 NOT_IN_EFFECT = {
     "server.trusted_proxies": "the peer of the connection is taken as it is, and X-Forwarded-For is never believed",
-    "server.forward_rate_limit_headers": "they are left out",
     "server.limits.header_count": "the bound is 100",
     "server.limits.response_json_bytes": "answers over 256 KiB are relayed as they come",
-    "server.limits.connections": "the figure comes from the limit of open files",
     "admin.listen": "the server's port serves it",
     "log.level": "`--log-level` decides",
     "log.format": "`MICROGATE_LOG_FORMAT` decides",

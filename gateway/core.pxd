@@ -31,6 +31,7 @@ cdef class Core:
     cdef public object attempts
     cdef public object end_locally
     cdef public object fault
+    cdef public list settled_hooks
     cdef public Upstream control
     cdef public object metrics_token_sha256
     cdef public bytes admin_token

@@ -14,7 +14,14 @@ from _speedups._scan import JsonScan
 from gateway.server.deadlines import Wheel
 from gateway.serving import Principal, Upstream, View
 from gateway.snapshot.model import ServerLimits
-from providers.headers import REQUEST_ALLOW, REQUEST_PREFIXES, RESPONSE_DROP, RESPONSE_DROP_PREFIXES
+from providers.headers import (
+    REQUEST_ALLOW,
+    REQUEST_PREFIXES,
+    RESPONSE_DROP,
+    RESPONSE_DROP_KEEPING_LIMITS,
+    RESPONSE_DROP_PREFIXES,
+    RESPONSE_DROP_PREFIXES_KEEPING_LIMITS,
+)
 
 if TYPE_CHECKING:
     from gateway.snapshot.keytable import KeyTable
@@ -49,7 +56,6 @@ class Core:
         self.request_filter = HeaderFilter(REQUEST_ALLOW, REQUEST_PREFIXES, keep=True)
         without_type = [name for name in REQUEST_ALLOW if name != b"content-type"]
         self.bare_filter = HeaderFilter(without_type, REQUEST_PREFIXES, keep=True)
-        self.answer_filter = HeaderFilter(RESPONSE_DROP, RESPONSE_DROP_PREFIXES, keep=False)
         self.principals: dict[bytes, Principal] = {}
         self.refused: dict[bytes, int] = {}
         self.connections: set[Any] = set()
@@ -64,6 +70,7 @@ class Core:
         self.attempts: Any = None
         self.end_locally: Any = None
         self.fault: Any = None
+        self.settled_hooks: list[Any] = []
         self.control: Upstream | None = None
         self.metrics_token_sha256 = ""
         self.admin_token = b""
@@ -81,6 +88,12 @@ class Core:
         self.words = memoryview(b"").cast("Q") if table is None else table.words
         self.principals = {}
         self.refused = {}
+        if view.snapshot.settings.forward_rate_limit_headers:
+            self.answer_filter = HeaderFilter(
+                RESPONSE_DROP_KEEPING_LIMITS, RESPONSE_DROP_PREFIXES_KEEPING_LIMITS, keep=False
+            )
+        else:
+            self.answer_filter = HeaderFilter(RESPONSE_DROP, RESPONSE_DROP_PREFIXES, keep=False)
         self.bound(view.snapshot.settings.limits)
 
     def bound(self, limits: ServerLimits) -> None:

@@ -13,6 +13,7 @@ OK = int(Outcome.OK)
 UPSTREAM_ERROR = int(Outcome.UPSTREAM_ERROR)
 CLEAN = 0
 TRUNCATED = 1
+BYTES_PER_TOKEN = 4
 
 MAX_WAIT_S = 3600
 """Longest Retry-After passed on."""
@@ -90,6 +91,9 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
     if scan is not None:
         if data:
             data = scan.feed(data)
+        if x.reservation >= 0 and x.core.arena is not None:
+            # What a crash would post: the tokens delivered so far (a partial stream costs what it has brought).
+            x.core.arena.deliver(x.reservation, len(x.body) // BYTES_PER_TOKEN + scan.content_events, 0)
         if complete:
             tail = scan.flush()
             if tail:
@@ -141,7 +145,10 @@ def cut(x: Exchange, kind: int, message: str) -> None:
         return
     x.error_kind = kind
     timed_out = kind in (ErrorKind.TIMEOUT_IDLE, ErrorKind.TIMEOUT_TOTAL)
-    settle(x, int(Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED))
+    outcome = Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED
+    if kind == ErrorKind.DRAINING:
+        outcome = Outcome.DRAINED
+    settle(x, int(outcome))
     if caller is not None and scan is not None:
         event = error_event(x.dialect, message, x.request_id.decode())
         caller.answer(chunk(event) if x.chunked else event)

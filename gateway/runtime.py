@@ -78,6 +78,7 @@ class Runtime:
             core.attempts = Forward(core)
             core.end_locally = pipeline.end_locally
             core.fault = pipeline.fault
+            core.settled_hooks = pipeline.HOOKS["settled"]
             if self.context.connections:
                 core.connection_cap = self.context.connections
             core.admin_token = self.read_admin_token()

@@ -17,6 +17,7 @@ from gateway.serving import Target
 from providers.operations import Operation
 
 UNDECIDED = 0
+BYTES_PER_TOKEN = 4
 FALLBACK = int(Flags.FALLBACK)
 RETRIED = int(Flags.RETRIED)
 REUSED = int(Flags.REUSED_CONNECTION)
@@ -168,6 +169,9 @@ class Asking(Attempts):
                 parts.insert(0, b"%b%bcontent-length: %d\r\n\r\n" % (head, fields, length))
                 data = b"".join(parts)
         x.request_bytes = len(data)
+        if x.reservation >= 0 and self.core.arena is not None:
+            # What a crash would post from here on: the request has been paid for.
+            self.core.arena.deliver(x.reservation, len(x.body) // BYTES_PER_TOKEN, 0)
         link.send(x, data, chunked)
 
     def path_of(self, x: Exchange, target: Target) -> str:

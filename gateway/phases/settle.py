@@ -8,6 +8,7 @@ from time import time_ns
 from _speedups._bytes import monotonic_ns
 from gateway.exchange import Exchange
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
+from providers.operations import Operation
 
 BYTES_PER_TOKEN = 4
 ATTEMPT = int(Kind.ATTEMPT)
@@ -17,6 +18,9 @@ FROM_PROVIDER = int(UsageSource.PROVIDER)
 ESTIMATED = int(UsageSource.ESTIMATE)
 SUSPICIOUS = int(Flags.SUSPICIOUS_USAGE)
 KEEPALIVE = int(Flags.KEEPALIVE)
+USAGE_HIDDEN = int(Flags.USAGE_HIDDEN)
+PASSED_THROUGH = int(Flags.PASSTHROUGH)
+PASSTHROUGH = int(Operation.PASSTHROUGH)
 
 
 def settle(x: Exchange, outcome: int) -> None:
@@ -46,9 +50,16 @@ def settle(x: Exchange, outcome: int) -> None:
         tokens = (prompt if prompt > 0 else 0) + (completion if completion > 0 else 0)
         core.arena.settle(x.reservation, 1 if x.attempt else 0, tokens, 0, x.done_ns)
         x.reservation = -1
+    if x.hide_usage and source == FROM_PROVIDER:
+        x.flags |= USAGE_HIDDEN
+    if x.operation == PASSTHROUGH:
+        x.flags |= PASSED_THROUGH
     entry = x.route
     if entry is not None and entry.metered and core.ring is not None:
         write(x, EXCHANGE, prompt, completion, source)
+    if core.settled_hooks:
+        for hook in core.settled_hooks:
+            hook(x)
 
 
 def write_attempt(x: Exchange, outcome: int, error_kind: int) -> None:

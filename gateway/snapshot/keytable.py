@@ -182,7 +182,7 @@ class KeyTable:
 
     def seq_at(self, row: int) -> int:
         """Index in ``words`` of a row's sequence word."""
-        return self._rows_at + row * _ROW_WORDS
+        return int(self._rows_at + row * _ROW_WORDS)
 
     def seq(self, row: int) -> int:
         """Sequence word of a row: the same as in a ``KeyRow`` read before exactly as long as nothing has changed."""
