@@ -12,6 +12,7 @@ cdef class Pool(Home):
     cdef public object wanting_new
     cdef public int open
     cdef public int dead
+    cdef public int forgotten
     cdef public int dialing
     cdef public bint retired
     cdef public set tasks
@@ -21,6 +22,7 @@ cdef class Pool(Home):
     cpdef bint full(self)
     cpdef forget(self, Exchange x)
     cpdef Exchange next_waiting(self, bint fresh)
+    cpdef int wanted(self)
     cpdef dial_more(self)
     cpdef dial(self)
     cpdef unreachable(self, int kind, str message)

@@ -43,6 +43,7 @@ class Pool(Home):
         """Those that only a connection which has served nobody yet will do for."""
         self.open = 0
         self.dead = 0
+        self.forgotten = 0
         self.dialing = 0
         self.retired = False
         self.tasks: set[asyncio.Task[None]] = set()
@@ -75,6 +76,11 @@ class Pool(Home):
     def forget(self, x: Exchange) -> None:
         """``x`` no longer waits (its caller has gone); its place in the queue is passed over when it comes up."""
         x.waiting = None
+        self.forgotten += 1
+
+    def wanted(self) -> int:
+        """Connections that somebody still waits for."""
+        return len(self.waiting) + len(self.wanting_new) - self.forgotten
 
     def next_waiting(self, fresh: bool) -> Exchange | None:
         """Who is served next, by a newly made connection if ``fresh``."""
@@ -84,12 +90,13 @@ class Pool(Home):
             if x.waiting is self:
                 x.waiting = None
                 return x
+            self.forgotten -= 1
             if not waiting:
                 waiting = self.waiting
         return None
 
     def dial_more(self) -> None:
-        if self.dialing < len(self.waiting) + len(self.wanting_new) and not self.full():
+        if self.dialing < self.wanted() and not self.full():
             self.dial()
 
     def dial(self) -> None:
@@ -119,7 +126,7 @@ class Pool(Home):
 
     def unreachable(self, kind: int, message: str) -> None:
         """A dial failed: it fails the request that has waited longest; others have their own dials under way."""
-        if self.dialing < len(self.waiting) + len(self.wanting_new):
+        if self.dialing < self.wanted():
             x = self.next_waiting(True)
             if x is not None:
                 x.attempts.unreachable(x, kind, message)
@@ -170,5 +177,5 @@ class Pool(Home):
             "idle": len(self.idle),
             "open": self.open,
             "dialing": self.dialing,
-            "waiting": len(self.waiting) + len(self.wanting_new),
+            "waiting": self.wanted(),
         }

@@ -56,9 +56,7 @@ def test_fields_without_effect_exist_and_are_read_by_nobody() -> None:
         field = path.rpartition(".")[2]
         assert field in kind.__struct_fields__, path
     # Those whose names are nobody else's: whoever gives one an effect takes it off the page.
-    own = {"trusted_proxies", "header_count", "response_json_bytes"} & {
-        path.rpartition(".")[2] for path in told
-    }
+    own = {"trusted_proxies", "header_count", "response_json_bytes"} & {path.rpartition(".")[2] for path in told}
     serving = [ROOT / "gateway", ROOT / "_speedups"]
     sources = [
         path for folder in serving for path in folder.rglob("*.py") if path.parent.name not in ("config", "snapshot")

@@ -142,7 +142,7 @@ def slow_reader(port: int) -> socket.socket:
 def test_slow_readers_hold_little_and_are_cut_off(start_gateway: Start) -> None:
     count = rounds(40, 500)
     with Upstream(lambda received: flood(200), keep=False) as upstream, ExitStack() as stack:
-        limits = {"write_timeout": "3s"}
+        limits = {"write_timeout": "8s"}
         gateway = start_gateway(configuration(upstream.url, server={"limits": limits}))
         assert ask(gateway.port, request("GET", "/v1/models", None)).status == 200
         rss = gateway.rss_bytes()
@@ -238,7 +238,7 @@ def test_callers_that_reset_before_their_answer_cancel_it(start_gateway: Start) 
             for sock in socks:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 sock.close()
-            upstream.wait(lambda: upstream.open == 0, 5)
+            upstream.wait(lambda: upstream.open == 0, 20)
         gateway.settle(files, rss)
 
 
