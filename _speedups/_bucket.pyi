@@ -4,7 +4,7 @@ One memory-mapped arena is shared by all workers. Layout and protocol: ARCHITECT
 """
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final, Self, final
 
 from _speedups._journal import JournaledArena
 from _speedups._ring import RECORD_SIZE as RECORD_SIZE
@@ -110,6 +110,7 @@ class Arena(JournaledArena):
 
     def close(self) -> None: ...
 
+@final
 class LimitSet:
     """The limits a principal is held to, in the order they are reported; built once per principal and snapshot."""
 
@@ -118,6 +119,7 @@ class LimitSet:
 
     def __len__(self) -> int: ...
 
+@final
 class ArenaWorker:
     """One worker's own cells, reservations and health words. Single-threaded; all calls take CLOCK_MONOTONIC
     nanoseconds."""

@@ -1,5 +1,8 @@
 """Pieces of ``bytes`` without slice objects, chunk framing in one allocation, the monotonic clock."""
 
+__pyx_capi__: dict[str, object]
+"""What other extension modules call; only in the compiled module."""
+
 def part(data: bytes, start: int, stop: int) -> bytes:
     """``data[start:stop]`` for ``start >= 0``; ``data`` itself when that is all of it."""
 

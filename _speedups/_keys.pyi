@@ -1,13 +1,14 @@
 """Weighted choice among the keys of a provider, minding health that all workers share."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, final
 
 from _speedups._bucket import ArenaWorker
 
 MAX_KEYS: Final = 64
 """Keys of one provider that a 64-bit mask can name."""
 
+@final
 class KeySet:
     """The keys of one provider, in configuration order; immutable but for health, which lives in the arena."""
 

@@ -1,9 +1,10 @@
 """Records and the rings that carry them from a worker to the control process; importable from ``_bucket`` too."""
 
-from typing import Final
+from typing import Final, final
 
 RECORD_SIZE: Final = 640
 
+@final
 class Record:
     """One row of the trail, as plain fields over a fixed C struct of RECORD_SIZE bytes; scratch object, reused.
 
@@ -64,6 +65,7 @@ class Record:
     @staticmethod
     def unpack(data: bytes) -> Record: ...
 
+@final
 class RingWriter:
     """Producer side of one worker's ring (4 MiB by default); there is one at a time."""
 
@@ -81,6 +83,7 @@ class RingWriter:
     spilled: int
     def close(self) -> None: ...
 
+@final
 class RingReader:
     """Consumer side, in the control process. Positions are durable only when the caller commits them."""
 
