@@ -67,7 +67,7 @@ cdef inline uint8_t put_text(unsigned char *field, Py_ssize_t room, bytes text) 
 cdef class Record:
     """One row of the trail; see the contract for the fields."""
 
-    def __init__(self):
+    def __cinit__(self):
         self.clear()
 
     cpdef clear(self):
