@@ -21,6 +21,7 @@ __all__ = ["COMPILED_MODULES", "IMPLEMENTATION", "WHY"]
 COMPILED_MODULES: Final = (
     "_speedups._bytes",
     "_speedups._head",
+    "_speedups._chunked",
     "_speedups._stream",
     "_speedups._scan",
     "_speedups._ring",

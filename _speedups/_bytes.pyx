@@ -1,18 +1,48 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
-"""Pieces of ``bytes`` without slice objects, chunk framing in one allocation, the monotonic clock without a call's frame."""
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Compiled twin of ``_bytes_py``: small things done to bytes without slice objects or format strings, and clocks."""
 
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
-cdef extern from "string.h" nogil:
-    void *memmem(const void *haystack, size_t size, const void *needle, size_t needle_size)
+cdef extern from * nogil:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #if defined(__x86_64__) && defined(__GNUC__)
+    #include <emmintrin.h>
+    #endif
+
+    /* Offset behind the first CRLF CRLF of n bytes, which a NUL follows; -1 when there is none. */
+    static Py_ssize_t mg_head_end(const char *text, Py_ssize_t n) {
+        Py_ssize_t at = 0;
+    #if defined(__x86_64__) && defined(__GNUC__)
+        const __m128i feed = _mm_set1_epi8(10);
+        for (; n - at >= 16; at += 16) {
+            unsigned found = (unsigned)_mm_movemask_epi8(
+                _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(text + at)), feed));
+            for (; found; found &= found - 1) {
+                Py_ssize_t i = at + __builtin_ctz(found);
+                if (i >= 3 && text[i - 1] == 13 && text[i - 2] == 10 && text[i - 3] == 13) return i + 1;
+            }
+        }
+    #endif
+        for (; at < n; at++)
+            if (text[at] == 10 && at >= 3 && text[at - 1] == 13 && text[at - 2] == 10 && text[at - 3] == 13) return at + 1;
+        return -1;
+    }
+
+    static const char mg_hex_digits[] = "0123456789abcdef";
+    """
+    Py_ssize_t mg_head_end(const char *text, Py_ssize_t n)
+    const char *mg_hex_digits
 
 cdef extern from "time.h" nogil:
     struct timespec:
         long tv_sec
         long tv_nsec
     int clock_gettime(int clock, timespec *now)
-    int CLOCK_MONOTONIC
+    int CLOCK_MONOTONIC, CLOCK_REALTIME
 
 
 cpdef bytes part(bytes data, Py_ssize_t start, Py_ssize_t stop):
@@ -26,10 +56,22 @@ cpdef bytes part(bytes data, Py_ssize_t start, Py_ssize_t stop):
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, stop - start)
 
 
+cpdef bytes taken(bytearray buffer, Py_ssize_t count):
+    if not 0 <= count <= PyByteArray_GET_SIZE(buffer):
+        raise ValueError("more than the buffer holds")
+    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer), count)
+
+
+cpdef bint equals(bytes data, Py_ssize_t start, Py_ssize_t stop, bytes other) except -1:
+    return (
+        0 <= start <= stop <= PyBytes_GET_SIZE(data)
+        and stop - start == PyBytes_GET_SIZE(other)
+        and memcmp(PyBytes_AS_STRING(data) + start, PyBytes_AS_STRING(other), stop - start) == 0
+    )
+
+
 cpdef Py_ssize_t head_end(bytes data) except -2:
-    cdef const char *text = PyBytes_AS_STRING(data)
-    cdef const char *found = <const char *>memmem(text, PyBytes_GET_SIZE(data), b"\r\n\r\n", 4)
-    return -1 if found == NULL else found - text + 4
+    return mg_head_end(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
 cpdef bytes chunk(bytes data):
@@ -62,3 +104,62 @@ cpdef long long monotonic_ns() except -1:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)
     return <long long>now.tv_sec * 1000000000 + now.tv_nsec
+
+
+cpdef long long realtime_ns() except -1:
+    cdef timespec now
+    clock_gettime(CLOCK_REALTIME, &now)
+    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
+
+
+cpdef bytes decimal(long long value):
+    cdef char[20] digits
+    cdef int at = 20
+    if value < 0:
+        raise ValueError("negative")
+    while True:
+        at -= 1
+        digits[at] = c"0" + <char>(value % 10)
+        value //= 10
+        if value == 0:
+            break
+    return PyBytes_FromStringAndSize(digits + at, 20 - at)
+
+
+cpdef bytes numbered(bytes prefix, unsigned long long number):
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(prefix)
+    cdef bytes result = PyBytes_FromStringAndSize(NULL, size + 12)
+    cdef char *out = PyBytes_AS_STRING(result)
+    cdef int i
+    memcpy(out, PyBytes_AS_STRING(prefix), size)
+    for i in range(11, -1, -1):
+        out[size + i] = mg_hex_digits[number & 15]
+        number >>= 4
+    return result
+
+
+cdef inline int _nibble(unsigned char c) noexcept:
+    if c"0" <= c <= c"9":
+        return c - c"0"
+    if c"a" <= c <= c"f":
+        return c - c"a" + 10
+    return -1
+
+
+cpdef bytes unhex(bytes digits):
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(digits) // 2, i
+    cdef const char *text = PyBytes_AS_STRING(digits)
+    cdef bytes result
+    cdef char *out
+    cdef int high, low
+    if 2 * size != PyBytes_GET_SIZE(digits):
+        raise ValueError("an odd number of digits")
+    result = PyBytes_FromStringAndSize(NULL, size)
+    out = PyBytes_AS_STRING(result)
+    for i in range(size):
+        high = _nibble(text[2 * i])
+        low = _nibble(text[2 * i + 1])
+        if high < 0 or low < 0:
+            raise ValueError("not a hexadecimal digit")
+        out[i] = <char>(high << 4 | low)
+    return result

@@ -1,12 +1,35 @@
-"""Pieces of ``bytes`` without slice objects, chunk framing in one allocation, the monotonic clock: the pure twin."""
+"""Small things done to bytes on the way of every request, and clocks: the pure twin. The contract is ``_bytes.pyi``."""
 
+from binascii import unhexlify
 from time import monotonic_ns
+from time import time_ns as realtime_ns
 
-__all__ = ["chunk", "head_end", "monotonic_ns", "part"]
+__all__ = [
+    "chunk",
+    "decimal",
+    "equals",
+    "head_end",
+    "monotonic_ns",
+    "numbered",
+    "part",
+    "realtime_ns",
+    "taken",
+    "unhex",
+]
 
 
 def part(data: bytes, start: int, stop: int) -> bytes:
     return data[start:stop]
+
+
+def taken(buffer: bytearray, count: int) -> bytes:
+    if not 0 <= count <= len(buffer):
+        raise ValueError("more than the buffer holds")
+    return bytes(memoryview(buffer)[:count])
+
+
+def equals(data: bytes, start: int, stop: int, other: bytes) -> bool:
+    return stop <= len(data) and data[start:stop] == other
 
 
 def head_end(data: bytes) -> int:
@@ -16,3 +39,19 @@ def head_end(data: bytes) -> int:
 
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def decimal(value: int) -> bytes:
+    if value < 0:
+        raise ValueError("negative")
+    return b"%d" % value
+
+
+def numbered(prefix: bytes, number: int) -> bytes:
+    return b"%b%012x" % (prefix, number & 0xFFFFFFFFFFFF)
+
+
+def unhex(digits: bytes) -> bytes:
+    if digits.translate(None, b"0123456789abcdef"):
+        raise ValueError("not a hexadecimal digit")
+    return unhexlify(digits)

@@ -1,6 +1,21 @@
 # Declarations for other compiled modules, which cimport these names from _scan.
 
+cdef struct FieldLine:
+    unsigned int start        # offsets within the head: of the name, and of the line's CR
+    unsigned int end
+    unsigned int name_length
+    unsigned int hash
+
+
 cdef class HeadScan:
+    cdef readonly bytes head
+    cdef readonly bytes method
+    cdef readonly Py_ssize_t target_start
+    cdef readonly Py_ssize_t target_end
+    cdef readonly int status
+    cdef readonly bint http10
+    cdef readonly bint keep_alive
+    cdef readonly int media
     cdef readonly Py_ssize_t fields
     cdef readonly bytes host
     cdef readonly long long content_length
@@ -19,15 +34,15 @@ cdef class HeadScan:
     cdef readonly bint has_options
     cdef readonly int error
     cdef readonly str why
-    cdef bytes _head
     cdef size_t _first
+    cdef FieldLine[256] _lines
 
     cdef void _clear(self, bytes head) noexcept
     cdef bint _refuse(self, int status, str why) noexcept
     cdef bint _fault(self, const unsigned char *line, const unsigned char *end, int status, Py_ssize_t limit) noexcept
     cdef bint _read(self, size_t at, int status, Py_ssize_t limit) except -1
-    cdef bint _known(self, const unsigned char *name, size_t length, const unsigned char *value, size_t size,
-                     int status) except -1
+    cdef bint _field(self, int known, const unsigned char *value, size_t size, int status) except -1
+    cdef int _judge_connection(self) noexcept
     cpdef bint request(self, bytes head, bint strict_host=*) except -1
     cpdef bint response(self, bytes head) except -1
     cpdef bytes value_of(self, bytes name)
@@ -46,6 +61,8 @@ cdef class HeaderFilter:
     cdef unsigned int _mask
     cdef FilterName *_prefixes
     cdef Py_ssize_t _prefix_count
+    cdef unsigned long long _firsts
 
     cdef bint _listed(self, const unsigned char *name, unsigned int length, unsigned int hash) noexcept
+    cpdef bytes select(self, HeadScan scan)
     cpdef bytes copy(self, bytes head)

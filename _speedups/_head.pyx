@@ -6,7 +6,7 @@ Index checks are off: every index runs over a length taken from the same object,
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -18,8 +18,22 @@ cdef extern from "_scan_head.h" nogil:
     bint mg_is_target(const uint8_t *p, const uint8_t *end)
     bint mg_is_status_line(const uint8_t *p, const uint8_t *end)
     bint mg_lists(const uint8_t *p, const uint8_t *end, const uint8_t *name, size_t n)
+    int mg_known(const uint8_t *name, size_t n, uint32_t hash)
+    int mg_media(const uint8_t *p, const uint8_t *end)
+    uint64_t mg_token_lengths(const uint8_t *p, const uint8_t *end)
+    int MG_HOST, MG_EXPECT, MG_UPGRADE, MG_API_KEY, MG_X_API_KEY, MG_CONNECTION, MG_RETRY_AFTER, MG_CONTENT_TYPE
+    int MG_AUTHORIZATION, MG_CONTENT_LENGTH, MG_GOOG_KEY, MG_CONTENT_ENCODING, MG_TRANSFER_ENCODING, MG_OWN_KEY
 
 mg_fill_tables()
+
+MEDIA_NONE = 0
+MEDIA_OTHER = 1
+MEDIA_JSON = 2
+MEDIA_EVENTS = 3
+MEDIA_HTML = 4
+
+cdef dict _METHODS = {name: name for name in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")}
+cdef bytes _POST = b"POST"
 
 cdef enum:
     _HEAD_LIMIT = 32768
@@ -50,8 +64,14 @@ cdef class HeadScan:
         self._clear(b"")
 
     cdef void _clear(self, bytes head) noexcept:
-        self._head = head
+        self.head = head
         self._first = 0
+        self.method = b""
+        self.target_start = self.target_end = 0
+        self.status = 0
+        self.http10 = False
+        self.keep_alive = False
+        self.media = 0
         self.fields = 0
         self.content_length = -1
         self.host = None
@@ -95,7 +115,9 @@ cdef class HeadScan:
         first = PyBytes_GET_SIZE(head) - (behind - end) + 1
         end -= 1
         target = <const unsigned char *>memchr(p, c' ', end - p)
-        version = NULL if target == NULL else <const unsigned char *>memchr(target + 1, c' ', end - target - 1)
+        version = NULL
+        if target != NULL:
+            version = <const unsigned char *>memchr(target + 1, c' ', end - target - 1)
         if version == NULL or memchr(version + 1, c' ', end - version - 1) != NULL:
             return self._refuse(400, "malformed request line")
         if version - target - 1 > _TARGET_LIMIT:
@@ -111,6 +133,14 @@ cdef class HeadScan:
             return self._refuse(400, "malformed request target")
         if _is(method, target - method, b"TRACE", 5):
             return self._refuse(405, "method not allowed")
+        if _is(method, target - method, b"POST", 4):
+            self.method = _POST
+        else:
+            self.method = _slice(method, target - method)
+            self.method = _METHODS.get(self.method, self.method)
+        self.target_start = target + 1 - <const unsigned char *>PyBytes_AS_STRING(head)
+        self.target_end = version - <const unsigned char *>PyBytes_AS_STRING(head)
+        self.http10 = old
         if not self._read(first, 400, _FIELD_LIMIT):
             return False
         if self.host is None:
@@ -130,7 +160,23 @@ cdef class HeadScan:
                     if coding.strip(b" \t").lower() not in (b"chunked", b""):
                         return self._refuse(501, "Transfer-Encoding is not one exact chunked")
                 return self._refuse(400, "Transfer-Encoding is not one exact chunked")
+        self._judge_connection()
         return True
+
+    cdef int _judge_connection(self) noexcept:
+        """Whether the connection lives on behind this message, and of what form its body says it is."""
+        cdef const unsigned char *p
+        cdef const unsigned char *end
+        self.keep_alive = not self.http10
+        if self.connection is not None:
+            p = <const unsigned char *>PyBytes_AS_STRING(self.connection)
+            end = p + PyBytes_GET_SIZE(self.connection)
+            self.keep_alive = not mg_lists(p, end, b"close", 5) and (
+                not self.http10 or mg_lists(p, end, b"keep-alive", 10))
+        if self.content_type is not None:
+            p = <const unsigned char *>PyBytes_AS_STRING(self.content_type)
+            self.media = mg_media(p, p + PyBytes_GET_SIZE(self.content_type))
+        return 0
 
     cpdef bint response(self, bytes head) except -1:
         cdef const unsigned char *text = _text(head)
@@ -142,6 +188,8 @@ cdef class HeadScan:
         end = <const unsigned char *>memchr(text, c'\n', length)
         if end == NULL or end == text or (end - 1)[0] != c'\r' or not mg_is_status_line(text, end - 1):
             return self._refuse(502, "malformed status line")
+        self.status = (text[9] - c'0') * 100 + (text[10] - c'0') * 10 + (text[11] - c'0')
+        self.http10 = text[7] == c'0'
         if not self._read(end + 1 - text, 502, _RESPONSE_FIELD_LIMIT):
             return False
         if self.transfer_encoding is not None:
@@ -149,6 +197,7 @@ cdef class HeadScan:
                 return self._refuse(502, "both Transfer-Encoding and Content-Length")
             if self.transfer_encoding.lower() != b"chunked":
                 return self._refuse(502, "Transfer-Encoding is not one exact chunked")
+        self._judge_connection()
         return True
 
     cdef bint _fault(self, const unsigned char *line, const unsigned char *end, int status, Py_ssize_t limit) noexcept:
@@ -169,127 +218,117 @@ cdef class HeadScan:
 
     cdef bint _read(self, size_t at, int status, Py_ssize_t limit) except -1:
         """Reads the fields from ``at`` to the empty line that must end the head; errors are ``status``."""
-        cdef const unsigned char *text = <const unsigned char *>PyBytes_AS_STRING(self._head)
-        cdef const unsigned char *end = text + PyBytes_GET_SIZE(self._head)
+        cdef const unsigned char *text = <const unsigned char *>PyBytes_AS_STRING(self.head)
+        cdef const unsigned char *end = text + PyBytes_GET_SIZE(self.head)
         cdef const unsigned char *p = text + at
         cdef const unsigned char *line
         cdef const unsigned char *value
         cdef const unsigned char *stop
-        cdef unsigned char[32] name
+        cdef FieldLine *field = self._lines
+        cdef unsigned int hash
         cdef unsigned char c
-        cdef size_t length
+        cdef int known
         self._first = at
         while True:
             line = p
-            length = 0
-            while p < end:
-                c = mg_name_byte[p[0]]
-                if not c:
-                    break
-                name[length & 31] = c  # a longer name is none we know; it wraps
-                length += 1
+            hash = 0
+            c = mg_name_byte[p[0]]
+            while c:  # ends in time: a NUL follows the bytes of every object, and no name has one
+                hash = hash * 31 + c
                 p += 1
+                c = mg_name_byte[p[0]]
             if p == line and end - p >= 2 and p[0] == c'\r' and p[1] == c'\n':
                 return p + 2 == end or self._refuse(status, "bytes behind the head")
             if p == line or p >= end or p[0] != c':' or self.fields >= limit:
                 return self._fault(line, end, status, limit)
+            field.name_length = <unsigned int>(p - line)
             p += 1
             stop = mg_control(p, end)
             if end - stop < 2 or stop[0] != c'\r' or stop[1] != c'\n':
                 return self._fault(line, end, status, limit)
             self.fields += 1
-            if length <= 17:  # "transfer-encoding" is the longest name we know
+            field.start = <unsigned int>(line - text)
+            field.end = <unsigned int>(stop - text)
+            field.hash = hash
+            known = mg_known(line, field.name_length, hash)
+            if known:
                 value = p
                 p = stop
                 while value < p and (value[0] == c' ' or value[0] == c'\t'):
                     value += 1
                 while p > value and ((p - 1)[0] == c' ' or (p - 1)[0] == c'\t'):
                     p -= 1
-                if not self._known(name, length, value, p - value, status):
+                if not self._field(known, value, p - value, status):
                     return False
-            elif status == 400 and _starts_option(line):
+            elif status == 400 and field.name_length >= 12 and _starts_option(line):
                 self.has_options = True
+            field += 1
             p = stop + 2
 
-    cdef bint _known(self, const unsigned char *name, size_t length, const unsigned char *value, size_t size,
-                     int status) except -1:
+    cdef bint _field(self, int known, const unsigned char *value, size_t size, int status) except -1:
         cdef bint request = status == 400
         cdef long long number = 0
         cdef size_t i
-        if length == 4:
-            if request and memcmp(name, b"host", 4) == 0:
-                if self.host is not None:
-                    return self._refuse(400, "repeated Host")
-                self.host = _slice(value, size)
-        elif length == 6:
-            if memcmp(name, b"expect", 6) == 0 and self.expect is None:
-                self.expect = _slice(value, size)
-        elif length == 7:
-            if memcmp(name, b"upgrade", 7) == 0:
-                self.upgrade = _joined(self.upgrade, value, size)
-            elif request and memcmp(name, b"api-key", 7) == 0:
-                if self.api_key is not None:
-                    return self._refuse(400, "repeated credential")
-                self.api_key = _slice(value, size)
-        elif length == 9:
-            if request and memcmp(name, b"x-api-key", 9) == 0:
-                if self.x_api_key is not None:
-                    return self._refuse(400, "repeated credential")
-                self.x_api_key = _slice(value, size)
-        elif length == 10:
-            if memcmp(name, b"connection", 10) == 0:
-                self.connection = _joined(self.connection, value, size)
-        elif length == 11:
-            if memcmp(name, b"retry-after", 11) == 0 and self.retry_after is None:
-                self.retry_after = _slice(value, size)
-        elif length == 12:
-            if memcmp(name, b"content-type", 12) == 0:
-                if self.content_type is None:
-                    self.content_type = _slice(value, size)
-            elif request and memcmp(name, b"x-microgate-", 12) == 0:
-                self.has_options = True
-        elif length == 13:
-            if request and memcmp(name, b"authorization", 13) == 0:
-                if self.authorization is not None:
-                    return self._refuse(400, "repeated credential")
-                self.authorization = _slice(value, size)
-            elif request and memcmp(name, b"x-microgate-", 12) == 0:
-                self.has_options = True
-        elif length == 14:
-            if memcmp(name, b"content-length", 14) == 0:
-                if size == 0 or size > 18:
+        if known == MG_CONTENT_LENGTH:
+            if size == 0 or size > 18:
+                return self._refuse(status, "malformed Content-Length")
+            for i in range(size):
+                if value[i] < c'0' or value[i] > c'9':
                     return self._refuse(status, "malformed Content-Length")
-                for i in range(size):
-                    if value[i] < c'0' or value[i] > c'9':
-                        return self._refuse(status, "malformed Content-Length")
-                    number = number * 10 + (value[i] - c'0')
-                if self.content_length >= 0 and (request or self.content_length != number):
-                    return self._refuse(status, "repeated Content-Length")
-                self.content_length = number
-            elif request and memcmp(name, b"x-goog-api-key", 14) == 0:
-                if self.x_goog_api_key is not None:
-                    return self._refuse(400, "repeated credential")
-                self.x_goog_api_key = _slice(value, size)
-            elif request and memcmp(name, b"x-microgate-", 12) == 0:
-                self.has_options = True
-        elif length == 16 and memcmp(name, b"content-encoding", 16) == 0:
+                number = number * 10 + (value[i] - c'0')
+            if self.content_length >= 0 and (request or self.content_length != number):
+                return self._refuse(status, "repeated Content-Length")
+            self.content_length = number
+        elif known == MG_CONTENT_TYPE:
+            if self.content_type is None:
+                self.content_type = _slice(value, size)
+        elif known == MG_CONNECTION:
+            self.connection = _joined(self.connection, value, size)
+        elif known == MG_CONTENT_ENCODING:
             self.content_encoding = _joined(self.content_encoding, value, size)
-        elif length == 17 and memcmp(name, b"transfer-encoding", 17) == 0:
+        elif known == MG_TRANSFER_ENCODING:
             if self.transfer_encoding is not None:
                 return self._refuse(status, "repeated Transfer-Encoding")
             self.transfer_encoding = _slice(value, size)
-        elif request and length >= 12 and memcmp(name, b"x-microgate-", 12) == 0:
-            if length == 15 and memcmp(name + 12, b"key", 3) == 0:
-                if self.x_microgate_key is not None:
-                    return self._refuse(400, "repeated credential")
-                self.x_microgate_key = _slice(value, size)
-            else:
-                self.has_options = True
+        elif known == MG_UPGRADE:
+            self.upgrade = _joined(self.upgrade, value, size)
+        elif known == MG_EXPECT:
+            if self.expect is None:
+                self.expect = _slice(value, size)
+        elif known == MG_RETRY_AFTER:
+            if self.retry_after is None:
+                self.retry_after = _slice(value, size)
+        elif not request:
+            return True
+        elif known == MG_HOST:
+            if self.host is not None:
+                return self._refuse(400, "repeated Host")
+            self.host = _slice(value, size)
+        elif known == MG_AUTHORIZATION:
+            if self.authorization is not None:
+                return self._refuse(400, "repeated credential")
+            self.authorization = _slice(value, size)
+        elif known == MG_X_API_KEY:
+            if self.x_api_key is not None:
+                return self._refuse(400, "repeated credential")
+            self.x_api_key = _slice(value, size)
+        elif known == MG_API_KEY:
+            if self.api_key is not None:
+                return self._refuse(400, "repeated credential")
+            self.api_key = _slice(value, size)
+        elif known == MG_GOOG_KEY:
+            if self.x_goog_api_key is not None:
+                return self._refuse(400, "repeated credential")
+            self.x_goog_api_key = _slice(value, size)
+        elif known == MG_OWN_KEY:
+            if self.x_microgate_key is not None:
+                return self._refuse(400, "repeated credential")
+            self.x_microgate_key = _slice(value, size)
         return True
 
     cpdef bytes value_of(self, bytes name):
-        cdef const unsigned char *text = <const unsigned char *>PyBytes_AS_STRING(self._head)
-        cdef const unsigned char *end = text + PyBytes_GET_SIZE(self._head)
+        cdef const unsigned char *text = <const unsigned char *>PyBytes_AS_STRING(self.head)
+        cdef const unsigned char *end = text + PyBytes_GET_SIZE(self.head)
         cdef const unsigned char *wanted = _text(name)
         cdef const unsigned char *p = text + self._first
         cdef const unsigned char *stop
@@ -368,6 +407,7 @@ cdef class HeaderFilter:
         free(self._slots)
         free(self._prefixes)
         self._keep = keep
+        self._firsts = 0
         self._blob = b"".join(known) + b"".join(starts)
         self._slots = <FilterName *>calloc(size, sizeof(FilterName))
         self._prefixes = <FilterName *>calloc(len(starts) + 1, sizeof(FilterName))
@@ -389,6 +429,7 @@ cdef class HeaderFilter:
         for i, name in enumerate(starts):
             self._prefixes[i].offset = offset
             self._prefixes[i].length = len(name)
+            self._firsts |= <uint64_t>1 << (text[offset] & 63) if name else ~<uint64_t>0
             offset += len(name)
 
     def __dealloc__(self):
@@ -414,6 +455,8 @@ cdef class HeaderFilter:
                 if i == length:
                     return True
             at += 1
+        if not self._firsts >> (mg_name_byte[name[0]] & 63) & 1:
+            return False
         for k in range(self._prefix_count):
             slot = &self._prefixes[k]
             if slot.length <= length:
@@ -424,6 +467,50 @@ cdef class HeaderFilter:
                 if i == slot.length:
                     return True
         return False
+
+    cpdef bytes select(self, HeadScan scan):
+        cdef const unsigned char *text
+        cdef const unsigned char *named = NULL
+        cdef const unsigned char *named_end = NULL
+        cdef FieldLine *field
+        cdef unsigned int[512] spans  # start and end of what is copied in one piece
+        cdef unsigned int *span = spans
+        cdef unsigned int *last
+        cdef uint64_t lengths = 0
+        cdef size_t total = 0
+        cdef Py_ssize_t i
+        cdef bytes result
+        cdef unsigned char *out
+        if scan is None:
+            raise TypeError("HeadScan expected, got NoneType")
+        text = <const unsigned char *>PyBytes_AS_STRING(scan.head)
+        if scan.connection is not None:
+            named = <const unsigned char *>PyBytes_AS_STRING(scan.connection)
+            named_end = named + PyBytes_GET_SIZE(scan.connection)
+            lengths = mg_token_lengths(named, named_end)
+        for i in range(scan.fields):
+            field = &scan._lines[i]
+            if self._listed(text + field.start, field.name_length, field.hash) != self._keep:
+                continue
+            if lengths >> (field.name_length & 63) & 1 and mg_lists(
+                    named, named_end, text + field.start, field.name_length):
+                continue
+            total += field.end - field.start + 2
+            if span != spans and (span - 1)[0] == field.start:
+                (span - 1)[0] = field.end + 2
+            else:
+                span[0] = field.start
+                span[1] = field.end + 2
+                span += 2
+        result = PyBytes_FromStringAndSize(NULL, total)
+        out = <unsigned char *>PyBytes_AS_STRING(result)
+        last = span
+        span = spans
+        while span != last:
+            memcpy(out, text + span[0], span[1] - span[0])
+            out += span[1] - span[0]
+            span += 2
+        return result
 
     cpdef bytes copy(self, bytes head):
         cdef const unsigned char *p = _text(head)

@@ -14,6 +14,18 @@ RESPONSE_FIELD_LIMIT: Final = 256
 TARGET_LIMIT: Final = 8_192
 """Longest request target, in bytes (RFC 9112 section 3 asks for at least 8,000)."""
 
+MEDIA_NONE: Final = 0
+MEDIA_OTHER: Final = 1
+MEDIA_JSON: Final = 2
+MEDIA_EVENTS: Final = 3
+MEDIA_HTML: Final = 4
+
+_MEDIA: Final = {
+    b"": MEDIA_NONE,
+    b"application/json": MEDIA_JSON,
+    b"text/event-stream": MEDIA_EVENTS,
+    b"text/html": MEDIA_HTML,
+}
 _LENGTH_DIGITS: Final = 18  # fits 63 bits
 _OPTION_PREFIX: Final = b"x-microgate-"
 
@@ -40,7 +52,6 @@ class HeadScan:
 
     __slots__ = (
         "_first",
-        "_head",
         "api_key",
         "authorization",
         "connection",
@@ -51,8 +62,16 @@ class HeadScan:
         "expect",
         "fields",
         "has_options",
+        "head",
         "host",
+        "http10",
+        "keep_alive",
+        "media",
+        "method",
         "retry_after",
+        "status",
+        "target_end",
+        "target_start",
         "transfer_encoding",
         "upgrade",
         "why",
@@ -65,8 +84,14 @@ class HeadScan:
         self._clear(b"")
 
     def _clear(self, head: bytes) -> None:
-        self._head = head
+        self.head = head
         self._first = 0  # offset of the first field; 0: the first line is malformed
+        self.method = b""
+        self.target_start = self.target_end = 0
+        self.status = 0
+        self.http10 = False
+        self.keep_alive = False
+        self.media = MEDIA_NONE
         self.fields = 0
         self.content_length = -1
         self.host: bytes | None = None
@@ -110,7 +135,18 @@ class HeadScan:
                 codings = [coding.strip(b" \t").lower() for coding in self.transfer_encoding.split(b",")]
                 other = any(coding not in (b"chunked", b"") for coding in codings)
                 return self._refuse(501 if other else 400, "Transfer-Encoding is not one exact chunked")
+        self._judge_connection()
         return True
+
+    def _judge_connection(self) -> None:
+        """Whether the connection lives on behind this message, and of what form its body says it is."""
+        self.keep_alive = not self.http10
+        if self.connection is not None:
+            tokens = _tokens(self.connection)
+            self.keep_alive = b"close" not in tokens and (not self.http10 or b"keep-alive" in tokens)
+        if self.content_type is not None:
+            essence = self.content_type.partition(b";")[0].strip(b" \t").lower()
+            self.media = _MEDIA.get(essence, MEDIA_OTHER)
 
     def _request_line(self, head: bytes) -> tuple[bytes, int]:
         """Version and offset of the first field; the version is empty when the request is refused."""
@@ -133,7 +169,10 @@ class HeadScan:
         elif parts[0] == b"TRACE":
             self._refuse(405, "method not allowed")
         else:
-            version = parts[2]
+            self.method, _, version = parts
+            self.target_start = start + len(parts[0]) + 1
+            self.target_end = self.target_start + len(parts[1])
+            self.http10 = version == b"HTTP/1.0"
         return version, end + 1
 
     def response(self, head: bytes) -> bool:
@@ -143,6 +182,8 @@ class HeadScan:
         end = head.find(b"\n")
         if end < 1 or head[end - 1] != 0x0D or not _is_status_line(head[: end - 1]):
             return self._refuse(502, "malformed status line")
+        self.status = int(head[9:12])
+        self.http10 = head[7] == 0x30
         if not self._fields(head, end + 1, 502, RESPONSE_FIELD_LIMIT):
             return False
         if self.transfer_encoding is not None:
@@ -150,6 +191,7 @@ class HeadScan:
                 return self._refuse(502, "both Transfer-Encoding and Content-Length")
             if self.transfer_encoding.lower() != b"chunked":
                 return self._refuse(502, "Transfer-Encoding is not one exact chunked")
+        self._judge_connection()
         return True
 
     def _fields(self, head: bytes, at: int, status: int, limit: int) -> bool:
@@ -209,7 +251,7 @@ class HeadScan:
         return True
 
     def value_of(self, name: bytes) -> bytes | None:
-        head = self._head
+        head = self.head
         at = self._first
         while at:
             end = head.find(b"\n", at)
@@ -225,6 +267,10 @@ class HeadScan:
         return None
 
 
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip(b" \t").lower() for token in value.split(b",")]
+
+
 @final
 class HeaderFilter:
     """See ``_scan.pyi``."""
@@ -235,6 +281,9 @@ class HeaderFilter:
         self._names = frozenset(names)
         self._prefixes = tuple(prefixes)
         self._keep = keep
+
+    def select(self, scan: HeadScan) -> bytes:
+        return self.copy(scan.head)
 
     def copy(self, head: bytes) -> bytes:
         lines: list[tuple[bytes, bytes]] = []
@@ -253,7 +302,7 @@ class HeaderFilter:
                 continue
             name = name.lower()
             if name == b"connection":
-                named.update(token.strip(b" \t").lower() for token in value.split(b","))
+                named.update(_tokens(value))
             if (name in self._names or name.startswith(self._prefixes)) == self._keep:
                 lines.append((name, line + b"\n"))
         return b"".join([line for name, line in lines if name not in named])

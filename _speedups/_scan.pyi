@@ -96,6 +96,9 @@ class UsageScan:
     def parse(self, data: bytes) -> None:
         """Read one complete JSON document (the payload of an event or a whole answer)."""
 
+    def judge(self, data: bytes) -> bool:
+        """``validate(data)`` and, when that holds, ``parse(data)``, in one pass."""
+
 @final
 class StreamScan:
     """Follows a server-sent event stream as it is relayed.
@@ -151,6 +154,20 @@ class HeadScan:
     Values are the field's bytes without surrounding white space; None when the field is absent.
     """
 
+    head: bytes
+    """The head last scanned."""
+    method: bytes
+    """Of a request; b"" otherwise."""
+    target_start: int
+    """Offset of a request's target within ``head``."""
+    target_end: int
+    status: int
+    """Of a response; 0 otherwise."""
+    http10: bool
+    keep_alive: bool
+    """Whether the connection outlives this message: its version and its ``Connection`` (RFC 9112 9.3)."""
+    media: int
+    """What Content-Type says, parameters and case aside: one of ``MEDIA_*``."""
     fields: int
     """Number of header fields."""
     host: bytes | None
@@ -201,6 +218,9 @@ class HeaderFilter:
 
     def __init__(self, names: Iterable[bytes], prefixes: Iterable[bytes] = (), *, keep: bool) -> None:
         """``names`` and ``prefixes`` in lower case. ``keep=True``: an allow-list; ``keep=False``: a drop-list."""
+
+    def select(self, scan: HeadScan) -> bytes:
+        """``copy(scan.head)`` for a head that ``scan`` has accepted, without looking at every byte again."""
 
     def copy(self, head: bytes) -> bytes:
         """The kept lines of a validated head, each with its CRLF, without the first line and without the final empty

@@ -10,6 +10,50 @@ static uint8_t mg_name_byte[256];
 /* Bytes of a Host value's name part (RFC 3986 section 3.2.2). */
 static uint8_t mg_host_byte[256];
 
+/* Names of fields that HeadScan gives out, in a table by hash (multiplied by 31 and added, over the lower-case bytes). */
+enum {
+    MG_HOST = 1,
+    MG_EXPECT,
+    MG_UPGRADE,
+    MG_API_KEY,
+    MG_X_API_KEY,
+    MG_CONNECTION,
+    MG_RETRY_AFTER,
+    MG_CONTENT_TYPE,
+    MG_AUTHORIZATION,
+    MG_CONTENT_LENGTH,
+    MG_GOOG_KEY,
+    MG_CONTENT_ENCODING,
+    MG_TRANSFER_ENCODING,
+    MG_OWN_KEY
+};
+
+static const char *const mg_known_names[] = {
+    "",              "host",           "expect",         "upgrade",          "api-key",
+    "x-api-key",     "connection",     "retry-after",    "content-type",     "authorization",
+    "content-length", "x-goog-api-key", "content-encoding", "transfer-encoding", "x-microgate-key",
+};
+
+static struct {
+    uint32_t hash;
+    uint16_t length;
+    uint16_t number;
+} mg_known_slots[64];
+
+/* Which of the names above [name, name + n) is, in any case; 0 for all others. */
+static inline int mg_known(const uint8_t *name, size_t n, uint32_t hash) {
+    for (uint32_t at = hash;; at++) {
+        unsigned slot = at & 63;
+        if (mg_likely(!mg_known_slots[slot].number)) return 0;
+        if (mg_known_slots[slot].hash == hash && mg_known_slots[slot].length == n) {
+            const char *known = mg_known_names[mg_known_slots[slot].number];
+            size_t i = 0;
+            while (i < n && mg_name_byte[name[i]] == (uint8_t)known[i]) i++;
+            if (i == n) return mg_known_slots[slot].number;
+        }
+    }
+}
+
 static void mg_fill_tables(void) {
     const char *p;
     int c;
@@ -18,6 +62,14 @@ static void mg_fill_tables(void) {
     memcpy(mg_host_byte, mg_name_byte, sizeof mg_host_byte);
     for (p = "!#$%&'*+-.^_`|~"; *p; p++) mg_name_byte[(uint8_t)*p] = (uint8_t)*p;
     for (p = "._~!$&'()*+,;=%-"; *p; p++) mg_host_byte[(uint8_t)*p] = 1;
+    for (c = MG_HOST; c <= MG_OWN_KEY; c++) {
+        uint32_t hash = 0, at;
+        for (p = mg_known_names[c]; *p; p++) hash = hash * 31 + (uint8_t)*p;
+        for (at = hash; mg_known_slots[at & 63].number; at++) {}
+        mg_known_slots[at & 63].hash = hash;
+        mg_known_slots[at & 63].length = (uint16_t)(p - mg_known_names[c]);
+        mg_known_slots[at & 63].number = (uint16_t)c;
+    }
 }
 
 /* The first control character other than TAB (DEL included); end when there is none. */
@@ -35,8 +87,10 @@ static inline const uint8_t *mg_control(const uint8_t *p, const uint8_t *end) {
     return p;
 }
 
+static inline uint8_t mg_lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
+
 /* Whether [p, end) is a Host value: a name, an IPv4 address or a bracketed IPv6 address, and perhaps a port. */
-static int mg_is_host(const uint8_t *p, const uint8_t *end) {
+static inline int mg_is_host(const uint8_t *p, const uint8_t *end) {
     const uint8_t *start = p;
     if (p < end && *p == '[') {
         for (p++; p < end && (mg_hex(*p) >= 0 || *p == ':' || *p == '.'); p++) {}
@@ -53,7 +107,7 @@ static int mg_is_host(const uint8_t *p, const uint8_t *end) {
 }
 
 /* Whether [p, end) is a request target in origin form or in absolute form with http or https. */
-static int mg_is_target(const uint8_t *p, const uint8_t *end) {
+static inline int mg_is_target(const uint8_t *p, const uint8_t *end) {
     const uint8_t *scheme = p;
     if (p == end) return 0;
     if (*p != '/') {
@@ -69,7 +123,7 @@ static int mg_is_target(const uint8_t *p, const uint8_t *end) {
 }
 
 /* Whether [p, end) is a status line of HTTP/1 without its CRLF. */
-static int mg_is_status_line(const uint8_t *p, const uint8_t *end) {
+static inline int mg_is_status_line(const uint8_t *p, const uint8_t *end) {
     if (end - p < 12 || memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '0' && p[7] != '1') || p[8] != ' ') return 0;
     if (p[9] < '1' || p[9] > '9' || !mg_is_digit(p[10]) || !mg_is_digit(p[11])) return 0;
     p += 12;
@@ -78,7 +132,7 @@ static int mg_is_status_line(const uint8_t *p, const uint8_t *end) {
 }
 
 /* Whether the comma-separated list [p, end) names the field, in any case. */
-static int mg_lists(const uint8_t *p, const uint8_t *end, const uint8_t *name, size_t n) {
+static inline int mg_lists(const uint8_t *p, const uint8_t *end, const uint8_t *name, size_t n) {
     while (p <= end) {
         const uint8_t *stop = p, *last;
         size_t i = 0;
@@ -93,6 +147,43 @@ static int mg_lists(const uint8_t *p, const uint8_t *end, const uint8_t *name, s
         p = stop + 1;
     }
     return 0;
+}
+
+/* Of a comma-separated list: a bit for the length of each member that is no longer than 63. */
+static inline uint64_t mg_token_lengths(const uint8_t *p, const uint8_t *end) {
+    uint64_t lengths = 0;
+    while (p <= end) {
+        const uint8_t *stop = p, *last;
+        while (stop < end && *stop != ',') stop++;
+        last = stop;
+        while (p < last && (*p == ' ' || *p == '\t')) p++;
+        while (last > p && (last[-1] == ' ' || last[-1] == '\t')) last--;
+        lengths |= (uint64_t)1 << ((last - p) & 63);
+        p = stop + 1;
+    }
+    return lengths;
+}
+
+static inline int mg_is_media(const uint8_t *p, size_t n, const char *name, size_t length) {
+    size_t i = 0;
+    if (n != length) return 0;
+    while (i < n && mg_lower(p[i]) == (uint8_t)name[i]) i++;
+    return i == n;
+}
+
+/* Which of the media types we tell apart a Content-Type names (RFC 9110 section 8.3.1): the numbers of MEDIA_*. */
+static inline int mg_media(const uint8_t *p, const uint8_t *end) {
+    const uint8_t *stop = (const uint8_t *)memchr(p, ';', (size_t)(end - p));
+    size_t n;
+    if (!stop) stop = end;
+    while (p < stop && (*p == ' ' || *p == '\t')) p++;
+    while (stop > p && (stop[-1] == ' ' || stop[-1] == '\t')) stop--;
+    n = (size_t)(stop - p);
+    if (!n) return 0;
+    if (mg_is_media(p, n, "application/json", 16)) return 2;
+    if (mg_is_media(p, n, "text/event-stream", 17)) return 3;
+    if (mg_is_media(p, n, "text/html", 9)) return 4;
+    return 1;
 }
 
 #endif

@@ -63,6 +63,22 @@ typedef struct {
     int stream, include_usage, stateful, empty, model_escaped;
 } mg_fields;
 
+/* Where the values named `usage` stand that UsageScan reads. */
+#define MG_SPANS 4
+typedef struct {
+    ptrdiff_t start, end;
+} mg_span;
+
+typedef struct {
+    int count; /* may exceed MG_SPANS: then there were more than fit */
+    mg_span span[MG_SPANS];
+} mg_spans;
+
+static inline void mg_end_span(mg_spans *u, ptrdiff_t end) {
+    if (u->count < MG_SPANS) u->span[u->count].end = end;
+    u->count++;
+}
+
 static inline int mg_is_space(uint8_t c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 static inline int mg_is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
 
@@ -302,7 +318,7 @@ static inline int mg_sequence(const uint8_t *p, const uint8_t *end) {
 static int mg_use_avx2 = 0;
 
 /* Chooses by what this processor can do; `wide` 0 keeps to the base instructions (tests). */
-static void mg_choose(int wide) {
+static inline void mg_choose(int wide) {
 #if MG_X86
     __builtin_cpu_init();
     mg_use_avx2 = wide && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
@@ -312,11 +328,20 @@ static void mg_choose(int wide) {
 }
 
 /* Error code (0: one valid document) and *where. With `f` the top level must be an object and the fields are filled. */
-static int mg_json(const uint8_t *doc, size_t n, mg_fields *f, int max_depth, ptrdiff_t *where) {
+static inline int mg_json(const uint8_t *doc, size_t n, mg_fields *f, int max_depth, ptrdiff_t *where) {
 #if MG_X86
     if (mg_likely(mg_use_avx2)) return f ? mg_scan_avx2(doc, n, f, max_depth, where) : mg_judge_avx2(doc, n, max_depth, where);
 #endif
     return f ? mg_scan_base(doc, n, f, max_depth, where) : mg_judge_base(doc, n, max_depth, where);
+}
+
+/* The same for any top level; *u says where usage stands. */
+static inline int mg_json_usage(const uint8_t *doc, size_t n, mg_spans *u, int max_depth, ptrdiff_t *where) {
+    u->count = 0;
+#if MG_X86
+    if (mg_likely(mg_use_avx2)) return mg_measure_avx2(doc, n, u, max_depth, where);
+#endif
+    return mg_measure_base(doc, n, u, max_depth, where);
 }
 
 /* ---- reading documents that mg_json has found valid ---- */

@@ -253,10 +253,12 @@ ends:
 
 MG_TARGET static inline __attribute__((always_inline)) int MG_NAME(mg_walk)(const uint8_t *doc, const uint8_t *end,
                                                                            mg_fields *f, const int fields,
+                                                                           mg_spans *u, const int spans,
                                                                            const int max_depth, ptrdiff_t *where) {
     uint64_t objects[MG_MAX_DEPTH / 64]; /* one bit a level: set for an object */
     const uint8_t *p = doc, *start, *fault;
     int depth = 0, code = 0, pending = MG_OTHER, top = MG_OTHER, escaped, is_object = 0;
+    int wanted = 0, held_depth = -1, inside = 0; /* of `spans` */
     unsigned seen = 0;
     uint8_t c;
 
@@ -272,6 +274,7 @@ value:
         if (code) MG_FAIL(code, p);
     }
     start = p;
+    if (spans && mg_unlikely(wanted)) u->span[u->count < MG_SPANS ? u->count : MG_SPANS - 1].start = p - doc;
     if (mg_likely(c == '"')) {
         escaped = 0;
         p = MG_NAME(mg_string)(doc, p + 1, end, &escaped, &code, &fault);
@@ -286,6 +289,10 @@ value:
         objects[depth >> 6] = (objects[depth >> 6] & ~((uint64_t)1 << (depth & 63))) | (uint64_t)is_object << (depth & 63);
         depth++;
         pending = MG_OTHER;
+        if (spans && mg_unlikely(wanted)) {
+            held_depth = depth;
+            wanted = 0;
+        }
         p = MG_NAME(mg_space)(p + 1, end);
         if (p < end && *p == c + 2) { /* '{' + 2 == '}', '[' + 2 == ']' */
             if (fields && depth == 1) f->empty = 1;
@@ -343,6 +350,10 @@ value:
         if (code) MG_FAIL(code, start);
         pending = MG_OTHER;
     }
+    if (spans && mg_unlikely(wanted)) {
+        wanted = 0;
+        mg_end_span(u, p - doc);
+    }
 
 behind:
     if (mg_unlikely(p >= end || *p <= ' ')) p = MG_NAME(mg_spaces)(p, end);
@@ -360,6 +371,10 @@ behind:
 
 close:
     p++;
+    if (spans && mg_unlikely(depth == held_depth)) {
+        held_depth = -1;
+        mg_end_span(u, p - doc);
+    }
     depth--;
     if (fields && depth <= 1) {
         if (!depth)
@@ -384,6 +399,10 @@ key:
         pending = mg_member(start + 1, (size_t)(p - start - 1), escaped, depth, top, &seen, &code);
         if (mg_unlikely(code)) MG_FAIL(code, start);
         if (depth == 1) top = pending;
+    }
+    if (spans && depth <= 2) {
+        wanted = (depth == 1 || inside) && MG_IS(start + 1, p - start - 1, "usage");
+        if (depth == 1) inside = MG_IS(start + 1, p - start - 1, "x_groq") || MG_IS(start + 1, p - start - 1, "response");
     }
     if (mg_unlikely(++p >= end || *p != ':')) {
         p = MG_NAME(mg_space)(p, end);
@@ -413,10 +432,14 @@ failed:
     return code
 
 MG_TARGET static int MG_NAME(mg_scan)(const uint8_t *doc, size_t n, mg_fields *f, int max_depth, ptrdiff_t *where) {
-    MG_DOCUMENT(MG_NAME(mg_walk)(doc, end, f, 1, max_depth, where));
+    MG_DOCUMENT(MG_NAME(mg_walk)(doc, end, f, 1, NULL, 0, max_depth, where));
 }
 
 MG_TARGET static int MG_NAME(mg_judge)(const uint8_t *doc, size_t n, int max_depth, ptrdiff_t *where) {
-    MG_DOCUMENT(MG_NAME(mg_walk)(doc, end, NULL, 0, max_depth, where));
+    MG_DOCUMENT(MG_NAME(mg_walk)(doc, end, NULL, 0, NULL, 0, max_depth, where));
+}
+
+MG_TARGET static int MG_NAME(mg_measure)(const uint8_t *doc, size_t n, mg_spans *u, int max_depth, ptrdiff_t *where) {
+    MG_DOCUMENT(MG_NAME(mg_walk)(doc, end, NULL, 0, u, 1, max_depth, where));
 }
 #undef MG_DOCUMENT

@@ -35,6 +35,8 @@ cdef class UsageScan:
     cdef void _read(self, const unsigned char *text, size_t length) noexcept
     cdef bint _keep(self, const unsigned char *piece, size_t length) except -1
     cdef int feed_raw(self, const unsigned char *data, size_t length) except -1
+    cdef int _take(self, const unsigned char *text, size_t length, void *spans) except -1
+    cpdef bint judge(self, bytes data) except -1
     cdef int parse_raw(self, const unsigned char *data, size_t length) except -1
     cpdef void reset(self) noexcept
     cpdef void feed(self, object data) except *

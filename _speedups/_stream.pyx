@@ -12,12 +12,18 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy
 
 cdef extern from "_scan_json.h" nogil:
+    int MG_MAX_DEPTH, MG_SPANS
+    ctypedef struct mg_span:
+        Py_ssize_t start, end
+    ctypedef struct mg_spans:
+        int count
+        mg_span[4] span
     void mg_choose(int wide)
+    int mg_json_usage(const uint8_t *doc, size_t n, mg_spans *u, int max_depth, Py_ssize_t *where)
 
 cdef extern from "_scan_event.h" nogil:
     int MG_PROMPT, MG_COMPLETION, MG_TOTAL, MG_CACHED, MG_CACHE_WRITE, MG_REASONING, MG_AUDIO_IN, MG_AUDIO_OUT
     int MG_EVENT_DEPTH
-    int mg_json(const uint8_t *doc, size_t n, void *fields, int max_depth, Py_ssize_t *where)
     ctypedef struct mg_counts:
         int64_t[8] count
         int suspicious, found
@@ -123,6 +129,32 @@ cdef class UsageScan:
         self._restart()
         self.feed(data)
         self._restart()
+
+    cpdef bint judge(self, bytes data) except -1:
+        cdef Py_ssize_t where
+        cdef mg_spans spans
+        cdef const unsigned char *text
+        if data is None:
+            raise TypeError("bytes expected, got NoneType")
+        text = <const unsigned char *>PyBytes_AS_STRING(data)
+        if mg_json_usage(text, PyBytes_GET_SIZE(data), &spans, MG_MAX_DEPTH, &where):
+            return False
+        self._restart()
+        self._take(text, PyBytes_GET_SIZE(data), &spans)
+        return True
+
+    cdef int _take(self, const unsigned char *text, size_t length, void *found) except -1:
+        """Reads the usage that a pass over a valid document has found (``mg_spans``)."""
+        cdef mg_spans *spans = <mg_spans *>found
+        cdef int i
+        if spans.count > MG_SPANS:
+            return self.parse_raw(text, length)
+        for i in range(spans.count):
+            if spans.span[i].end - spans.span[i].start > _CAPTURE_LIMIT:
+                self.suspicious = True
+            else:
+                self._read(text + spans.span[i].start, spans.span[i].end - spans.span[i].start)
+        return 0
 
     cdef int parse_raw(self, const unsigned char *data, size_t length) except -1:
         self._restart()
@@ -467,20 +499,27 @@ cdef class StreamScan:
 
     cdef bint _event(self, const unsigned char *payload, size_t length) except -1:
         cdef mg_event event
+        cdef mg_spans spans
         cdef Py_ssize_t where
         cdef const unsigned char *kind
         cdef size_t kind_length
         if self._name_length == 5 and memcmp(self._name, b"error", 5) == 0:
             self._fail(payload, length)
-        if memmem(payload, length, b'"usage"', 7) != NULL:
-            self.usage.parse_raw(payload, length)
         if self._kind == _RAW:
+            if memmem(payload, length, b'"usage"', 7) != NULL:
+                self.usage.parse_raw(payload, length)
             self.content_events += 1
             if memmem(payload, length, b'"error"', 7) == NULL:
                 return False
-        if mg_json(payload, length, NULL, MG_EVENT_DEPTH, &where):
-            self.malformed |= self._kind != _RAW
+        if mg_json_usage(payload, length, &spans, MG_EVENT_DEPTH, &where):
+            if self._kind != _RAW:
+                self.malformed = True
+                if memmem(payload, length, b'"usage"', 7) != NULL:
+                    self.usage.parse_raw(payload, length)
             return False
+        if self._kind != _RAW and spans.count:
+            self.usage._restart()
+            self.usage._take(payload, length, &spans)
         mg_read_event(&event, self._kind, payload, payload + length)
         if event.error:
             self._fail(payload, length)

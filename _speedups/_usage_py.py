@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final, final
 
-from _speedups._json_py import MAX_COUNT, judge
+from _speedups._json_py import MAX_COUNT, judge, validate
 
 CAPTURE_LIMIT: Final = 16_384
 """Largest usage object looked at, in bytes; the largest recorded one has 900."""
@@ -112,6 +112,12 @@ class UsageScan:
         self._restart()
         self.feed(data)
         self._restart()
+
+    def judge(self, data: bytes) -> bool:
+        if not validate(data):
+            return False
+        self.parse(data)
+        return True
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         data = bytes(data)

@@ -1,7 +1,11 @@
+cimport cython
+
 from _speedups._bucket cimport ArenaWorker
+from _speedups._bytes cimport monotonic_ns, numbered
 from _speedups._ring cimport Record, RingWriter
 from _speedups._head cimport HeaderFilter, HeadScan
 from _speedups._scan cimport JsonScan
+from _speedups._stream cimport UsageScan
 from gateway.server.deadlines cimport Wheel
 from gateway.serving cimport Principal, Upstream, View
 
@@ -13,6 +17,7 @@ cdef class Core:
     cdef public RingWriter ring
     cdef public Record record
     cdef public JsonScan json
+    cdef public UsageScan usage
     cdef public HeadScan request_head
     cdef public HeadScan answer_head
     cdef public HeaderFilter request_filter
@@ -35,7 +40,7 @@ cdef class Core:
     cdef public Upstream control
     cdef public object metrics_token_sha256
     cdef public bytes admin_token
-    cdef public object read_buffer
+    cdef public bytearray read_buffer
     cdef public object read_view
     cdef public bytes id_prefix
     cdef public long long id_counter
@@ -55,4 +60,5 @@ cdef class Core:
     cdef public long long keepalive_age_ns
     cdef public long long write_timeout_ns
     cpdef bytes next_id(self)
+    @cython.locals(found=Principal)
     cpdef Principal principal_of(self, bytes credential)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from _speedups._bucket import ArenaWorker
+from _speedups._bytes import monotonic_ns, numbered
 from _speedups._head import HeaderFilter, HeadScan
 from _speedups._ring import Record, RingWriter
 from _speedups._scan import JsonScan
+from _speedups._stream import UsageScan
 from gateway.server.deadlines import Wheel
 from gateway.serving import Principal, Upstream, View
 from gateway.snapshot.model import ServerLimits
@@ -51,6 +52,7 @@ class Core:
         self.ring = ring
         self.record = Record()
         self.json = JsonScan()
+        self.usage = UsageScan()
         self.request_head = HeadScan()
         self.answer_head = HeadScan()
         self.request_filter = HeaderFilter(REQUEST_ALLOW, REQUEST_PREFIXES, keep=True)
@@ -117,7 +119,7 @@ class Core:
         """A request id: 32 hexadecimal digits, unique over workers and restarts: 80 random bits a worker
         life, then a counter."""
         self.id_counter += 1
-        return b"%b%012x" % (self.id_prefix, self.id_counter)
+        return numbered(self.id_prefix, self.id_counter)
 
     def principal_of(self, credential: bytes) -> Principal | None:
         """Who this credential belongs to; None when it is unknown, disabled or revoked.

@@ -1,3 +1,5 @@
+cimport cython
+
 from _speedups._stream cimport StreamScan, UsageScan
 from gateway.core cimport Core
 from gateway.server.deadlines cimport Timed
@@ -51,6 +53,7 @@ cdef class Exchange:
     cdef public RouteEntry route
     cdef public int operation
     cdef public int dialect
+    cdef public bint relayed
     cdef public bytes request_id
     cdef public Principal principal
     cdef public str model
@@ -85,6 +88,7 @@ cdef class Exchange:
     cdef public bytes answer_head
     cdef public long long answer_length
     cdef public bytes answer_type
+    cdef public int answer_media
     cdef public bytes answer_encoding
     cdef public bint head_sent
     cdef public bint chunked
@@ -111,4 +115,5 @@ cdef class Exchange:
     cdef public int error_kind
     cdef public int flags
     cdef public long long answer_deadline_ns
+    @cython.locals(own=cython.longlong)
     cpdef long long overhead_us(self, long long now_ns)

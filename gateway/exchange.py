@@ -124,6 +124,7 @@ class Exchange:
         self.body_length = -1
         self.uploading = False
         self.content_type = b""
+        self.json_declared = False
         self.http10 = False
         self.keep_alive = True
         self.head_only = False
@@ -131,6 +132,7 @@ class Exchange:
         self.route: RouteEntry | None = None
         self.operation = 0
         self.dialect = 0
+        self.relayed = False
         self.request_id = b""
         # Who asks, and for what
         self.principal: Principal | None = None
@@ -145,12 +147,11 @@ class Exchange:
         self.empty = False
         self.max_tokens = -1
         self.multipart = False
-        self.json_declared = False
         self.stateful = False
         self.reservation = -1
         # Where to
         self.resolution: Resolution | None = None
-        self.targets: list[Target] = []
+        self.targets: list[Target] | None = None
         self.target_index = 0
         self.target: Target | None = None
         self.plan: Plan | None = None
@@ -168,11 +169,12 @@ class Exchange:
         self.answer_head = b""
         self.answer_length = -1
         self.answer_type = b""
+        self.answer_media = 0
         self.answer_encoding = b""
         self.head_sent = False
         self.chunked = False
         self.mode = 0
-        self.held: list[bytes] = []
+        self.held: list[bytes] | None = None
         self.held_bytes = 0
         self.scan: StreamScan | None = None
         self.usage: UsageScan | None = None

@@ -1,3 +1,5 @@
+cimport cython
+
 from _speedups._bytes cimport monotonic_ns
 from gateway.exchange cimport Exchange
 from gateway.phases.admit cimport admit
@@ -7,10 +9,14 @@ from gateway.phases.lookup cimport lookup
 from gateway.phases.parse cimport parse
 from gateway.phases.route cimport route
 from gateway.phases.settle cimport settle
+from gateway.server.routes cimport RouteEntry, find
 
-cdef int PARSED, ADMITTED, LOOKED_UP, ROUTED, OK, REFUSED, UNREACHABLE, INTERNAL
+cdef int PARSED, ADMITTED, LOOKED_UP, ROUTED, OK, REFUSED, UNREACHABLE, INTERNAL, PUBLIC, DATA
+cdef list PARSED_HOOKS, ROUTED_HOOKS
 
+@cython.locals(entry=RouteEntry)
 cpdef object admit_head(Exchange x)
 cpdef run(Exchange x)
+@cython.locals(entry=RouteEntry)
 cpdef proceed(Exchange x, int done)
 cpdef end_locally(Exchange x, object response)

@@ -22,8 +22,8 @@ from gateway.phases.parse import parse
 from gateway.phases.route import route
 from gateway.phases.settle import settle
 from gateway.records import Outcome
-from gateway.server.routes import DATA, PUBLIC, find
-from providers.operations import Operation
+from gateway.server import routes
+from gateway.server.routes import find
 
 log = logging.getLogger("microgate")
 
@@ -31,16 +31,18 @@ PARSED = 1
 ADMITTED = 2
 LOOKED_UP = 3
 ROUTED = 4
-OWN = frozenset((int(Operation.NONE), int(Operation.MODELS), int(Operation.ADMIN)))
-"""Operations that the gateway answers itself."""
 OK = int(Outcome.OK)
 REFUSED = int(Outcome.REFUSED)
 UNREACHABLE = int(Outcome.UNREACHABLE)
 INTERNAL = int(Outcome.INTERNAL)
+PUBLIC = routes.PUBLIC
+DATA = routes.DATA
 
 Hook = Callable[[Exchange], Any]
 HOOKS: dict[str, list[Hook]] = {"parsed": [], "routed": [], "settled": []}
 """Where plugins step in (none are loaded yet): after parsing, before the first attempt, after the record."""
+PARSED_HOOKS = HOOKS["parsed"]
+ROUTED_HOOKS = HOOKS["routed"]
 
 
 def admit_head(x: Exchange) -> Response | None:
@@ -54,6 +56,7 @@ def admit_head(x: Exchange) -> Response | None:
         return own.unauthorized(x)
     x.operation = entry.operation
     x.dialect = entry.dialect
+    x.relayed = entry.relayed
     refusal = None
     if entry.audience != PUBLIC:
         refusal = authenticate(x) if entry.audience == DATA else own.authenticate_operator(x)
@@ -83,8 +86,8 @@ def proceed(x: Exchange, done: int) -> None:
     """The phases after the ``done`` first."""
     result: Any = None
     if done == 0:
-        operation = x.operation
-        if operation in OWN:
+        entry = x.route
+        if entry is None or entry.own:
             result = own.serve(x)
             if result is not None:
                 end_locally(x, result)
@@ -93,7 +96,7 @@ def proceed(x: Exchange, done: int) -> None:
         if result is not None:
             finish(x, result, PARSED)
             return
-        if HOOKS["parsed"]:
+        if PARSED_HOOKS:
             run_hooks("parsed", x)
     if done < ADMITTED:
         result = admit(x)
@@ -110,7 +113,7 @@ def proceed(x: Exchange, done: int) -> None:
         if result is not None:
             finish(x, result, ROUTED)
             return
-        if HOOKS["routed"]:
+        if ROUTED_HOOKS:
             run_hooks("routed", x)
     forward(x)
 

@@ -1,12 +1,24 @@
-from _speedups._bytes cimport chunk, monotonic_ns
+cimport cython
+
+from _speedups._bytes cimport chunk, decimal, monotonic_ns
+from _speedups._head cimport HeadScan
+from _speedups._stream cimport StreamScan
+from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
 from gateway.phases.settle cimport settle
+from gateway.serving cimport Target
+from gateway.server.response cimport connection_field, status_line
 
-cdef int CLEAN, TRUNCATED
+cdef int CLEAN, TRUNCATED, BYTES_PER_TOKEN_BITS, OK, UPSTREAM_ERROR
+cdef bytes LENGTH, CHUNKED, REQUEST_ID, ATTEMPTS, OVERHEAD, LINE, LAST_CHUNK
 
-cpdef bytes head_of(Exchange x, long long length)
+@cython.locals(core=Core, target=Target, scan=HeadScan, framing=bytes, wait=bytes, same=cython.bint)
+cpdef bytes head_of(Exchange x, long long length, bytes body)
+@cython.locals(caller=Caller, data=bytes)
 cpdef whole(Exchange x, bytes body)
 cpdef int outcome_of(Exchange x)
+@cython.locals(scan=StreamScan, out=bytes, tail=bytes, verdict=cython.int, caller=Caller)
 cpdef piece(Exchange x, bytes data, bint complete)
 cpdef cut(Exchange x, int kind, str message)
+@cython.locals(scan=StreamScan, out=bytes, verdict=cython.int, caller=Caller)
 cpdef begin(Exchange x, bytes data, bint complete)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _speedups._bytes import chunk, monotonic_ns
+from _speedups._bytes import chunk, decimal, monotonic_ns
 from gateway.exchange import Exchange
 from gateway.phases.settle import settle
 from gateway.records import ErrorKind, Outcome
@@ -13,22 +13,30 @@ OK = int(Outcome.OK)
 UPSTREAM_ERROR = int(Outcome.UPSTREAM_ERROR)
 CLEAN = 0
 TRUNCATED = 1
-BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN_BITS = 2
+LENGTH = b"content-length: "
+CHUNKED = b"transfer-encoding: chunked\r\n"
+REQUEST_ID = b"x-microgate-request-id: "
+ATTEMPTS = b"x-microgate-attempts: "
+OVERHEAD = b"x-microgate-overhead-us: "
+LINE = b"\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 
 MAX_WAIT_S = 3600
 """Longest Retry-After passed on."""
 
 
-def head_of(x: Exchange, length: int) -> bytes:
-    """Head of the answer to the caller; ``length`` -1: sent in chunks, or to the close under HTTP/1.0."""
+def head_of(x: Exchange, length: int, body: bytes) -> bytes:
+    """Head of the answer to the caller, and ``body`` behind it; ``length`` -1: sent in chunks, or to the close under
+    HTTP/1.0."""
     core = x.core
+    framing = b""
     if length >= 0:
-        framing = b"content-length: %d\r\n" % length
+        framing = b"".join((LENGTH, decimal(length), LINE))
     elif x.http10:
-        framing = b""
         x.keep_alive = False
     else:
-        framing = b"transfer-encoding: chunked\r\n"
+        framing = CHUNKED
         x.chunked = True
     target = x.target
     wait = b""
@@ -36,18 +44,27 @@ def head_of(x: Exchange, length: int) -> bytes:
         # Its own header is on the drop-list, since some providers send it with every answer; here it means something.
         seconds = retry_after(x.answer_head)
         wait = b"retry-after: %d\r\n" % min(MAX_WAIT_S, max(1, int(seconds))) if seconds > 0 else b""
-    return (
-        b"%b%b%bx-microgate-request-id: %b\r\n%bx-microgate-attempts: %d\r\nx-microgate-overhead-us: %d\r\n%b%b\r\n"
-        % (
+    scan = core.answer_head
+    # Another answer's head has been scanned since, when this one was held for its body.
+    same = scan.head is x.answer_head
+    return b"".join(
+        (
             status_line(x.status),
-            core.answer_filter.copy(x.answer_head),
+            core.answer_filter.select(scan) if same else core.answer_filter.copy(x.answer_head),
             wait,
+            REQUEST_ID,
             x.request_id,
-            b"" if target is None else target.labels,
-            x.attempt,
-            x.overhead_us(monotonic_ns()),
+            LINE if target is None else target.labels,
+            ATTEMPTS,
+            decimal(x.attempt),
+            LINE,
+            OVERHEAD,
+            decimal(x.overhead_us(monotonic_ns())),
+            LINE,
             framing,
             connection_field(x.http10, x.keep_alive and not core.draining),
+            LINE,
+            body,
         )
     )
 
@@ -67,12 +84,12 @@ def whole(x: Exchange, body: bytes) -> None:
     x.sent_status = x.status
     x.head_sent = True
     if x.status == 204 or x.status == 304:
-        data = head_of(x, 0).replace(b"content-length: 0\r\n", b"")
+        data = head_of(x, 0, b"").replace(b"content-length: 0\r\n", b"")
     elif x.head_only:
         # The answer to HEAD states the length that GET would have (RFC 9110 9.3.2).
-        data = head_of(x, x.answer_length if x.answer_length >= 0 else len(body))
+        data = head_of(x, x.answer_length if x.answer_length >= 0 else len(body), b"")
     else:
-        data = head_of(x, len(body)) + body
+        data = head_of(x, len(body), body)
     # Before the last byte goes out, here and below: whoever has an answer finds its record, whatever happens to us.
     settle(x, outcome_of(x))
     if caller is not None:
@@ -93,7 +110,7 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
             data = scan.feed(data)
         if x.reservation >= 0 and x.core.arena is not None:
             # What a crash would post: the tokens delivered so far (a partial stream costs what it has brought).
-            x.core.arena.deliver(x.reservation, len(x.body) // BYTES_PER_TOKEN + scan.content_events, 0)
+            x.core.arena.deliver(x.reservation, (len(x.body) >> BYTES_PER_TOKEN_BITS) + scan.content_events, 0)
         if complete:
             tail = scan.flush()
             if tail:
@@ -105,8 +122,8 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
     if not x.head_sent:
         x.head_sent = True
         x.sent_status = x.status
-        head = head_of(x, x.answer_length if scan is None else -1)
-        out = head + (chunk(data) if x.chunked else data)
+        out = head_of(x, x.answer_length if scan is None else -1, b"")
+        out += chunk(data) if x.chunked else data
     elif x.chunked and data:
         out = chunk(data)
     caller = x.caller
@@ -116,7 +133,7 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
         cut(x, int(ErrorKind.RESET), "The provider ended the stream before its end.")
         return
     if complete and x.chunked:
-        out = out + b"0\r\n\r\n"
+        out += LAST_CHUNK
     if out:
         x.chunks += 1
     if complete:
@@ -161,9 +178,9 @@ def begin(x: Exchange, data: bytes, complete: bool) -> None:
     scan = x.scan
     x.head_sent = True
     x.sent_status = x.status
-    head = head_of(x, -1)
     caller = x.caller
-    out = head + (chunk(data) if x.chunked else data)
+    out = head_of(x, -1, b"")
+    out += chunk(data) if x.chunked else data
     x.chunks += 1
     if not complete:
         if caller is not None:

@@ -7,6 +7,7 @@ cdef class Plan:
     cdef public int dialect
     cdef public str path
     cdef public Upstream provider
+    cdef public bint model_in_body
     cdef public list heads
     cpdef bytes head(self, int key, str model)
 
@@ -35,11 +36,13 @@ cdef class Target:
     cdef public double weight
     cdef public bytes model_bytes
     cdef public bytes model_json
+    cdef public bytes label
     cdef public unsigned long long mask
     cdef public bytes labels
 
 cdef class Resolution:
     cdef public str name
+    cdef public bytes label
     cdef public unsigned long long route_hash
     cdef public list targets
     cdef public int drawn

@@ -50,9 +50,10 @@ class Plan:
         self.path = path
         """After the base URL's own prefix; may hold ``{model}``."""
         self.provider = provider
+        self.model_in_body = "{model}" not in path
         self.heads: list[bytes] = []
         """Per key: request line to the last header line that does not depend on the request."""
-        if "{model}" not in path:
+        if self.model_in_body:
             self.heads = [provider.head(b"POST", path, key) for key in range(provider.key_count)]
 
     def head(self, key: int, model: str) -> bytes:
@@ -145,9 +146,11 @@ class Target:
         self.model_json = (
             orjson.dumps(model) if model.isprintable() else orjson.dumps(model.encode("utf-8", "replace").decode())
         )
+        self.label = self.model_bytes[:96]
+        """The model's name as a record has room for it."""
         self.mask = upstream.allowed_keys(model)
         self.labels = (
-            b"x-microgate-provider: "
+            b"\r\nx-microgate-provider: "
             + header_safe(upstream.name)
             + b"\r\nx-microgate-model: "
             + header_safe(model)
@@ -160,6 +163,8 @@ class Resolution:
 
     def __init__(self, name: str, route_hash: int, targets: list[Target], drawn: int) -> None:
         self.name = name
+        self.label = name.encode("utf-8", "replace")[:96]
+        """The name as a record has room for it."""
         self.route_hash = route_hash
         self.targets = targets
         self.drawn = drawn

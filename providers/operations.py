@@ -42,3 +42,26 @@ class Dialect(IntEnum):
     BEDROCK = 6
     COHERE = 7
     OLLAMA = 8
+
+
+OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ADMIN})
+"""The gateway answers them itself."""
+RELAYED = frozenset(
+    {Operation.PASSTHROUGH, Operation.FILES, Operation.BATCHES, Operation.RESPONSE_OBJECT, Operation.ADMIN}
+)
+"""Path, method and body go through as they came."""
+STRICT = frozenset(
+    {
+        Operation.CHAT,
+        Operation.COMPLETIONS,
+        Operation.RESPONSES,
+        Operation.EMBEDDINGS,
+        Operation.MODERATIONS,
+        Operation.IMAGE_GENERATION,
+        Operation.IMAGE_EDIT,
+        Operation.IMAGE_VARIATION,
+    }
+)
+"""Good answers are JSON documents or event streams."""
+ASKS_USAGE = frozenset({Operation.CHAT, Operation.COMPLETIONS})
+"""Streams report usage when ``stream_options`` asks for it."""

@@ -7,15 +7,17 @@ from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.records import ErrorKind
 
-BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN_BITS = 2
 """English text in the tokenizers in use averages about four bytes a token; part of the estimate only."""
 DEFAULT_OUTPUT_TOKENS = 1024
 
 
 def estimate(x: Exchange) -> int:
     """Tokens this request may take: its body by size, and the output it allows itself."""
-    output = x.max_tokens if x.max_tokens >= 0 else DEFAULT_OUTPUT_TOKENS
-    return len(x.body) // BYTES_PER_TOKEN + output
+    output = x.max_tokens
+    if output < 0:
+        output = DEFAULT_OUTPUT_TOKENS
+    return (len(x.body) >> BYTES_PER_TOKEN_BITS) + output
 
 
 def admit(x: Exchange) -> Response | None:

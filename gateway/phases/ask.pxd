@@ -1,20 +1,28 @@
 cimport cython
 
-from _speedups._bytes cimport monotonic_ns
+from _speedups._bucket cimport ArenaWorker
+from _speedups._bytes cimport decimal, monotonic_ns
+from _speedups._head cimport HeaderFilter, HeadScan
 from gateway.core cimport Core
 from gateway.exchange cimport Attempts, Exchange, Link
 from gateway.phases.splice cimport splice
+from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Target, Upstream
 from gateway.upstream.pool cimport Pool
 
-cdef int UNDECIDED, FALLBACK, RETRIED, REUSED, ADMIN
+cdef int UNDECIDED, FALLBACK, RETRIED, REUSED, ADMIN, BYTES_PER_TOKEN_BITS
+cdef bytes POST, LENGTH, BLANK
 
 cdef class Asking(Attempts):
     cdef public Core core
+    @cython.locals(first=Target)
+    cpdef begin(self, Exchange x)
     @cython.locals(now_ns=cython.longlong, ready_ns=cython.longlong, ready=cython.longlong, mask=cython.ulonglong, key=cython.int,
-                   target=Target, upstream=Upstream, plan=Plan, pool=Pool)
+                   target=Target, upstream=Upstream, plan=Plan, pool=Pool, link=Link, targets=list)
     cpdef ask(self, Exchange x)
-    @cython.locals(target=Target, upstream=Upstream, plan=Plan, length=cython.longlong, size=cython.longlong, chunked=cython.bint)
+    @cython.locals(core=Core, scan=HeadScan, allowed=HeaderFilter, extra=HeaderFilter, target=Target, upstream=Upstream, plan=Plan,
+                   entry=RouteEntry, length=cython.longlong, size=cython.longlong, chunked=cython.bint, as_json=cython.bint,
+                   head=bytes, fields=bytes, body=bytes, data=bytes, piece=bytes, parts=list)
     cpdef send(self, Exchange x, Link link)
     cpdef bint again(self, Exchange x, int status, object kind, bytes body)
     cpdef double next_step(self, Exchange x, int status)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import random
 
-from _speedups._bytes import monotonic_ns
+from _speedups._bytes import decimal, monotonic_ns
 from gateway import relay
 from gateway.core import Core
 from gateway.errors import GatewayError, refuse
 from gateway.exchange import Attempts, Exchange, Link
 from gateway.phases.route import relayed_path
 from gateway.phases.settle import write_attempt
-from gateway.phases.splice import RELAYED, splice
+from gateway.phases.splice import splice
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.serving import Target
 from providers.operations import Operation
 
 UNDECIDED = 0
-BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN_BITS = 2
+POST = b"POST"
+LENGTH = b"content-length: "
+BLANK = b"\r\n\r\n"
 FALLBACK = int(Flags.FALLBACK)
 RETRIED = int(Flags.RETRIED)
 REUSED = int(Flags.REUSED_CONNECTION)
@@ -34,8 +37,8 @@ class Asking(Attempts):
         if not x.targets:
             self.give_up(x, GatewayError("forbidden", "No provider this key may use serves this model."))
             return
-        total = x.targets[0].upstream.total_ns
-        x.answer_deadline_ns = (x.complete_ns or x.started_ns) + total
+        first = x.targets[0]
+        x.answer_deadline_ns = (x.complete_ns or x.started_ns) + first.upstream.total_ns
         self.ask(x)
 
     def ask(self, x: Exchange) -> None:
@@ -43,11 +46,12 @@ class Asking(Attempts):
         now_ns = monotonic_ns()
         unsupported: Target | None = None
         ready_ns = -1
-        while x.target_index < len(x.targets):
-            target = x.targets[x.target_index]
+        targets = x.targets or []
+        while x.target_index < len(targets):
+            target = targets[x.target_index]
             upstream = target.upstream
             plan = upstream.plans.get(x.operation)
-            if plan is None and x.operation not in RELAYED:
+            if plan is None and not x.relayed:
                 unsupported = target
                 x.target_index += 1
                 continue
@@ -120,22 +124,28 @@ class Asking(Attempts):
         upstream = target.upstream
         plan = x.plan
         x.mode = UNDECIDED
-        if plan is not None and x.operation not in RELAYED:
+        if plan is not None and not x.relayed:
             entry = x.route
             if entry is None or not entry.below:
                 head = plan.head(x.key, target.model)
             else:
                 head = upstream.head(b"POST", plan.path + entry.below, x.key)
-            x.admin_method = b"POST"
+            x.admin_method = POST
         else:
             path = self.path_of(x, target)
             head = upstream.head(x.method, path, x.key, x.query)
             x.admin_method = x.method
-        if plan is not None and not x.multipart and not x.json_declared and x.operation not in RELAYED:
-            # What was read as JSON is sent as JSON, whatever curl's default says of it.
-            fields = self.core.bare_filter.copy(x.head) + b"content-type: application/json\r\n"
-        else:
-            fields = self.core.request_filter.copy(x.head)
+        core = self.core
+        scan = core.request_head
+        allowed = core.request_filter
+        # What was read as JSON is sent as JSON, whatever curl's default says of it.
+        as_json = plan is not None and not x.multipart and not x.json_declared and not x.relayed
+        if as_json:
+            allowed = core.bare_filter
+        # Another request's head has been scanned since, when this one had to wait.
+        fields = allowed.select(scan) if scan.head is x.head else allowed.copy(x.head)
+        if as_json:
+            fields += b"content-type: application/json\r\n"
         extra = upstream.forward_filter
         if extra is not None:
             fields += extra.copy(x.head)
@@ -151,13 +161,13 @@ class Asking(Attempts):
                 framed = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
                 data = b"%b%btransfer-encoding: chunked\r\n\r\n%b" % (head, fields, framed)
             elif length or x.admin_method == b"POST" or x.admin_method == b"PUT":
-                data = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, fields, length, body)
+                data = b"".join((head, fields, LENGTH, decimal(length), BLANK, body))
             else:
                 data = b"%b%b\r\n" % (head, fields)
         else:
             size = 0
-            for part in parts:
-                size += len(part)
+            for piece in parts:
+                size += len(piece)
             length = size
             if x.uploading:
                 chunked = x.body_length < 0
@@ -165,13 +175,14 @@ class Asking(Attempts):
             if chunked:
                 body = b"".join(parts)
                 data = b"%b%btransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (head, fields, len(body), body)
+            elif len(parts) == 3:
+                data = b"".join((head, fields, LENGTH, decimal(length), BLANK, parts[0], parts[1], parts[2]))
             else:
-                parts.insert(0, b"%b%bcontent-length: %d\r\n\r\n" % (head, fields, length))
-                data = b"".join(parts)
+                data = b"".join((head, fields, LENGTH, decimal(length), BLANK, *parts))
         x.request_bytes = len(data)
-        if x.reservation >= 0 and self.core.arena is not None:
+        if x.reservation >= 0 and core.arena is not None:
             # What a crash would post from here on: the request has been paid for.
-            self.core.arena.deliver(x.reservation, len(x.body) // BYTES_PER_TOKEN, 0)
+            core.arena.deliver(x.reservation, len(x.body) >> BYTES_PER_TOKEN_BITS, 0)
         link.send(x, data, chunked)
 
     def path_of(self, x: Exchange, target: Target) -> str:
@@ -184,7 +195,7 @@ class Asking(Attempts):
         now_ns = monotonic_ns()
         if x.uploading or x.caller is None or x.attempt >= x.view.max_attempts or now_ns >= x.answer_deadline_ns:
             return False
-        if x.operation in RELAYED and x.method != b"GET":
+        if x.relayed and x.method != b"GET":
             return False
         if status == 429 and b"insufficient_quota" in body:
             return False
@@ -194,7 +205,7 @@ class Asking(Attempts):
         write_attempt(x, int(Outcome.UPSTREAM_ERROR if status else Outcome.UNREACHABLE), int(kind))
         x.flags |= RETRIED
         x.mode = UNDECIDED
-        x.held = []
+        x.held = None
         x.scan = None
         x.usage = None
         x.first_byte_ns = 0
@@ -223,7 +234,7 @@ class Asking(Attempts):
                 upstream.keys.cool(x.key, now_ns + int(cool * 1e9))
             if upstream.keys.choose(others, now_ns) >= 0:
                 return 0.0
-        if x.target_index + 1 < len(x.targets):
+        if x.targets is not None and x.target_index + 1 < len(x.targets):
             x.target_index += 1
             x.tried_keys = 0
             return 0.0

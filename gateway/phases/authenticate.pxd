@@ -1,4 +1,14 @@
-from gateway.exchange cimport Exchange
+cimport cython
 
-cpdef bytes credential_of(object head)
+from _speedups._bytes cimport part
+from _speedups._head cimport HeadScan
+from gateway.core cimport Core
+from gateway.exchange cimport Exchange
+from gateway.serving cimport Principal
+
+cdef bytes BEARER
+
+@cython.locals(authorization=bytes)
+cpdef bytes credential_of(HeadScan head)
+@cython.locals(core=Core, credential=bytes, principal=Principal)
 cpdef object authenticate(Exchange x)

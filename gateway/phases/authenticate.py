@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from time import time
 
-from _speedups._scan import HeadScan
+from _speedups._bytes import part
+from _speedups._head import HeadScan
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+
+BEARER = b"Bearer "
 
 
 def credential_of(head: HeadScan) -> bytes | None:
@@ -16,6 +19,8 @@ def credential_of(head: HeadScan) -> bytes | None:
         return head.x_microgate_key
     authorization = head.authorization
     if authorization is not None:
+        if authorization.startswith(BEARER):
+            return part(authorization, 7, len(authorization)).strip()
         if authorization[:7].lower() == b"bearer ":
             return authorization[7:].strip()
         return None

@@ -7,16 +7,23 @@ caller an attempt may be repeated elsewhere; after it, never (B3).
 from __future__ import annotations
 
 from _speedups._bytes import monotonic_ns
-from _speedups._scan import StreamScan, UsageScan, validate
-from gateway import relay
+from _speedups._head import MEDIA_EVENTS, MEDIA_HTML, MEDIA_JSON, MEDIA_NONE
+from _speedups._stream import StreamScan, UsageScan
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
 from gateway.phases.ask import Asking
 from gateway.phases.settle import settle
-from gateway.phases.splice import RELAYED
-from gateway.phases.verdict import STREAM_KINDS, STRICT, decode, error_kind_of, status_in, without_encoding
+from gateway.phases.verdict import STREAM_KINDS, decode, error_kind_of, status_in, without_encoding
 from gateway.records import ErrorKind, Flags, Outcome
+from gateway.relay import begin as relay_begin
+from gateway.relay import cut as relay_cut
+from gateway.relay import piece as relay_piece
+from gateway.relay import whole as relay_whole
 
+EVENTS = MEDIA_EVENTS
+HTML = MEDIA_HTML
+JSON_BODY = MEDIA_JSON
+UNSTATED = MEDIA_NONE
 UNDECIDED = 0
 HOLD = 1
 PEEK = 2
@@ -44,12 +51,12 @@ class Forward(Asking):
                 x.last_byte_ns = monotonic_ns()
             mode = x.mode
             if mode == RELAY:
-                relay.piece(x, data, complete)
+                relay_piece(x, data, complete)
                 return
             if mode == UNDECIDED:
                 mode = self.decide(x)
             if mode == RELAY:
-                relay.piece(x, data, complete)
+                relay_piece(x, data, complete)
             elif mode == PEEK:
                 self.peek(x, data, complete)
             else:
@@ -59,41 +66,40 @@ class Forward(Asking):
 
     def decide(self, x: Exchange) -> int:
         """From the head alone: judge it whole, look at its first event, or let it through."""
-        kind = x.answer_type
-        semicolon = kind.find(b";")
-        if semicolon >= 0:
-            kind = kind[:semicolon]
-        kind = kind.strip().lower()
-        status = x.status
-        x.held = []
+        media = x.answer_media
+        entry = x.route
+        x.held = None
         x.held_bytes = 0
-        if status < 300 and kind == b"text/event-stream" and not x.answer_encoding:
+        x.scan = None
+        x.usage = None
+        x.mode = HOLD
+        if x.status >= 300 or entry is None:
+            return HOLD
+        if media == EVENTS and not x.answer_encoding:
             x.scan = StreamScan(STREAM_KINDS.get(x.operation, 0), x.hide_usage)
             x.usage = x.scan.usage
-            x.mode = PEEK if x.operation not in RELAYED else RELAY
-            return x.mode
-        x.scan = None
-        if status < 300 and (x.operation in RELAYED or (kind != b"text/html" and x.operation not in STRICT and kind)):
-            x.usage = UsageScan() if kind == b"application/json" else None
-            large = x.answer_length < 0 or x.answer_length > HOLD_BYTES
-            x.mode = RELAY if large or kind != b"application/json" else HOLD
-            return x.mode
-        if status < 300 and x.answer_length > HOLD_BYTES and kind == b"application/json" and not x.answer_encoding:
+            x.mode = RELAY if entry.relayed else PEEK
+        elif entry.relayed or (not entry.strict and media != HTML and media != UNSTATED):
+            if media != JSON_BODY:
+                x.mode = RELAY
+            elif x.answer_length < 0 or x.answer_length > HOLD_BYTES:
+                x.usage = UsageScan()
+                x.mode = RELAY
+        elif x.answer_length > HOLD_BYTES and media == JSON_BODY and not x.answer_encoding:
             x.usage = UsageScan()
             x.mode = RELAY
-            return RELAY
-        x.usage = UsageScan()
-        x.mode = HOLD
-        return HOLD
+        return x.mode
 
     def hold(self, x: Exchange, data: bytes, complete: bool) -> None:
         if complete:
-            if x.held:
+            if x.held is not None:
                 x.held.append(data)
                 data = b"".join(x.held)
-                x.held = []
+                x.held = None
             self.judge(x, data)
             return
+        if x.held is None:
+            x.held = []
         x.held.append(data)
         x.held_bytes += len(data)
         if x.held_bytes > HOLD_BYTES:
@@ -105,14 +111,15 @@ class Forward(Asking):
                 )
                 return
             data = b"".join(x.held)
-            x.held = []
+            x.held = None
+            x.usage = UsageScan()
             x.mode = RELAY
-            relay.piece(x, data, False)
+            relay_piece(x, data, False)
 
     def judge(self, x: Exchange, body: bytes) -> None:
         """A complete answer: relay it, or ask again."""
         status = x.status
-        if x.answer_encoding and x.answer_encoding.lower() != b"identity" and x.operation not in RELAYED:
+        if x.answer_encoding and not x.relayed and x.answer_encoding.lower() != b"identity":
             decoded = decode(x.answer_encoding, body)
             if decoded is None:
                 self.failed(x, int(ErrorKind.PROTOCOL), "The provider's answer is not encoded as it says.", False)
@@ -123,26 +130,30 @@ class Forward(Asking):
             if status in x.view.retry_statuses and self.again(x, status, error_kind_of(status), body):
                 return
             x.error_kind = int(error_kind_of(status))
-            if body[:1] == b"<" or x.answer_type[:9].lower() == b"text/html":
+            if body[:1] == b"<" or x.answer_media == HTML:
                 # Error pages name addresses of machines; the caller's SDK could not read them either.
                 message = f"The provider answered {status} with a page that is no API answer."
                 error = GatewayError("upstream", message, source="provider")
                 body = error.body(x.request_id.decode())
                 x.answer_head = b"HTTP/1.1 502 \r\ncontent-type: application/json\r\n\r\n"
                 x.answer_length = -1
-        elif status >= 300 and x.operation not in RELAYED:
+        elif status >= 300 and not x.relayed:
             self.failed(
                 x, int(ErrorKind.PROTOCOL), "The provider answered with a redirect, which is not followed.", False
             )
             return
-        elif x.operation not in RELAYED:
-            html = x.answer_type[:9].lower() == b"text/html"
-            if html or (x.operation in STRICT and not validate(body)):
+        else:
+            # Scratch of the worker's: nobody looks at it any more when `relay_whole` has settled.
+            usage = x.usage = self.core.usage
+            usage.reset()
+            valid = usage.judge(body)
+            entry = x.route
+            strict = entry is not None and entry.strict
+            if not x.relayed and (x.answer_media == HTML or (strict and not valid)):
+                x.usage = None
                 self.failed(x, int(ErrorKind.PROTOCOL), "The provider's answer is not valid JSON.", False)
                 return
-        if x.usage is not None and body and status < 400:
-            x.usage.parse(body)
-        relay.whole(x, body)
+        relay_whole(x, body)
 
     def peek(self, x: Exchange, data: bytes, complete: bool) -> None:
         """A stream is let through at its first event; one that begins with an error has not begun."""
@@ -152,6 +163,8 @@ class Forward(Asking):
         out = scan.feed(data) if data else b""
         if complete:
             out = out + scan.flush()
+        if x.held is None:
+            x.held = []
         x.held.append(out)
         x.held_bytes += len(data)
         if scan.failed and scan.content_events == 0:
@@ -165,9 +178,9 @@ class Forward(Asking):
             return
         if begun or x.held_bytes > PEEK_BYTES or monotonic_ns() - x.first_byte_ns > PEEK_NS:
             out = x.held[0] if len(x.held) == 1 else b"".join(x.held)
-            x.held = []
+            x.held = None
             x.mode = RELAY
-            relay.begin(x, out, complete)
+            relay_begin(x, out, complete)
 
     def refused_in_stream(self, x: Exchange, event: bytes) -> None:
         """An error where the first token should have been: an ordinary failed attempt (C5)."""
@@ -178,7 +191,7 @@ class Forward(Asking):
         x.status = status
         x.answer_head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
         x.error_kind = int(ErrorKind.STREAM_ERROR)
-        relay.whole(x, body)
+        relay_whole(x, body)
 
     # --- when it goes wrong
 
@@ -188,7 +201,7 @@ class Forward(Asking):
                 return
             x.last_byte_ns = monotonic_ns()
             if x.mode == RELAY:
-                relay.cut(x, kind, message)
+                relay_cut(x, kind, message)
                 return
             stale = kind == int(ErrorKind.RESET) and not answered and link.reused() and not x.repeated
             if stale and not x.uploading and x.target is not None:
@@ -211,7 +224,7 @@ class Forward(Asking):
     def failed(self, x: Exchange, kind: int, message: str, answered: bool) -> None:
         """An attempt that brought no usable answer."""
         x.mode = UNDECIDED
-        x.held = []
+        x.held = None
         x.scan = None
         total = kind == int(ErrorKind.TIMEOUT_TOTAL)
         if not total and self.again(x, 0, ErrorKind(kind), b""):
@@ -252,7 +265,7 @@ class Forward(Asking):
             link.cancel()
         message = "The gateway is restarting."
         if x.head_sent:
-            relay.cut(x, int(ErrorKind.DRAINING), message)
+            relay_cut(x, int(ErrorKind.DRAINING), message)
         else:
             error = GatewayError("overloaded", message, source="gateway", retry=True, record=ErrorKind.DRAINING)
             self.give_up(x, error)

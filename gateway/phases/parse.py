@@ -12,6 +12,9 @@ from gateway.server.routes import ANY_BODY, JSON, MULTIPART, RouteEntry
 
 MODEL_BYTES = 512
 """Longest model name taken; the longest in use (Bedrock ARNs) stay under 300."""
+TAKES_JSON = JSON
+TAKES_MULTIPART = MULTIPART
+TAKES_ANY = ANY_BODY
 
 
 def parse(x: Exchange) -> Response | None:
@@ -20,20 +23,17 @@ def parse(x: Exchange) -> Response | None:
     if entry is None:
         return None
     kind = entry.body
-    x.json_declared = x.content_type[:16] == b"application/json" or x.content_type[:16].lower() == b"application/json"
-    if kind == MULTIPART and x.json_declared:
-        kind = JSON
-    if kind == JSON:
+    if kind == TAKES_JSON or (kind == TAKES_MULTIPART and x.json_declared):
         refusal = parse_json(x)
-    elif kind == MULTIPART:
+    elif kind == TAKES_MULTIPART:
         refusal = parse_multipart(x)
-    elif kind == ANY_BODY:
+    elif kind == TAKES_ANY:
         return parse_any(x)
     else:
         return None
     if refusal is not None:
         return refusal
-    if entry.prefix == "azure" and entry.rest:
+    if entry.rest and entry.prefix == "azure":
         return name_deployment(x, entry)
     if not x.model:
         named = model_header(x)

@@ -1,5 +1,12 @@
-from gateway.exchange cimport Exchange
+cimport cython
 
+from gateway.exchange cimport Exchange
+from gateway.server.routes cimport RouteEntry
+from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream, View
+
+cdef int PASSTHROUGH
+
+@cython.locals(entry=RouteEntry, principal=Principal, view=View, resolution=Resolution)
 cpdef object route(Exchange x)
 cpdef object passthrough(Exchange x)
 cpdef object pinned(Exchange x)

@@ -93,7 +93,7 @@ def keep_to_pin(x: Exchange) -> Response | None:
     if found is None:
         return forbidden(x, NEEDS_PIN)
     upstream, index = found
-    kept = [target for target in x.targets if target.upstream is upstream]
+    kept = [target for target in x.targets or () if target.upstream is upstream]
     if not kept:
         return forbidden(x, f"This key is pinned to the provider '{upstream.name}'.")
     target = Target(upstream, kept[0].model, 1.0)

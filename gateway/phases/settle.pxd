@@ -1,10 +1,27 @@
-from _speedups._bytes cimport monotonic_ns
+cimport cython
+
+from _speedups._bucket cimport ArenaWorker
+from _speedups._bytes cimport monotonic_ns, realtime_ns, unhex
+from _speedups._ring cimport Record
+from _speedups._stream cimport UsageScan
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange
+from gateway.server.routes cimport RouteEntry
+from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream
 
+cdef int BYTES_PER_TOKEN_BITS, ATTEMPT, EXCHANGE, CLIENT_ABORT, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, KEEPALIVE
+cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH
+cdef long long MOST_MICROS
+
+@cython.locals(core=Core, usage=UsageScan, prompt=cython.longlong, completion=cython.longlong, tokens=cython.longlong,
+               source=cython.int, entry=RouteEntry)
 cpdef settle(Exchange x, int outcome)
 cpdef write_attempt(Exchange x, int outcome, int error_kind)
+@cython.locals(core=Core, r=Record, principal=Principal, target=Target, upstream=Upstream, plan=Plan, resolution=Resolution)
 cpdef write(Exchange x, int kind, long long prompt, long long completion, int source)
+@cython.locals(us=cython.longlong)
 cpdef long long micros(long long ns)
+@cython.locals(usage=UsageScan, r=Record)
 cpdef write_details(Exchange x)
+@cython.locals(own=cython.longlong, r=Record)
 cpdef write_times(Exchange x)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from binascii import unhexlify
-from time import time_ns
-
-from _speedups._bytes import monotonic_ns
+from _speedups._bytes import monotonic_ns, realtime_ns, unhex
 from gateway.exchange import Exchange
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
 from providers.operations import Operation
 
-BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN_BITS = 2
+MOST_MICROS = 0xFFFFFFFF
+"""What the 32 bits of a record hold: 71 minutes."""
 ATTEMPT = int(Kind.ATTEMPT)
 EXCHANGE = int(Kind.EXCHANGE)
 CLIENT_ABORT = int(Outcome.CLIENT_ABORT)
@@ -43,8 +42,8 @@ def settle(x: Exchange, outcome: int) -> None:
             x.flags |= SUSPICIOUS
     elif x.attempt and x.response_bytes and x.status < 400:
         # The provider did not say: sizes stand in, and the record says that they do.
-        prompt = len(x.body) // BYTES_PER_TOKEN
-        completion = x.scan.content_events if x.scan is not None else x.response_bytes // BYTES_PER_TOKEN
+        prompt = len(x.body) >> BYTES_PER_TOKEN_BITS
+        completion = x.scan.content_events if x.scan is not None else x.response_bytes >> BYTES_PER_TOKEN_BITS
         source = ESTIMATED
     if x.reservation >= 0 and core.arena is not None:
         tokens = (prompt if prompt > 0 else 0) + (completion if completion > 0 else 0)
@@ -81,8 +80,8 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
     r.kind = kind
     r.schema = SCHEMA
     r.flags = x.flags | (KEEPALIVE if x.reused else 0)
-    r.request_id = unhexlify(x.request_id)
-    r.started_ns = time_ns() - (x.done_ns - x.started_ns)
+    r.request_id = unhex(x.request_id)
+    r.started_ns = realtime_ns() - (x.done_ns - x.started_ns)
     r.snapshot = x.view.version
     principal = x.principal
     if principal is not None:
@@ -93,7 +92,7 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
         r.provider = upstream.id_hash
         if x.key >= 0:
             r.provider_key = upstream.key_hashes[x.key]
-        r.target_model = target.model_bytes[:96]
+        r.target_model = target.label
         plan = x.plan
         if plan is not None:
             r.target_dialect = plan.dialect
@@ -119,7 +118,9 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
     r.request_bytes = x.request_bytes or len(x.body)
     r.response_bytes = x.response_bytes
     r.chunks = x.chunks
-    if x.model:
+    if resolution is not None:
+        r.model = resolution.label
+    elif x.model:
         r.model = x.model.encode("utf-8", "replace")[:96]
     if core.ring is not None:
         core.ring.push(r)
@@ -157,6 +158,6 @@ def write_times(x: Exchange) -> None:
 
 
 def micros(ns: int) -> int:
-    """Nanoseconds to microseconds within the 32 bits a record has for them (71 minutes)."""
+    """Nanoseconds to microseconds, as far as a record can hold them."""
     us = ns // 1000
-    return 0 if us < 0 else us if us < 0xFFFFFFFF else 0xFFFFFFFF
+    return 0 if us < 0 else us if us < MOST_MICROS else MOST_MICROS

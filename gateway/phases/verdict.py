@@ -9,20 +9,6 @@ import orjson
 from gateway.records import ErrorKind
 from providers.operations import Operation
 
-STRICT = frozenset(
-    int(o)
-    for o in (
-        Operation.CHAT,
-        Operation.COMPLETIONS,
-        Operation.RESPONSES,
-        Operation.EMBEDDINGS,
-        Operation.MODERATIONS,
-        Operation.IMAGE_GENERATION,
-        Operation.IMAGE_EDIT,
-        Operation.IMAGE_VARIATION,
-    )
-)
-"""Operations whose good answers are JSON documents or event streams."""
 KIND_CHAT = 1
 KIND_RESPONSES = 2
 KIND_TYPED = 3

@@ -149,8 +149,12 @@ class ServerConnection(RequestReader):
 
     def answer(self, data: bytes) -> None:
         transport = self.transport
-        if transport is not None and not transport.is_closing():
-            transport.write(data)
+        if transport is not None:
+            try:
+                transport.write(data)
+            except RuntimeError:
+                # The transport has been closed under us; connection_lost is on its way.
+                return
 
     def answered(self, x: Exchange, reusable: bool) -> None:
         if self.x is not x:
@@ -173,7 +177,7 @@ class ServerConnection(RequestReader):
         self.state = IDLE
         self.dropped = 0
         wait_ns = self.core.write_timeout_ns if self.writing_paused else self.core.keepalive_ns
-        self.core.wheel.set(self, monotonic_ns() + wait_ns)
+        self.core.wheel.set(self, (x.done_ns or monotonic_ns()) + wait_ns)
         if not self.consuming:
             self.go_on()
 

@@ -1,13 +1,16 @@
 cimport cython
 
 from _speedups._bytes cimport head_end, monotonic_ns, part
+from _speedups._head cimport HeadScan
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
 from gateway.pipeline cimport admit_head, end_locally
 from gateway.pipeline cimport run as run_phases
 from gateway.server.body cimport BodyReader
+from gateway.server.routes cimport RouteEntry
 
 cdef int IDLE, HEAD, BODY, BUSY, CLOSING
+cdef int SLASH, JSON_BODY, TAKES_NO_BODY, TAKES_JSON, TAKES_BINARY
 
 cdef class RequestReader(Caller):
     cdef public Core core
@@ -35,14 +38,15 @@ cdef class RequestReader(Caller):
     cpdef consume(self, bytes data)
     cpdef go_on(self)
     cpdef pause_reading(self)
-    @cython.locals(end=Py_ssize_t, head=bytes)
+    @cython.locals(core=Core, end=Py_ssize_t, head=bytes, partial=bytearray)
     cpdef bytes take_head(self, bytes data)
     cpdef bint feed(self, bytes data)
-    @cython.locals(x=Exchange, space=Py_ssize_t, end=Py_ssize_t, mark=Py_ssize_t, length=cython.longlong, chunked=cython.bint,
-                   target=bytes)
+    @cython.locals(core=Core, scan=HeadScan, x=Exchange, mark=Py_ssize_t, length=cython.longlong, chunked=cython.bint,
+                   target=bytes, expect=bytes, coded=bytes)
     cpdef bytes head_complete(self, bytes head, bytes rest)
     @cython.locals(body=bytes)
     cpdef bytes whole_body(self, Exchange x, bytes rest, long long length)
+    @cython.locals(route=RouteEntry, kind=cython.int, limit=cython.longlong)
     cpdef object size_body(self, Exchange x, long long length, bint chunked)
     cpdef bytes turn_away(self, Exchange x, object refusal, bytes rest, long long length, bint chunked)
     cpdef bytes take_body(self, bytes data)

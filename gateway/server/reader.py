@@ -11,6 +11,7 @@ from typing import Any
 import httptools
 
 from _speedups._bytes import head_end, monotonic_ns, part
+from _speedups._head import MEDIA_JSON
 from gateway.core import Core
 from gateway.errors import BY_STATUS, GatewayError, Response, refuse
 from gateway.exchange import Caller, Exchange
@@ -24,6 +25,12 @@ HEAD = 1
 BODY = 2
 BUSY = 3
 CLOSING = 4
+
+SLASH = 47
+JSON_BODY = MEDIA_JSON
+TAKES_NO_BODY = NO_BODY
+TAKES_JSON = JSON
+TAKES_BINARY = BINARY
 
 
 class RequestReader(Caller):
@@ -178,22 +185,15 @@ class RequestReader(Caller):
         x.head = head
         x.request_id = core.next_id()
         x.reused = self.served > 0
-        space = head.find(b" ")
-        end = head.find(b" ", space + 1)
-        x.method = part(head, 0, space)
-        target = part(head, space + 1, end)
-        x.http10 = head[end + 8] == 48
-        connection = scan.connection
-        if connection is None:
-            x.keep_alive = not x.http10
-        else:
-            tokens = [token.strip() for token in connection.lower().split(b",")]
-            x.keep_alive = b"close" not in tokens and (not x.http10 or b"keep-alive" in tokens)
+        x.method = scan.method
+        target = part(head, scan.target_start, scan.target_end)
+        x.http10 = scan.http10
+        x.keep_alive = scan.keep_alive
         if core.draining or self.head_started_ns - self.made_ns > core.keepalive_age_ns:
             x.keep_alive = False
         x.head_only = x.method == b"HEAD"
         self.x = x
-        if target[:1] != b"/":
+        if target[0] != SLASH:
             path = absolute_path(target)
             if path is None:
                 self.reject("bad_request", "The request target must be a path.")
@@ -205,7 +205,9 @@ class RequestReader(Caller):
         else:
             x.path = target[:mark]
             x.query = target[mark + 1 :]
-        x.content_type = scan.content_type or b""
+        if scan.content_type is not None:
+            x.content_type = scan.content_type
+            x.json_declared = scan.media == JSON_BODY
         length = scan.content_length
         chunked = scan.transfer_encoding is not None
         expect = scan.expect
@@ -248,14 +250,14 @@ class RequestReader(Caller):
     def size_body(self, x: Exchange, length: int, chunked: bool) -> Response | None:
         """Refuse what is larger than the route takes before a byte of it is read."""
         route = x.route
-        kind = NO_BODY if route is None else route.body
-        limit = self.core.json_body_bytes if kind <= JSON else self.core.binary_body_bytes
+        kind = TAKES_NO_BODY if route is None else route.body
+        limit = self.core.json_body_bytes if kind <= TAKES_JSON else self.core.binary_body_bytes
         self.body_limit = limit
         x.body_length = length if length >= 0 or chunked else 0
         if length > limit:
             error = GatewayError("too_large", f"The body is larger than the {limit} bytes accepted here.")
             return refuse(error, x.request_id.decode())
-        if kind in (JSON, BINARY) and not chunked and length < 0 and x.method == b"POST":
+        if length < 0 and not chunked and kind in (TAKES_JSON, TAKES_BINARY) and x.method == b"POST":
             # What follows may well be the body whose length was left out: it is not read as a request.
             x.keep_alive = False
             return refuse(GatewayError("length_required", "A body is required."), x.request_id.decode())
@@ -314,8 +316,7 @@ class RequestReader(Caller):
 
     def run(self, x: Exchange) -> None:
         self.state = BUSY
-        if self.deadline_ns:
-            self.core.wheel.set(self, 0)
+        self.deadline_ns = 0
         run_phases(x)
 
     def reject(self, kind: str, message: str) -> None:

@@ -10,5 +10,11 @@ cdef class RouteEntry:
     cdef public bint stateful
     cdef public bytes rest
     cdef public str below
+    cdef public bint own
+    cdef public bint relayed
+    cdef public bint strict
+    cdef public bint asks_usage
+
+cdef dict EXACT
 
 cpdef RouteEntry find(bytes path)

@@ -5,7 +5,7 @@ One parsed path decides authorisation and dispatch alike, and the Host header de
 
 from __future__ import annotations
 
-from providers.operations import Dialect, Operation
+from providers.operations import ASKS_USAGE, OWN, RELAYED, STRICT, Dialect, Operation
 
 PUBLIC = 0
 """Answered without a credential. The list of public routes is held by a test."""
@@ -58,6 +58,11 @@ class RouteEntry:
         """For prefix routes, as ``find`` returns them: the part of the path after the prefix."""
         self.below = below
         """What follows the operation's own path at the provider."""
+        # What is known of the operation, where a request can look it up as an attribute.
+        self.own = operation in OWN
+        self.relayed = operation in RELAYED
+        self.strict = operation in STRICT
+        self.asks_usage = operation in ASKS_USAGE
 
     def at(self, rest: bytes) -> RouteEntry:
         """This route, met with ``rest`` behind its prefix."""

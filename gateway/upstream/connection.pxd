@@ -1,12 +1,15 @@
 cimport cython
 
-from _speedups._bytes cimport head_end, monotonic_ns, part
+from _speedups._bytes cimport head_end, monotonic_ns, part, taken
+from _speedups._chunked cimport ChunkedBody
+from _speedups._head cimport HeadScan
 from gateway.core cimport Core
 from gateway.exchange cimport Attempts, Exchange
+from gateway.serving cimport Target
 from gateway.upstream.sending cimport SendingHalf
 
 cdef int IDLE, HEAD, BODY, CLOSED
-cdef int CR
+cdef int CR, MAX_HEAD, MAX_INTERIM
 cdef int BY_LENGTH, BY_CHUNKS, BY_CLOSE, NO_BODY
 
 cdef class Home:
@@ -15,22 +18,20 @@ cdef class Home:
 
 cdef class UpstreamConnection(SendingHalf):
     cdef public Home home
-    cdef public object parser
     cdef public bint counted
-    cdef public long long idle_since_ns
-    cdef public bint extra
     cdef public int framing
     cdef public long long body_left
+    cdef public ChunkedBody chunks
     cdef public bint keep
-    cdef public bint stays
-    cdef public bint last_chunk
-    cdef public list pieces
     cpdef data_received(self, bytes data)
-    @cython.locals(x=Exchange, end=Py_ssize_t, head=bytes, rest=bytes, status=cython.int)
+    @cython.locals(x=Exchange, scan=HeadScan, end=Py_ssize_t, head=bytes, rest=bytes, status=cython.int)
     cpdef take_head(self, bytes data)
+    @cython.locals(scan=HeadScan)
     cpdef head_complete(self, Exchange x, bytes head, bytes rest, int status)
+    cpdef begin_body(self, Exchange x, bytes rest)
+    @cython.locals(limit=cython.longlong, idle=cython.longlong, target=Target)
     cpdef long long body_deadline(self, Exchange x, long long now_ns)
-    @cython.locals(x=Exchange, size=Py_ssize_t, framing=cython.int, now_ns=cython.longlong)
+    @cython.locals(x=Exchange, chunks=ChunkedBody, size=Py_ssize_t, framing=cython.int, now_ns=cython.longlong)
     cpdef take_body(self, bytes data)
     cpdef finish(self, Exchange x, bytes data)
     cpdef fail(self, Exchange x, str message)

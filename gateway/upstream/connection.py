@@ -1,6 +1,7 @@
 """One connection to a provider: a request out, an answer in, one at a time.
 
-httptools judges the syntax of answers; the head is found and fed as one slice, its framing fields read by ``HeadScan``.
+``HeadScan`` judges an answer's head, ``ChunkedBody`` the framing of one that comes in chunks; both refuse whatever two
+readers could understand differently (RFC 9112 sections 2.2, 5 and 6.3).
 Whatever a provider sends that was not asked for ends the connection: no answer can meet another's request (B14).
 """
 
@@ -8,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import httptools
-
-from _speedups._bytes import head_end, monotonic_ns, part
+from _speedups._bytes import head_end, monotonic_ns, part, taken
+from _speedups._chunked import ChunkedBody
 from gateway.core import Core
 from gateway.exchange import Exchange
 from gateway.records import ErrorKind
@@ -53,30 +53,24 @@ class UpstreamConnection(SendingHalf):
     def __init__(self, core: Core, home: Home) -> None:
         SendingHalf.__init__(self, core)
         self.home = home
-        self.parser: Any = None
         self.counted = False
-        self.idle_since_ns = 0
-        self.extra = False
         self.framing = NO_BODY
         self.body_left = 0
+        self.chunks: ChunkedBody | None = None
         self.keep = False
-        self.stays = False
-        self.last_chunk = False
-        self.pieces: list[bytes] = []
 
     # --- protocol callbacks
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
-        self.parser = httptools.HttpResponseParser(self)
         self.state = IDLE
 
     def get_buffer(self, hint: int) -> memoryview:
         return self.core.read_view
 
     def buffer_updated(self, count: int) -> None:
-        self.data_received(bytes(self.core.read_view[:count]))
+        self.data_received(taken(self.core.read_buffer, count))
 
     def data_received(self, data: bytes) -> None:
         state = self.state
@@ -93,6 +87,7 @@ class UpstreamConnection(SendingHalf):
             x = self.x
             self.keep = False
             self.finish(x, b"")
+        self.closing = True
         return False
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -100,7 +95,6 @@ class UpstreamConnection(SendingHalf):
         x = self.x
         self.state = CLOSED
         self.transport = None
-        self.parser = None
         self.x = None
         self.core.wheel.set(self, 0)
         self.home.lost(self)
@@ -111,27 +105,6 @@ class UpstreamConnection(SendingHalf):
                 return
             message = "The provider closed the connection before its answer was complete."
             x.attempts.broken(x, self, int(ErrorKind.RESET), message, state == BODY or bool(self.partial))
-
-    # --- httptools callbacks
-
-    def on_message_begin(self) -> None:
-        if self.message_done:
-            self.extra = True
-
-    def on_headers_complete(self) -> None:
-        self.head_done = True
-
-    def on_chunk_header(self) -> None:
-        self.last_chunk = True
-
-    def on_body(self, body: bytes) -> None:
-        self.last_chunk = False
-        self.pieces.append(body)
-
-    def on_message_complete(self) -> None:
-        self.message_done = True
-        # httptools knows of more ways to say so than the Connection header, and forgets with the message's end.
-        self.stays = self.parser.should_keep_alive()
 
     # --- deadline
 
@@ -180,78 +153,67 @@ class UpstreamConnection(SendingHalf):
                 self.partial = data
             return
         head = part(data, 0, end)
-        if len(head) > MAX_HEAD:
-            self.fail(x, "The provider's answer has too large a head.")
+        scan = self.core.answer_head
+        if not scan.response(head):
+            self.fail(x, f"The provider's answer is not valid HTTP: {scan.why}.")
             return
+        status = scan.status
         rest = part(data, end, len(data))
-        parser = self.parser
-        try:
-            parser.feed_data(head)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.fail(x, "The provider's answer is not valid HTTP.")
-            return
-        status = parser.get_status_code()
-        if not self.head_done or status < 100 or status > 999 or status == 101:
-            self.fail(x, "The provider's answer is not valid HTTP.")
-            return
         if status < 200:
-            # An interim answer is skipped (RFC 9110 15.2).
+            # An interim answer is skipped (RFC 9110 15.2). A switch of protocols was not asked for.
             self.interim += 1
-            if self.interim > MAX_INTERIM:
+            if status == 101:
+                self.fail(x, "The provider's answer is not valid HTTP.")
+            elif self.interim > MAX_INTERIM:
                 self.fail(x, "The provider sent too many interim answers.")
-                return
-            self.head_done = False
-            self.message_done = False
-            self.partial = b""
-            if rest:
-                self.take_head(rest)
+            else:
+                self.partial = b""
+                if rest:
+                    self.take_head(rest)
             return
         self.head_complete(x, head, rest, status)
 
     def head_complete(self, x: Exchange, head: bytes, rest: bytes, status: int) -> None:
-        """A final head has been accepted by httptools: how its body is framed, and whether the connection lives on."""
+        """A final head has been accepted: how its body is framed, and whether the connection lives on."""
         scan = self.core.answer_head
-        if not scan.response(head):
-            self.fail(x, "The provider's answer has contradictory framing.")
-            return
         self.partial = b""
         self.state = BODY
         x.status = status
         x.answer_head = head
         x.answer_length = -1
-        x.answer_type = scan.content_type or b""
-        x.answer_encoding = scan.content_encoding or b""
-        connection = scan.connection
-        http10 = head[7] == 48
-        if connection is None:
-            self.keep = not http10
-        else:
-            lower = connection.lower()
-            self.keep = b"close" not in lower and (not http10 or b"keep-alive" in lower)
-        if not self.uploaded:
-            # An answer before the request has been read: relayed, then the connection is closed (RFC 9112 9.5).
-            self.keep = False
+        x.answer_media = scan.media
+        x.answer_encoding = b"" if scan.content_encoding is None else scan.content_encoding
+        # An answer before the request has been read is relayed, then the connection is closed (RFC 9112 9.5).
+        self.keep = scan.keep_alive and self.uploaded
         if status == 204 or status == 304 or x.admin_method == b"HEAD":
             self.framing = NO_BODY
             x.answer_length = 0
-            if rest or not self.message_done:
+            if rest:
                 self.keep = False
             self.finish(x, b"")
-            return
-        if scan.transfer_encoding is not None:
+        elif scan.transfer_encoding is not None:
             self.framing = BY_CHUNKS
+            if self.chunks is None:
+                self.chunks = ChunkedBody()
+            else:
+                self.chunks.reset()
+            self.begin_body(x, rest)
         elif scan.content_length >= 0:
             self.framing = BY_LENGTH
             self.body_left = scan.content_length
             x.answer_length = scan.content_length
             if self.body_left == 0:
-                if rest or not self.message_done:
+                if rest:
                     self.keep = False
                 self.finish(x, b"")
-                return
+            else:
+                self.begin_body(x, rest)
         else:
             self.framing = BY_CLOSE
             self.keep = False
+            self.begin_body(x, rest)
+
+    def begin_body(self, x: Exchange, rest: bytes) -> None:
         if rest:
             self.take_body(rest)
         else:
@@ -276,39 +238,28 @@ class UpstreamConnection(SendingHalf):
             size = len(data)
             if size >= self.body_left:
                 if size > self.body_left:
-                    data = data[: self.body_left]
+                    data = part(data, 0, self.body_left)
                     self.keep = False
                 self.body_left = 0
-                try:
-                    self.parser.feed_data(data)
-                except httptools.HttpParserError:
-                    self.keep = False
-                if not self.message_done:
-                    self.keep = False
-                self.pieces.clear()
                 self.finish(x, data)
                 return
             self.body_left -= size
-            self.parser.feed_data(data)
-            self.pieces.clear()
         elif framing == BY_CHUNKS:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserError:
-                if not self.message_done and not self.last_chunk:
-                    self.fail(x, "The provider's answer is not validly framed.")
-                    return
-                # Nothing follows a chunk's header at once but its data, or the trailers of the last one: the body is
-                # here, and trailers are not relayed (httptools takes offence at a Content-Length among them).
-                self.message_done = True
-                self.extra = True
-            pieces = self.pieces
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces.clear()
-            if self.message_done:
-                if self.extra:
+            chunks = self.chunks
+            if chunks is None:
+                return
+            data = chunks.feed(data)
+            if chunks.done:
+                if chunks.extra:
                     self.keep = False
                 self.finish(x, data)
+                return
+            if chunks.broken:
+                if data:
+                    x.attempts.received(x, self, data, False)
+                # Whoever was told of the data may have given the attempt up.
+                if self.x is x:
+                    self.fail(x, "The provider's answer is not validly framed.")
                 return
             if not data:
                 return
@@ -322,10 +273,10 @@ class UpstreamConnection(SendingHalf):
         self.x = None
         x.link = None
         self.served += 1
-        self.core.wheel.set(self, 0)
+        self.deadline_ns = 0
         if self.reading_paused:
             self.resume()
-        if self.keep and self.stays and self.transport is not None and not self.transport.is_closing():
+        if self.keep and self.transport is not None and not self.closing:
             self.state = IDLE
             self.home.free(self)
         else:

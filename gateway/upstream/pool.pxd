@@ -1,6 +1,11 @@
+cimport cython
+
+from _speedups._bytes cimport monotonic_ns
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange
 from gateway.upstream.connection cimport Home, UpstreamConnection
+
+cdef long long IDLE_NS
 
 cdef class Pool(Home):
     cdef public Core core
@@ -17,10 +22,13 @@ cdef class Pool(Home):
     cdef public bint retired
     cdef public set tasks
     cdef object __weakref__
+    @cython.locals(idle=list, link=UpstreamConnection)
     cpdef UpstreamConnection take(self)
     cpdef wait(self, Exchange x, bint fresh=*)
     cpdef bint full(self)
     cpdef forget(self, Exchange x)
+    @cython.locals(x=Exchange)
+    cpdef free(self, UpstreamConnection link)
     cpdef Exchange next_waiting(self, bint fresh)
     cpdef int wanted(self)
     cpdef dial_more(self)

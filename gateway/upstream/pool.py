@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import monotonic_ns
 from typing import Any
 
+from _speedups._bytes import monotonic_ns
 from gateway.core import Core
 from gateway.exchange import Exchange
 from gateway.records import ErrorKind
@@ -53,8 +53,7 @@ class Pool(Home):
         idle = self.idle
         while idle:
             link = idle.pop()
-            transport = link.transport
-            if transport is not None and not transport.is_closing():
+            if link.transport is not None and not link.closing:
                 return link
         return None
 
@@ -133,16 +132,16 @@ class Pool(Home):
             self.dial_more()
 
     def free(self, link: UpstreamConnection) -> None:
-        x = self.next_waiting(link.served == 0)
-        if x is not None:
-            x.attempts.connected(x, link)
-            return
+        if self.waiting or self.wanting_new:
+            x = self.next_waiting(link.served == 0)
+            if x is not None:
+                x.attempts.connected(x, link)
+                return
         if self.retired or self.core.draining or (self.wanting_new and self.full()):
             # In the last case its place is given to the new one that somebody waits for.
             link.close()
             return
-        link.idle_since_ns = monotonic_ns()
-        self.core.wheel.set(link, link.idle_since_ns + IDLE_NS)
+        self.core.wheel.set(link, monotonic_ns() + IDLE_NS)
         self.idle.append(link)
 
     def lost(self, link: UpstreamConnection) -> None:

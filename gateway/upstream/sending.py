@@ -26,9 +26,8 @@ class SendingHalf(Link):
         self.served = 0
         # What is known of the answer, as far as a new request starts it afresh
         self.partial = b""
-        self.head_done = False
-        self.message_done = False
         self.interim = 0
+        self.closing = False
         # Request
         self.upload_chunked = False
         self.uploaded = True
@@ -54,8 +53,6 @@ class SendingHalf(Link):
         x.link = self
         self.state = HEAD
         self.partial = b""
-        self.head_done = False
-        self.message_done = False
         self.interim = 0
         self.uploaded = not x.uploading
         self.upload_chunked = chunked_upload

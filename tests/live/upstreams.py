@@ -240,7 +240,16 @@ class Upstream:
         end = self._loop.time() + 2
         while self._connections and self._loop.time() < end:
             await asyncio.sleep(0.001)
-        await asyncio.sleep(0)
+        # asyncio holds a task for each TLS handshake: one that the client refused may still be on its way out.
+        handshakes = asyncio.all_tasks() - {asyncio.current_task()}
+        if handshakes:
+            _, stuck = await asyncio.wait(handshakes, timeout=2)
+            for task in stuck:
+                task.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
+        # What they closed lets go of its socket two turns later: the protocol, then the transport below it.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 @dataclass(eq=False)

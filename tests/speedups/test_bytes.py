@@ -18,6 +18,24 @@ def test_part_is_a_slice(twin: ModuleType, data: bytes, start: int, stop: int) -
 
 
 @pytest.mark.parametrize("twin", TWINS)
+@given(data=st.binary(max_size=8), start=st.integers(0, 9), size=st.integers(0, 9), other=st.binary(max_size=3))
+def test_equals_compares_a_slice(twin: ModuleType, data: bytes, start: int, size: int, other: bytes) -> None:
+    inside = start + size <= len(data)
+    assert twin.equals(data, start, start + size, other) is (inside and data[start : start + size] == other)
+    if inside:
+        assert twin.equals(data, start, start + size, data[start : start + size])
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_taken_copies_what_a_buffer_begins_with(twin: ModuleType) -> None:
+    buffer = bytearray(b"abc")
+    assert [twin.taken(buffer, count) for count in range(4)] == [b"", b"a", b"ab", b"abc"]
+    for count in (-1, 4):
+        with pytest.raises(ValueError, match="buffer"):
+            twin.taken(buffer, count)
+
+
+@pytest.mark.parametrize("twin", TWINS)
 @given(pieces=st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\r\n\r\n"]), max_size=8))
 def test_head_end_is_behind_the_first_empty_line(twin: ModuleType, pieces: list[bytes]) -> None:
     data = b"".join(pieces)
@@ -42,3 +60,34 @@ def test_the_clock_never_goes_back(twin: ModuleType) -> None:
     times = [twin.monotonic_ns() for _ in range(1000)]
     assert times == sorted(times)
     assert times[0] > 0
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@given(value=st.integers(0, 2**63 - 1))
+def test_decimal_is_the_number(twin: ModuleType, value: int) -> None:
+    assert twin.decimal(value) == b"%d" % value
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_decimal_knows_no_sign(twin: ModuleType) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        twin.decimal(-1)
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@given(prefix=st.binary(max_size=30), number=st.integers(0, 2**63 - 1))
+def test_numbered_ends_in_twelve_digits(twin: ModuleType, prefix: bytes, number: int) -> None:
+    assert twin.numbered(prefix, number) == prefix + b"%012x" % (number % 2**48)
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@given(data=st.binary(max_size=40))
+def test_unhex_undoes_hex(twin: ModuleType, data: bytes) -> None:
+    assert twin.unhex(data.hex().encode()) == data
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("digits", [b"0", b"0g", b"AB", b" 00 ", b"\xff\xff"])
+def test_unhex_takes_nothing_else(twin: ModuleType, digits: bytes) -> None:
+    with pytest.raises(ValueError, match=r"hexadecimal|[Oo]dd"):
+        twin.unhex(digits)
