@@ -58,17 +58,18 @@ static inline const mg_count_name *mg_details(const uint8_t *name, size_t n) {
     return NULL;
 }
 
-static void mg_take(mg_counts *c, const mg_count_name *names, const mg_members *m) {
+static void mg_take(mg_counts *c, const mg_count_name *names, mg_members *m) {
     for (; names->name; names++) {
-        const uint8_t *p = m->value;
+        const uint8_t *p = m->value, *end;
         int64_t value = 0;
         if (names->length != m->n || memcmp(names->name, m->name, m->n) != 0) continue;
         if (*p == 'n') return;
-        if (m->value_end - p > 16) {
+        end = mg_value_end(m);
+        if (end - p > 16) {
             c->suspicious = 1;
             return;
         }
-        for (; p < m->value_end; p++) {
+        for (; p < end; p++) {
             if (!mg_is_digit(*p)) {
                 c->suspicious = 1;
                 return;
@@ -107,6 +108,7 @@ static void mg_read_usage(mg_counts *c, const uint8_t *p, size_t n) {
         } else if (*members.value == '{') {
             mg_open(&inner, members.value, end);
             while (mg_next(&inner)) mg_take(c, names, &inner);
+            members.behind = inner.behind;
         }
     }
 }
@@ -130,15 +132,16 @@ static inline int mg_is_empty(const uint8_t *p, const uint8_t *end) {
 }
 
 /* Whether the value of m is the string "error". */
-static inline int mg_is_error(const mg_members *m) {
+static inline int mg_is_error(mg_members *m) {
     uint8_t plain[8];
     size_t n;
     if (*m->value != '"') return 0;
-    n = mg_unescape(m->value + 1, (size_t)(m->value_end - m->value) - 2, plain, sizeof plain);
+    n = mg_unescape(m->value + 1, (size_t)(mg_value_end(m) - m->value) - 2, plain, sizeof plain);
     return MG_IS(plain, n, "error");
 }
 
-static void mg_choices(mg_event *e, const uint8_t *p, const uint8_t *end) {
+/* Reads the array of choices at p; behind it. */
+static const uint8_t *mg_choices(mg_event *e, const uint8_t *p, const uint8_t *end) {
     mg_members choice, delta;
     for (p = mg_skip_space(p + 1, end); *p != ']';) {
         if (*p != '{') {
@@ -151,6 +154,7 @@ static void mg_choices(mg_event *e, const uint8_t *p, const uint8_t *end) {
                     mg_open(&delta, choice.value, end);
                     while (mg_next(&delta))
                         if (!MG_IS(delta.name, delta.n, "role")) e->content |= !mg_is_empty(delta.value, end);
+                    choice.behind = delta.behind;
                 } else if (MG_IS(choice.name, choice.n, "finish_reason")) {
                     e->finished |= *choice.value != 'n';
                     e->error |= mg_is_error(&choice);
@@ -160,11 +164,12 @@ static void mg_choices(mg_event *e, const uint8_t *p, const uint8_t *end) {
                     e->content |= !mg_is_empty(choice.value, end);
                 }
             }
-            p = mg_skip_space(choice.p, end) + 1;
+            p = choice.behind;
         }
         p = mg_skip_space(p, end);
         if (*p == ',') p = mg_skip_space(p + 1, end);
     }
+    return p + 1;
 }
 
 /* Reads a valid document. */
@@ -180,7 +185,7 @@ static void mg_read_event(mg_event *e, int kind, const uint8_t *p, const uint8_t
             if (memcmp(m.name, "type", 4) == 0) {
                 e->typed = *m.value == '"';
                 if (e->typed)
-                    e->type_length = mg_unescape(m.value + 1, (size_t)(m.value_end - m.value) - 2, e->type, sizeof e->type);
+                    e->type_length = mg_unescape(m.value + 1, (size_t)(mg_value_end(&m) - m.value) - 2, e->type, sizeof e->type);
                 if (e->type_length > sizeof e->type) e->type_length = 0;
             }
             break;
@@ -193,7 +198,7 @@ static void mg_read_event(mg_event *e, int kind, const uint8_t *p, const uint8_t
         case 7:
             if (memcmp(m.name, "choices", 7) == 0) {
                 e->no_choices = *m.value == '[' && mg_is_empty(m.value, end);
-                if (kind == MG_CHAT && *m.value == '[') mg_choices(e, m.value, end);
+                if (kind == MG_CHAT && *m.value == '[') m.behind = mg_choices(e, m.value, end);
             }
             break;
         default: break;
@@ -231,37 +236,6 @@ static inline size_t mg_line_end(const uint8_t *p, size_t n) {
 #endif
     while (i < n && p[i] != '\r' && p[i] != '\n') i++;
     return i;
-}
-
-/* Behind the next quote or backslash, or the end. */
-static inline const uint8_t *mg_quote(const uint8_t *p, const uint8_t *end) {
-#if MG_X86
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)p);
-        int found = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
-        if (found) return p + __builtin_ctz((unsigned)found) + 1;
-    }
-#endif
-    while (p < end && *p != '"' && *p != '\\') p++;
-    return p < end ? p + 1 : NULL;
-}
-
-/* Behind the next quote, bracket or brace, or the end (NULL). */
-static inline const uint8_t *mg_bracket(const uint8_t *p, const uint8_t *end) {
-#if MG_X86
-    /* '[' ']' '{' '}' differ in bits 1, 2 and 5 only: | 0x20 makes braces of brackets, and nothing else printable. */
-    const __m128i quote = _mm_set1_epi8('"'), low = _mm_set1_epi8(0x20), open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
-    for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)p), w = _mm_or_si128(v, low);
-        int found = _mm_movemask_epi8(
-            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_or_si128(_mm_cmpeq_epi8(w, open), _mm_cmpeq_epi8(w, close))));
-        if (found) return p + __builtin_ctz((unsigned)found) + 1;
-    }
-#endif
-    for (; p < end; p++)
-        if (*p == '"' || (*p | 0x20) == '{' || (*p | 0x20) == '}') return p + 1;
-    return NULL;
 }
 
 #endif

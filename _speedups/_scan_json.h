@@ -346,11 +346,41 @@ static inline int mg_json_usage(const uint8_t *doc, size_t n, mg_spans *u, int m
 
 /* ---- reading documents that mg_json has found valid ---- */
 
+/* Behind the next quote or backslash, NULL when there is none. */
+static inline const uint8_t *mg_quote(const uint8_t *p, const uint8_t *end) {
+#if MG_X86
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)p);
+        int found = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+        if (found) return p + __builtin_ctz((unsigned)found) + 1;
+    }
+#endif
+    while (p < end && *p != '"' && *p != '\\') p++;
+    return p < end ? p + 1 : NULL;
+}
+
+/* Behind the next quote, bracket or brace, NULL when there is none. */
+static inline const uint8_t *mg_bracket(const uint8_t *p, const uint8_t *end) {
+#if MG_X86
+    /* '[' ']' '{' '}' differ in bits 1, 2 and 5 only: | 0x20 makes braces of brackets, and nothing else printable. */
+    const __m128i quote = _mm_set1_epi8('"'), low = _mm_set1_epi8(0x20), open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)p), w = _mm_or_si128(v, low);
+        int found = _mm_movemask_epi8(
+            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_or_si128(_mm_cmpeq_epi8(w, open), _mm_cmpeq_epi8(w, close))));
+        if (found) return p + __builtin_ctz((unsigned)found) + 1;
+    }
+#endif
+    for (; p < end; p++)
+        if (*p == '"' || (*p | 0x20) == '{' || (*p | 0x20) == '}') return p + 1;
+    return NULL;
+}
+
 /* Behind the string whose opening quote is at p. */
-static inline const uint8_t *mg_skip_string(const uint8_t *p) {
-    p++;
-    while (*p != '"') p += *p == '\\' ? 2 : 1;
-    return p + 1;
+static inline const uint8_t *mg_skip_string(const uint8_t *p, const uint8_t *end, int *escaped) {
+    for (p = mg_quote(p + 1, end); p[-1] != '"'; p = mg_quote(p + 1, end)) *escaped = 1;
+    return p;
 }
 
 static inline const uint8_t *mg_skip_space(const uint8_t *p, const uint8_t *end) {
@@ -359,56 +389,60 @@ static inline const uint8_t *mg_skip_space(const uint8_t *p, const uint8_t *end)
 }
 
 /* Behind the value that starts at p. */
-static inline const uint8_t *mg_skip_value(const uint8_t *p, const uint8_t *end) {
-    size_t depth = 0;
+static const uint8_t *mg_skip_value(const uint8_t *p, const uint8_t *end) {
+    int depth = 1, escaped;
+    if (*p == '"') return mg_skip_string(p, end, &escaped);
     if (*p != '{' && *p != '[') {
-        if (*p == '"') return mg_skip_string(p);
         while (p < end && *p != ',' && *p != '}' && *p != ']' && !mg_is_space(*p)) p++;
         return p;
     }
-    for (;;) {
-        switch (*p) {
-        case '"': p = mg_skip_string(p); continue;
-        case '{':
-        case '[': depth++; break;
-        case '}':
-        case ']':
-            if (--depth == 0) return p + 1;
-            break;
-        default: break;
-        }
-        p++;
+    for (p++; depth;) {
+        p = mg_bracket(p, end);
+        if (p[-1] == '"')
+            p = mg_skip_string(p - 1, end, &escaped);
+        else
+            depth += p[-1] & 4 ? -1 : 1; /* the bit in which '}' and ']' differ from '{' and '[' */
     }
+    return p;
 }
 
+/* `behind`, of the value: NULL until somebody has found it. Who reads an object or array inside sets it. */
 typedef struct {
-    const uint8_t *p, *end;
-    const uint8_t *name, *value, *value_end;
+    const uint8_t *end, *name, *value, *behind;
     size_t n;
     uint8_t plain[32];
 } mg_members;
 
 /* Starts reading the members of the object at p. */
 static inline void mg_open(mg_members *m, const uint8_t *p, const uint8_t *end) {
-    m->p = p + 1;
+    m->behind = p + 1;
     m->end = end;
 }
 
-/* Reads the next member: name (escapes undone), value. 0 at the object's end. */
+static inline const uint8_t *mg_value_end(mg_members *m) {
+    if (!m->behind) m->behind = mg_skip_value(m->value, m->end);
+    return m->behind;
+}
+
+/* Reads the next member: name (escapes undone), where its value starts. 0 at the object's end: `behind` is behind it. */
 static inline int mg_next(mg_members *m) {
-    const uint8_t *end = m->end, *p = mg_skip_space(m->p, end), *behind;
+    const uint8_t *end = m->end, *p = mg_skip_space(mg_value_end(m), end), *behind;
+    int escaped = 0;
     if (*p == ',') p = mg_skip_space(p + 1, end);
-    if (*p == '}') return 0;
-    behind = mg_skip_string(p);
+    if (*p == '}') {
+        m->behind = p + 1;
+        return 0;
+    }
+    behind = mg_skip_string(p, end, &escaped);
     m->name = p + 1;
     m->n = (size_t)(behind - p) - 2;
-    if (mg_unlikely(memchr(m->name, '\\', m->n) != NULL)) {
+    if (mg_unlikely(escaped)) {
         m->n = mg_unescape(m->name, m->n, m->plain, sizeof m->plain);
         m->name = m->plain;
     }
     p = mg_skip_space(behind, end);
     m->value = mg_skip_space(p + 1, end);
-    m->value_end = m->p = mg_skip_value(m->value, end);
+    m->behind = NULL;
     return 1;
 }
 
