@@ -30,6 +30,10 @@ def admit(x: Exchange) -> Response | None:
         return None
     now_ns = monotonic_ns()
     handle = arena.reserve(principal.limits, 1, estimate(x), 0, now_ns)
+    if handle < 0:
+        # Whoever loses the processor behind the clock's reading is judged by a time that other workers have left behind.
+        now_ns = monotonic_ns()
+        handle = arena.reserve(principal.limits, 1, estimate(x), 0, now_ns)
     if handle >= 0:
         x.reservation = handle
         return None
