@@ -28,6 +28,20 @@ def test_serves_and_stops_in_order(gateway: Gateway) -> None:
     assert "Traceback" not in gateway.err
 
 
+def test_a_stop_signal_to_the_whole_group_is_no_crash(gateway: Gateway) -> None:
+    gateway.start(workers=2)
+    until(lambda: set(gateway.children()) == {"worker-0", "worker-1", "control"}, "all processes run")
+    # It finds all its children ended when it looks.
+    os.kill(gateway.pid, signal.SIGSTOP)
+    children = gateway.children().values()
+    for pid in [*children, gateway.pid]:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: not any(map(alive, children)), "the children have ended")
+    os.kill(gateway.pid, signal.SIGCONT)
+    assert gateway.wait() == 0
+    assert "next start" not in gateway.err
+
+
 @pytest.mark.parametrize("rounds", [3])
 def test_a_killed_worker_loses_only_what_it_was_answering(gateway: Gateway, rounds: int) -> None:
     gateway.start(workers=2)
