@@ -12,7 +12,7 @@ import uvloop
 
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
-from tests.live.rounds import rounds
+from tests.live.rounds import measured, rounds
 from tests.live.upstreams import CHAT, Received, Step, Upstream, http
 from tests.live.wire import KEY, AnswerReader, Outcome, ask, request, split_bytes, split_whole, talk
 
@@ -273,14 +273,12 @@ def test_pipelined_requests_wait_outside_when_nobody_reads(shared_gateway: Gatew
         except TimeoutError:
             pass
         assert sent < count * len(raw)
-        assert shared_gateway.rss_bytes() - rss <= 2 << 20
+        risen = shared_gateway.rss_bytes() - rss
+        measured("A12 memory of pipelined requests nobody reads answers of", f"{risen / 1024:.0f} KiB", "1 MiB")
+        assert risen <= 2 << 20
         # What it did take is answered in full once the caller reads.
         reader = AnswerReader()
-        sock.settimeout(0.3)
-        try:
-            while len(reader.final) < 200:
-                reader.feed(sock.recv(65536))
-        except TimeoutError:
-            pass
-        assert len(reader.final) >= 100
+        sock.settimeout(10)
+        while len(reader.final) < 200:
+            reader.feed(sock.recv(65536))
         assert {a.status for a in reader.final if a.complete} == {200}
