@@ -8,3 +8,4 @@ cpdef long long realtime_ns() except -1
 cpdef bytes decimal(long long value)
 cpdef bytes numbered(bytes prefix, unsigned long long number)
 cpdef bytes unhex(bytes digits)
+cpdef unsigned long long word_at(object words, Py_ssize_t index) except? 0

@@ -32,3 +32,7 @@ def numbered(prefix: bytes, number: int) -> bytes:
 
 def unhex(digits: bytes) -> bytes:
     """The bytes that these lower-case hexadecimal digits stand for. Raises ValueError when they are not."""
+
+def word_at(words: memoryview, index: int) -> int:
+    """``words[index]`` of a memoryview of unsigned 64-bit words, for ``index >= 0``. Raises IndexError behind its end
+    and ValueError when it was released."""

@@ -3,6 +3,7 @@
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_Check, PyMemoryView_GET_BUFFER
 from libc.string cimport memcmp, memcpy
 
 cdef extern from * nogil:
@@ -33,7 +34,12 @@ cdef extern from * nogil:
     }
 
     static const char mg_hex_digits[] = "0123456789abcdef";
+
+    static int mg_is_released(PyObject *view) {
+        return ((PyMemoryViewObject *)view)->flags & _Py_MEMORYVIEW_RELEASED;
+    }
     """
+    int mg_is_released(object view)
     Py_ssize_t mg_head_end(const char *text, Py_ssize_t n)
     const char *mg_hex_digits
 
@@ -163,3 +169,14 @@ cpdef bytes unhex(bytes digits):
             raise ValueError("not a hexadecimal digit")
         out[i] = <char>(high << 4 | low)
     return result
+
+
+cpdef unsigned long long word_at(object words, Py_ssize_t index) except? 0:
+    # No typed memoryview in a .pxd: Cython would put its code for them, 14,000 lines, into every module that imports it.
+    if not PyMemoryView_Check(words):
+        raise TypeError("not a memoryview")
+    if mg_is_released(words):
+        raise ValueError("the memoryview was released")
+    if not 0 <= index < PyMemoryView_GET_BUFFER(words).len // 8:
+        raise IndexError("behind the last word")
+    return (<const unsigned long long *>PyMemoryView_GET_BUFFER(words).buf)[index]

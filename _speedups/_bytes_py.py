@@ -15,6 +15,7 @@ __all__ = [
     "realtime_ns",
     "taken",
     "unhex",
+    "word_at",
 ]
 
 
@@ -55,3 +56,8 @@ def unhex(digits: bytes) -> bytes:
     if digits.translate(None, b"0123456789abcdef"):
         raise ValueError("not a hexadecimal digit")
     return unhexlify(digits)
+
+
+def word_at(words: memoryview, index: int) -> int:
+    value: int = words[index]
+    return value

@@ -40,7 +40,7 @@ cdef class Record:
 cdef class RingWriter:
     cdef object _mapping
     cdef object _spill
-    cdef int64_t[::1] _view
+    cdef object _view
     cdef int64_t *_words
     cdef int64_t _rows
     cdef int64_t _at
@@ -59,7 +59,7 @@ cdef class RingWriter:
 cdef class RingReader:
     cdef object _mapping
     cdef object _spill
-    cdef int64_t[::1] _view
+    cdef object _view
     cdef int64_t *_words
     cdef int64_t _rows
     cdef int64_t _next

@@ -2,6 +2,7 @@
 """Records and the rings that carry them to the control process."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.unistd cimport write
@@ -136,12 +137,12 @@ cdef class Record:
     @staticmethod
     def unpack(data):
         """Raises ValueError for fewer than RECORD_SIZE bytes."""
-        cdef const unsigned char[::1] view = data
+        cdef bytes raw = bytes(memoryview(data)[:SIZE])
         cdef RecordRow row
         cdef Record r
-        if view.shape[0] < SIZE:
+        if PyBytes_GET_SIZE(raw) < SIZE:
             raise ValueError(f"a record has {RECORD_SIZE} bytes, got {len(data)}")
-        memcpy(&row, &view[0], SIZE)
+        memcpy(&row, PyBytes_AS_STRING(raw), SIZE)
         r = Record.__new__(Record)
         r.started_ns = row.started_ns
         r.snapshot = row.snapshot
@@ -193,8 +194,9 @@ cdef class RingWriter:
     def __init__(self, path, slot, epoch, spill_path, size_bytes=4 << 20, event_fd=-1):
         self._words = NULL
         self._mapping = open_ring(path, slot, size_bytes)
-        self._view = memoryview(self._mapping).cast("B")[: len(self._mapping) // 8 * 8].cast("q")
-        self._words = &self._view[0]
+        # Held, so that the mapping cannot be closed under the pointer.
+        self._view = memoryview(self._mapping)
+        self._words = <int64_t *>PyMemoryView_GET_BUFFER(self._view).buf
         self._rows = self._words[W_ROWS]
         self._slot, self._epoch, self._event_fd = slot, epoch, event_fd
         mg_store(&self._words[W_EPOCH], self._epoch)
@@ -287,8 +289,9 @@ cdef class RingReader:
     def __init__(self, path, spill_path):
         self._words = NULL
         self._mapping = map_ring(path)
-        self._view = memoryview(self._mapping).cast("B")[: len(self._mapping) // 8 * 8].cast("q")
-        self._words = &self._view[0]
+        # Held, so that the mapping cannot be closed under the pointer.
+        self._view = memoryview(self._mapping)
+        self._words = <int64_t *>PyMemoryView_GET_BUFFER(self._view).buf
         self._rows = self._words[W_ROWS]
         self._next = self._words[W_POSITION]
         self._spill = SpillReader(spill_path, self._words[W_SPILL_DONE])

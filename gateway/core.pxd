@@ -1,7 +1,7 @@
 cimport cython
 
 from _speedups._bucket cimport ArenaWorker
-from _speedups._bytes cimport monotonic_ns, numbered
+from _speedups._bytes cimport monotonic_ns, numbered, word_at
 from _speedups._ring cimport Record, RingWriter
 from _speedups._head cimport HeaderFilter, HeadScan
 from _speedups._scan cimport JsonScan
@@ -46,7 +46,7 @@ cdef class Core:
     cdef public long long id_counter
     cdef public View view
     cdef public object table
-    cdef const unsigned long long[:] words
+    cdef object words
     cdef public long long header_bytes
     cdef public long long target_bytes
     cdef public long long json_body_bytes

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from _speedups._bucket import ArenaWorker
-from _speedups._bytes import monotonic_ns, numbered
+from _speedups._bytes import monotonic_ns, numbered, word_at
 from _speedups._head import HeaderFilter, HeadScan
 from _speedups._ring import Record, RingWriter
 from _speedups._scan import JsonScan
@@ -87,7 +87,8 @@ class Core:
         self.view = view
         self.table = table
         # Never None: an empty view stands for no table, and no principal is remembered without one.
-        self.words = memoryview(b"").cast("Q") if table is None else table.words
+        # A view of its own: the table cannot be unmapped while it is looked at.
+        self.words = memoryview(b"").cast("Q") if table is None else memoryview(table.words)
         self.principals = {}
         self.refused = {}
         if view.snapshot.settings.forward_rate_limit_headers:
@@ -132,7 +133,7 @@ class Core:
             return None
         found = self.principals.get(credential)
         if found is not None:
-            if self.words[found.seq_at] == found.seq:
+            if word_at(self.words, found.seq_at) == found.seq:
                 return found
             del self.principals[credential]
         if credential in self.refused:

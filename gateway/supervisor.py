@@ -321,7 +321,8 @@ class Supervisor:
         self._report(f"worker {slot.index}", status, slot.restart_at_ns - now_ns)
 
     def _report(self, name: str, status: int, wait_ns: int) -> None:
-        if self.stopping:
+        # Sent to the whole group, a stop signal ends children before it is read here.
+        if self.stopping or self.signals.has(STOP_SIGNALS):
             log.debug("%s %s", name, describe_exit(status))
         else:
             log.warning("%s %s; next start in %.2f s", name, describe_exit(status), wait_ns / 1e9)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.live.fixtures"]
+
 
 class _Complaints(logging.Handler):
     """asyncio reports lost tasks and exceptions nobody awaited through its logger only."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+from collections.abc import Set as AbstractSet
 from types import FrameType
 
 
@@ -17,6 +19,7 @@ class SignalPipe:
 
     def __init__(self, numbers: tuple[signal.Signals, ...]) -> None:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._seen: set[int] = set()
         self._poll = select.poll()
         self._poll.register(self._read, select.POLLIN)
         # A full pipe means that hundreds wait already: nothing is lost by dropping one more.
@@ -26,12 +29,20 @@ class SignalPipe:
 
     def wait(self, seconds: float) -> set[int]:
         """Numbers of the signals that arrived, at once when some have, else after at most ``seconds``."""
-        if not self._poll.poll(max(0.0, seconds) * 1000):
-            return set()
-        try:
-            return set(os.read(self._read, 4096))
-        except BlockingIOError:
-            return set()
+        if not self._seen:
+            self._poll.poll(max(0.0, seconds) * 1000)
+        self._take()
+        arrived, self._seen = self._seen, set()
+        return arrived
+
+    def has(self, numbers: AbstractSet[int]) -> bool:
+        """Whether one of these has arrived; ``wait`` returns it nonetheless."""
+        self._take()
+        return not self._seen.isdisjoint(numbers)
+
+    def _take(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._seen.update(os.read(self._read, 4096))
 
     def close(self) -> None:
         """Close both ends. A second call does nothing."""

@@ -15,4 +15,5 @@ cdef class ServerConnection(RequestReader):
     cpdef answer(self, bytes data)
     cpdef check_body_rate(self, long long now_ns)
     cpdef bytes head_of(self, int status, object response, bytes request_id, bint http10, bint keep_alive)
+    cpdef bint asked_head(self)
     cpdef linger(self)

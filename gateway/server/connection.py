@@ -244,11 +244,16 @@ class ServerConnection(RequestReader):
         if self.transport is not None:
             response = refuse(GatewayError(kind, message), "")
             data = self.head_of(response.status, response, b"", False, False)
-            asked_head = self.head_done and self.parser is not None and self.parser.get_method() == b"HEAD"
             # The answer to HEAD never has a body (RFC 9110 9.3.2).
-            self.answer(data[: -len(response.body)] if asked_head else data)
+            self.answer(data[: -len(response.body)] if self.asked_head() else data)
         self.x = None
         self.linger()
+
+    def asked_head(self) -> bool:
+        """Whether the request to be refused is a HEAD, which its first bytes say until httptools has its whole head."""
+        if not self.head_done:
+            return self.partial is not None and self.partial[:5] == b"HEAD "
+        return self.parser is not None and self.parser.get_method() == b"HEAD"
 
     def linger(self) -> None:
         """Say that nothing more comes, and read on for a moment so that the answer is not lost to a reset."""

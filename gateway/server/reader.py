@@ -149,10 +149,10 @@ class RequestReader(Caller):
         head = bytes(partial[: end + 4])
         rest = bytes(partial[end + 4 :])
         more = head[self.fed :]
-        self.partial = None
         self.dropped = 0
         if not self.feed(more):
             return b""
+        self.partial = None
         return self.head_complete(head, rest)
 
     def feed(self, data: bytes) -> bool:
@@ -164,6 +164,9 @@ class RequestReader(Caller):
             self.reject("bad_request", "Protocol upgrades are not offered here.")
             return False
         except httptools.HttpParserError:
+            if self.partial is None and not self.head_done:
+                # A head that came whole: its refusal depends on its method.
+                self.partial = bytearray(data)
             self.reject("bad_request", "Malformed request.")
             return False
         return True

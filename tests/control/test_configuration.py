@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import time
 
 from _speedups._bucket import Arena
@@ -27,6 +29,15 @@ def enabled(control: Control, key: bytes) -> bool:
         return row >= 0 and table.row(row).enabled
     finally:
         table.close()
+
+
+def is_noted(control: Control, name: str) -> bool:
+    """Whether the control database has the name by now."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{control.paths.control_db}?mode=ro", uri=True)) as db:
+            return bool(db.execute("SELECT 1 FROM names WHERE name = ?", (name,)).fetchone())
+    except sqlite3.OperationalError:
+        return False  # not there yet, or without tables
 
 
 def test_the_boots_snapshot_is_confirmed_not_replaced(control: Control) -> None:
@@ -152,9 +163,8 @@ def test_slots_are_given_back_only_when_every_worker_has_confirmed(control: Cont
 
 def test_names_of_what_is_gone_are_known_after_a_restart(control: Control) -> None:
     worker = control.add_worker()
-    wait_for(lambda: os.path.exists(control.paths.control_db), "the control database", 60)
     wait_for(lambda: worker.connected, "the worker's connection")
-    time.sleep(0.5)
+    wait_for(lambda: is_noted(control, "bob"), "the name in the control database")
     control.file.write_text("\n".join(line for line in CONFIG.splitlines() if "bob" not in line))
     wait_for(lambda: worker.version == 2, "the version without bob")
     assert control.end() == 0

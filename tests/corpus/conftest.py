@@ -7,26 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.fixtures import (
-    gateway,
-    shared_gateway,
-    shared_upstream,
-    start_for_module,
-    start_gateway,
-    upstream,
-    upstream_for_module,
-)
-
-__all__ = [
-    "gateway",
-    "shared_gateway",
-    "shared_upstream",
-    "start_for_module",
-    "start_gateway",
-    "upstream",
-    "upstream_for_module",
-]
-
 ROOT = Path(os.environ.get("MICROGATE_CORPUS") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
 
 collect_ignore_glob = [] if ROOT.is_dir() else ["test_*.py"]

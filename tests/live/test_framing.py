@@ -12,7 +12,7 @@ import uvloop
 
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
-from tests.live.rounds import rounds
+from tests.live.rounds import measured, rounds
 from tests.live.upstreams import CHAT, Received, Step, Upstream, http
 from tests.live.wire import KEY, AnswerReader, Outcome, ask, request, split_bytes, split_whole, talk
 
@@ -147,6 +147,30 @@ def test_head_has_no_body_and_1_0_ends_with_its_answer(shared_gateway: Gateway) 
     assert (kept.statuses, kept.closed) == ([200], False)
 
 
+@pytest.mark.parametrize("split", [split_whole, split_bytes])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        head(HOST, "X\0: 1", method="HEAD"),
+        head(HOST, "Content-Length: 1", "Content-Length: 2", method="HEAD"),
+        head(HOST, "X-A: " + "a" * 33_000, method="HEAD"),
+        head(HOST, method="HEAD", version="HTTP/7.1"),
+        head(method="HEAD"),
+    ],
+    ids=["null-in-name", "two-lengths", "head-33k", "version-7.1", "no-host"],
+)
+def test_a_refused_head_has_no_body_either(shared_gateway: Gateway, raw: bytes, split: Any) -> None:
+    """Also behind a request of another method, and when httptools gives up before it has the whole head."""
+    for before, statuses in ((b"", []), (GET, [401])):
+        pieces = [*split(raw)]
+        outcome = say(shared_gateway, before, *pieces, methods=["GET"] * len(statuses) + ["HEAD"], until_closed=True)
+        assert not outcome.error
+        assert outcome.statuses[:-1] == statuses
+        assert 400 <= outcome.statuses[-1] < 506
+        assert int(outcome.answers[-1].header("content-length") or 0) > 0
+        assert outcome.received.endswith(b"\r\n\r\n")
+
+
 def test_a_half_closed_caller_is_answered(shared_gateway: Gateway) -> None:
     outcome = say(shared_gateway, request(), half_close=True)
     assert outcome.statuses == [200]
@@ -249,14 +273,12 @@ def test_pipelined_requests_wait_outside_when_nobody_reads(shared_gateway: Gatew
         except TimeoutError:
             pass
         assert sent < count * len(raw)
-        assert shared_gateway.rss_bytes() - rss <= 2 << 20
+        risen = shared_gateway.rss_bytes() - rss
+        measured("A12 memory of pipelined requests nobody reads answers of", f"{risen / 1024:.0f} KiB", "1 MiB")
+        assert risen <= 2 << 20
         # What it did take is answered in full once the caller reads.
         reader = AnswerReader()
-        sock.settimeout(0.3)
-        try:
-            while len(reader.final) < 200:
-                reader.feed(sock.recv(65536))
-        except TimeoutError:
-            pass
-        assert len(reader.final) >= 100
+        sock.settimeout(10)
+        while len(reader.final) < 200:
+            reader.feed(sock.recv(65536))
         assert {a.status for a in reader.final if a.complete} == {200}

@@ -10,7 +10,7 @@ import uvloop
 
 from tests.live.fixtures import Start
 from tests.live.instance import configuration
-from tests.live.rounds import FULL
+from tests.live.rounds import FULL, measured
 from tests.live.test_framing import GET, REFUSED
 from tests.live.upstreams import Upstream
 from tests.live.wire import ask, request, split_at, talk
@@ -62,6 +62,7 @@ def test_mutated_streams_do_no_harm(start_gateway: Start, upstream: Upstream) ->
     seed = time.time_ns() if FULL else 23
     dice = random.Random(seed)
     wrong: list[str] = []
+    tried = [0]
     end = time.monotonic() + (600 if FULL else 8)
 
     async def main() -> None:
@@ -69,6 +70,7 @@ def test_mutated_streams_do_no_harm(start_gateway: Start, upstream: Upstream) ->
             while time.monotonic() < end and not wrong:
                 raw = mutate(dice)
                 pieces = split_at(raw, [dice.randrange(len(raw)) for _ in range(dice.randrange(4))])
+                tried[0] += 1
                 outcome = await talk(gateway.port, pieces, half_close=dice.random() < 0.7, quiet=0.02, total=4)
                 bad = [s for s in outcome.statuses if s >= 500 and s not in (501, 505)]
                 half = [a.status for a in outcome.answers if not a.complete]
@@ -80,5 +82,6 @@ def test_mutated_streams_do_no_harm(start_gateway: Start, upstream: Upstream) ->
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
+    measured("A23 mutated streams", tried[0], "10 min of them, 0 crashes")
     assert not wrong, f"seed {seed}: " + "\n".join(wrong[:5])
     gateway.settle(files + 4, rss)

@@ -16,7 +16,7 @@ import uvloop
 from gateway.records import Flags
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
-from tests.live.rounds import rounds
+from tests.live.rounds import measured, rounds
 from tests.live.trail import trail_of
 from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, chunk, chunked_head, http, stream_events
 from tests.live.wire import Answer, AnswerReader, ask, request
@@ -82,6 +82,7 @@ def test_idle_connections_closed_at_random_cost_no_request(start_gateway: Start)
         assert statuses == {200: count}
         asked_again = upstream.served - count
         assert asked_again > 0
+        measured("B2 requests, errors, asked again", (count, 0, asked_again), "0 errors, at most one repeat each")
         rows = trail_of(gateway).values()
         assert sum(bool(row.flags & Flags.RETRIED) for row in rows) >= asked_again
 

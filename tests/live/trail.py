@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from gateway.records import Kind
 from gateway.stores.protocols import LogQuery, LogRow
 from gateway.stores.urls import open_log
@@ -11,14 +9,8 @@ from tests.live.instance import Gateway
 
 
 def trail_of(gateway: Gateway, kind: Kind = Kind.EXCHANGE) -> dict[str, LogRow]:
-    """Stop the instance and read its request log: request id (as in the response header) -> row.
-
-    The control process, which keeps the log, starts beside the workers and may not be there yet: it is waited for.
-    """
-    end = time.monotonic() + 20
-    while gateway.get("/metrics").status != 200:
-        assert time.monotonic() < end, f"no control process:\n{gateway.stderr()}"
-        time.sleep(0.05)
+    """Stop the instance and read its request log: request id (as in the response header) -> row."""
+    gateway.wait_for_control()  # which keeps the log
     gateway.stop()
     log = open_log(f"sqlite:///{gateway.paths.log_dir}")
     rows: dict[str, LogRow] = {}

@@ -233,21 +233,18 @@ class Upstream:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        for connection in list(self._connections):
-            connection.end()
-        await server.wait_closed()
-        # Transports close in later turns of the loop.
-        end = self._loop.time() + 2
-        while self._connections and self._loop.time() < end:
+        # Transports close in later turns of the loop, and a client may be in the middle of a TLS handshake, for which
+        # asyncio holds a task: it may still come to a connection, or be on its way out.
+        patience = self._loop.time() + 2
+        while (tasks := asyncio.all_tasks() - {asyncio.current_task()}) or self._connections:
+            for connection in list(self._connections):
+                connection.end()
+            if self._loop.time() > patience:
+                for task in tasks:
+                    task.cancel()
             await asyncio.sleep(0.001)
-        # asyncio holds a task for each TLS handshake: one that the client refused may still be on its way out.
-        handshakes = asyncio.all_tasks() - {asyncio.current_task()}
-        if handshakes:
-            _, stuck = await asyncio.wait(handshakes, timeout=2)
-            for task in stuck:
-                task.cancel()
-            await asyncio.gather(*stuck, return_exceptions=True)
-        # What they closed lets go of its socket two turns later: the protocol, then the transport below it.
+        await server.wait_closed()
+        # What a handshake closed lets go of its socket two turns later: the protocol, then the transport below it.
         for _ in range(3):
             await asyncio.sleep(0)
 

@@ -19,6 +19,7 @@ from typing import Self
 
 from gateway.processes.paths import Paths
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PATIENCE_S = 30.0
@@ -177,6 +178,12 @@ def ask(sock: socket.socket, path: str = "/") -> str:
             raise ConnectionResetError("closed within the answer")
         body += piece
     return body.decode()
+
+
+def begin(sock: socket.socket, path: str) -> None:
+    """Send a request that takes long; returns when the worker is at it."""
+    sock.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n\r\n".encode())
+    assert sock.recv(len(CONTINUE), socket.MSG_WAITALL) == CONTINUE
 
 
 class Load:

@@ -2,6 +2,9 @@
 
     python -m tests.processes.rounds kill 50
     python -m tests.processes.rounds freeze 5
+    python -m tests.processes.rounds reload 60    (a changed file and SIGHUP, then ten seconds)
+    python -m tests.processes.rounds loop 1       (a worker that dies at its start, for two minutes)
+    python -m tests.processes.rounds slow 1       (attacks of slowhttptest, which must be installed)
 
 Prints what was measured. The suite has short forms of the same with deadlines that any machine meets.
 """
@@ -14,16 +17,19 @@ import re
 import signal
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from tests.processes.harness import Gateway, ask, until
+from tests.processes.harness import ROOT, Gateway, ask, until
 
 CALLERS = 16
 PAUSE_S = 0.03
+RATE = 1000
+"""Requests a second that `microgate bench` offers: below half of what two processors serve beside it."""
 
 BODY = json.dumps({"model": "demo/echo", "messages": [{"role": "user", "content": "Hello"}]}).encode()
 
@@ -141,15 +147,110 @@ def kill(gateway: Gateway, rounds: int, number: int = signal.SIGKILL) -> None:
     print(f"counted by control {logged(gateway)} for {callers.answered} answered + {len(callers.failed)} failed")
 
 
+def bench(gateway: Gateway, seconds: float) -> subprocess.Popen[str]:
+    """A fixed rate of requests from a process of its own."""
+    found = re.search(r"mg-demo-[0-9a-f]+", gateway.out)
+    assert found
+    url = f"http://127.0.0.1:{gateway.port}/v1/chat/completions"
+    command = [sys.executable, "-m", "gateway", "bench", url, "--key", found[0], "--rate", str(RATE), "--json"]
+    return subprocess.Popen([*command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def report(name: str, load: subprocess.Popen[str]) -> None:
+    out, _ = load.communicate()
+    found = json.loads(out)
+    answered = {key: found[key] for key in ("void", "sent", "completed", "failed", "failures", "statuses")}
+    print(f"{name}: {answered}")
+    print(f"  us after the write: {found['service_us']}", flush=True)
+
+
+def reload(gateway: Gateway, rounds: int) -> None:
+    load = bench(gateway, rounds * 10)
+    for number in range(rounds):
+        time.sleep(10)
+        change(gateway.data_dir.parent, number + 1)
+        gateway.signal(signal.SIGHUP)
+    report(f"{rounds} reloads", load)
+    with gateway.connect() as sock:
+        print(*re.findall(r"^microgate_config_reloads_total.*", ask(sock, "/metrics"), re.MULTILINE), sep="\n")
+
+
+def change(directory: Path, number: int) -> Path:
+    """Write the configuration anew: a key comes or goes, a limit is another."""
+    keys = [
+        {"name": f"k{i}", "value": f"sk-round-{i:032d}", "limits": [{"requests": 5 + number, "per": "60s"}]}
+        for i in range(1 + number % 3)
+    ]
+    file = directory / "config.json"
+    file.with_suffix(".new").write_text(json.dumps({"virtual_keys": keys}))
+    return file.with_suffix(".new").rename(file)
+
+
+def slow(gateway: Gateway, rounds: int) -> None:
+    """The same load alone, then beside 1,000 connections of each kind of slow sender and reader."""
+    attacks = {
+        "slow heads": ["-H", "-i", "2"],
+        "slow bodies": ["-B", "-i", "2", "-t", "POST", "-f", "application/json"],
+        "slow readers": ["-X", "-k", "50"],
+    }
+    for _ in range(rounds):
+        report("alone", bench(gateway, 20))
+        for name, options in attacks.items():
+            url = f"http://127.0.0.1:{gateway.port}/v1/chat/completions"
+            with tempfile.TemporaryFile() as said:
+                attack = subprocess.Popen(
+                    ["slowhttptest", *options, "-c", "1000", "-r", "200", "-l", "60", "-u", url],
+                    stdout=said,
+                    stderr=said,
+                )
+                time.sleep(5)
+                report(f"beside {name}", bench(gateway, 50))
+                attack.wait()
+                said.seek(0)
+                text = re.sub(r"\x1b\[[0-9;]*m", "", said.read().decode(errors="replace"))
+            # The last of the pages that it prints every five seconds.
+            lines = re.findall(
+                r"^(?:slow HTTP test status|initializing|pending|connected|error|closed|service).*", text, re.MULTILINE
+            )
+            print(*(f"  {line}" for line in lines[-7:]), sep="\n", flush=True)
+
+
+def loop(gateway: Gateway, rounds: int) -> None:
+    """Worker 1 is killed whenever it is seen; the other serves."""
+    for _ in range(rounds):
+        load = bench(gateway, 120)
+        until_s = time.monotonic() + 120
+        ready = 0
+        asked = 0
+        while time.monotonic() < until_s:
+            pid = gateway.children().get("worker-1")
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+            try:
+                with gateway.connect() as sock:
+                    asked += 1
+                    ready += '"status":"ready"' in ask(sock, "/readyz")
+            except OSError:
+                pass
+            time.sleep(0.05)
+        pauses = re.findall(r"worker 1 was killed by SIGKILL; next start in ([\d.]+) s", gateway.err)
+        print("pauses before the next start:", *pauses)
+        print(f"/readyz was green {ready} of {asked} times")
+        report("load", load)
+
+
 def main(what: str, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         gateway = Gateway(Path(directory))
         gateway.entries = {}
-        gateway.options = {"demo": True, "log_level": "info"}
+        gateway.options = {"demo": True, "log_level": "info", "config_file": str(change(Path(directory), 0))}
         try:
             gateway.start(workers=2)
             time.sleep(4)
-            kill(gateway, rounds, {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}[what])
+            if what in ("kill", "freeze"):
+                kill(gateway, rounds, {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}[what])
+            else:
+                {"reload": reload, "slow": slow, "loop": loop}[what](gateway, rounds)
         finally:
             gateway.destroy()
 

@@ -25,6 +25,7 @@ def boot(options: BootOptions, paths: Paths) -> int:
         sys.stderr.write("config.yaml:3: unknown field 'prot', did you mean 'port'?\n")
         return 2
     if os.environ.get("STUB_BOOT") == "hang":
+        (Path(paths.data_dir) / "boot-hangs").touch()
         time.sleep(600)
     drain = float(os.environ.get("STUB_DRAIN_TIMEOUT", "5"))
     Path(paths.snapshot(1)).write_bytes(msgspec.msgpack.encode({"version": 1, "settings": {"drain_timeout": drain}}))
@@ -36,7 +37,8 @@ class Connection(asyncio.Protocol):
     """Keep-alive HTTP/1.1 for requests without a body.
 
     ``/pid`` answers the worker's process id, ``/slot`` its index, ``/ready`` and ``/version`` what the shell told it,
-    ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` for ever.
+    ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` for ever. Who expects 100 Continue gets it
+    when the request begins.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -55,6 +57,8 @@ class Connection(asyncio.Protocol):
         self.buffer += data
         while b"\r\n\r\n" in self.buffer:
             head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+            if b"expect: 100-continue" in head:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request(head.split(b" ")[1].decode())
 
     def request(self, path: str) -> None:
@@ -65,7 +69,8 @@ class Connection(asyncio.Protocol):
         elif path == "/hold":
             self.runtime.running.add(self)
         elif path == "/freeze":
-            time.sleep(600)
+            # Not at once: what was written goes out at the end of the loop's turn.
+            loop.call_later(0.01, time.sleep, 600)
         elif path == "/ready":
             self.answer(self.runtime.ready.encode())
         elif path == "/version":

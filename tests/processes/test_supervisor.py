@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.harness import Gateway, Load, alive, ask, until
+from tests.processes.harness import Gateway, Load, alive, ask, begin, until
 
 
 def test_serves_and_stops_in_order(gateway: Gateway) -> None:
@@ -26,6 +26,20 @@ def test_serves_and_stops_in_order(gateway: Gateway) -> None:
     with pytest.raises(ConnectionRefusedError):
         gateway.connect()
     assert "Traceback" not in gateway.err
+
+
+def test_a_stop_signal_to_the_whole_group_is_no_crash(gateway: Gateway) -> None:
+    gateway.start(workers=2)
+    until(lambda: set(gateway.children()) == {"worker-0", "worker-1", "control"}, "all processes run")
+    # It finds all its children ended when it looks.
+    os.kill(gateway.pid, signal.SIGSTOP)
+    children = gateway.children().values()
+    for pid in [*children, gateway.pid]:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: not any(map(alive, children)), "the children have ended")
+    os.kill(gateway.pid, signal.SIGCONT)
+    assert gateway.wait() == 0
+    assert "next start" not in gateway.err
 
 
 @pytest.mark.parametrize("rounds", [3])
@@ -99,8 +113,7 @@ def test_drain_lets_running_requests_finish(gateway: Gateway) -> None:
     idle = gateway.connect()
     assert ask(idle) == "ok"
     for sock in running:
-        sock.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
-    time.sleep(0.05)
+        begin(sock, "/slow")
     gateway.signal(signal.SIGTERM)
     for sock in running:
         assert sock.recv(4096).startswith(b"HTTP/1.1 200")
@@ -113,8 +126,7 @@ def test_drain_lets_running_requests_finish(gateway: Gateway) -> None:
 def test_the_drain_has_an_end(gateway: Gateway) -> None:
     gateway.start(workers=1, drain_timeout="0.5")
     with gateway.connect() as held:
-        held.sendall(b"GET /hold HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.1)
+        begin(held, "/hold")
         gateway.signal(signal.SIGTERM)
         assert b"cut by the drain's deadline" in held.recv(4096)
     assert gateway.wait() == 0
@@ -123,8 +135,7 @@ def test_the_drain_has_an_end(gateway: Gateway) -> None:
 def test_a_worker_that_ignores_the_drain_is_killed(gateway: Gateway) -> None:
     gateway.start(workers=1, drain_timeout="0.1")
     with gateway.connect() as held:
-        held.sendall(b"GET /freeze HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.1)
+        begin(held, "/freeze")
         gateway.signal(signal.SIGTERM)
         assert gateway.wait() == 1
 
@@ -132,8 +143,7 @@ def test_a_worker_that_ignores_the_drain_is_killed(gateway: Gateway) -> None:
 def test_a_second_signal_ends_it_at_once(gateway: Gateway) -> None:
     gateway.start(workers=1, drain_timeout="600")
     with gateway.connect() as held:
-        held.sendall(b"GET /hold HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.1)
+        begin(held, "/hold")
         gateway.signal(signal.SIGINT)
         until(lambda: "stopping" in gateway.err, "the drain has begun")
         gateway.signal(signal.SIGINT)
@@ -143,8 +153,7 @@ def test_a_second_signal_ends_it_at_once(gateway: Gateway) -> None:
 def test_connections_are_refused_once_the_drain_has_begun(gateway: Gateway) -> None:
     gateway.start(workers=1, drain_timeout="600")
     with gateway.connect() as held:
-        held.sendall(b"GET /hold HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.1)
+        begin(held, "/hold")
         gateway.signal(signal.SIGTERM)
 
         def refused() -> bool:
@@ -163,8 +172,7 @@ def test_a_killed_supervisor_takes_its_processes_along(gateway: Gateway) -> None
     until(lambda: "control" in gateway.children(), "control runs")
     children = gateway.children()
     with gateway.connect() as running:
-        running.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.05)
+        begin(running, "/slow")
         assert gateway.process is not None
         gateway.process.kill()
         gateway.process.wait()
@@ -183,8 +191,7 @@ def test_a_killed_supervisor_takes_its_processes_along(gateway: Gateway) -> None
 def test_a_successor_waits_for_the_drain_of_the_killed_ones_workers(gateway: Gateway) -> None:
     gateway.start(workers=1, drain_timeout="2")
     with gateway.connect() as held:
-        held.sendall(b"GET /hold HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.1)
+        begin(held, "/hold")
         assert gateway.process is not None
         gateway.process.kill()
         gateway.process.wait()
@@ -263,7 +270,7 @@ def test_boot_can_be_interrupted(gateway: Gateway) -> None:
     gateway.launch(boot="hang")
     until(lambda: "boot" in gateway.children(), "boot runs")
     boot = gateway.children()["boot"]
-    time.sleep(0.5)
+    until((gateway.data_dir / "boot-hangs").exists, "boot is at its work")
     gateway.signal(signal.SIGINT)
     assert gateway.wait() == 130
     assert not alive(boot)

@@ -91,3 +91,17 @@ def test_unhex_undoes_hex(twin: ModuleType, data: bytes) -> None:
 def test_unhex_takes_nothing_else(twin: ModuleType, digits: bytes) -> None:
     with pytest.raises(ValueError, match=r"hexadecimal|[Oo]dd"):
         twin.unhex(digits)
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_word_at_reads_an_unsigned_word_and_nothing_beyond(twin: ModuleType) -> None:
+    buffer = bytearray(range(8)) + b"\xff" * 8
+    words = memoryview(buffer).cast("Q")
+    assert [twin.word_at(words, index) for index in range(2)] == [0x0706050403020100, 2**64 - 1]
+    buffer[8:] = bytes(8)
+    assert twin.word_at(words, 1) == 0
+    with pytest.raises(IndexError):
+        twin.word_at(words, 2)
+    words.release()
+    with pytest.raises(ValueError, match="released"):
+        twin.word_at(words, 0)
