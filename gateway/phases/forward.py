@@ -49,6 +49,11 @@ class Forward(Asking):
             x.response_bytes += len(data)
             if complete:
                 x.last_byte_ns = monotonic_ns()
+            if x.answer_media == JSON_BODY:
+                limit = self.core.response_json_bytes
+                if x.response_bytes > limit or x.answer_length > limit:
+                    self.too_large(x, limit)
+                    return
             mode = x.mode
             if mode == RELAY:
                 relay_piece(x, data, complete)
@@ -89,6 +94,18 @@ class Forward(Asking):
             x.usage = UsageScan()
             x.mode = RELAY
         return x.mode
+
+    def too_large(self, x: Exchange, limit: int) -> None:
+        """Nobody asked for that much: the end, and no further attempt, which would bring as much (B22)."""
+        if x.link is not None:
+            x.link.cancel()
+        message = f"The provider's answer is larger than the {limit} bytes accepted here."
+        if x.head_sent:
+            relay_cut(x, int(ErrorKind.ANSWER_TOO_LARGE), message)
+            return
+        x.held = None
+        x.usage = None
+        self.give_up(x, GatewayError("upstream", message, source="provider", record=ErrorKind.ANSWER_TOO_LARGE))
 
     def hold(self, x: Exchange, data: bytes, complete: bool) -> None:
         if complete:

@@ -200,6 +200,13 @@ class Gateway:
     def get(self, path: str, key: str = "") -> Answer:
         return ask(self.port, request("GET", path, None, key))
 
+    def await_control(self) -> None:
+        """The control process starts beside the workers and answers a second later."""
+        end = time.monotonic() + START_TIMEOUT
+        while self.get("/metrics").status != 200:
+            assert time.monotonic() < end, f"no control process:\n{self.stderr()}"
+            time.sleep(0.02)
+
     def metrics(self) -> dict[str, float]:
         """Every sample of /metrics by its full name with labels."""
         samples: dict[str, float] = {}

@@ -108,6 +108,7 @@ def concrete(path: str) -> str:
 
 
 def test_every_route_asks_for_a_credential_but_the_public_ones(shared_gateway: Gateway) -> None:
+    shared_gateway.await_control()
     public = {route.path for route in ROUTES if route.audience == PUBLIC}
     assert public <= {"/livez", "/readyz"}
     for route in ROUTES:

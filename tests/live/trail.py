@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from gateway.records import Kind
 from gateway.stores.protocols import LogQuery, LogRow
 from gateway.stores.urls import open_log
@@ -15,10 +13,7 @@ def trail_of(gateway: Gateway, kind: Kind = Kind.EXCHANGE) -> dict[str, LogRow]:
 
     The control process, which keeps the log, starts beside the workers and may not be there yet: it is waited for.
     """
-    end = time.monotonic() + 20
-    while gateway.get("/metrics").status != 200:
-        assert time.monotonic() < end, f"no control process:\n{gateway.stderr()}"
-        time.sleep(0.05)
+    gateway.await_control()
     gateway.stop()
     log = open_log(f"sqlite:///{gateway.paths.log_dir}")
     rows: dict[str, LogRow] = {}
