@@ -22,7 +22,7 @@ from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
-from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot
+from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot, Tls
 from gateway.upstream.dial import Dialer
 from gateway.upstream.origin import Origin
 from gateway.upstream.pool import Pool
@@ -33,6 +33,15 @@ BACKLOG = 4096
 """create_server() calls listen() again with its own figure and would shrink the supervisor's."""
 
 log = logging.getLogger("microgate.runtime")
+
+
+CONTEXTS = TlsContexts()
+"""Filled by ``preload`` before workers are forked: they share the pages of the parsed certificates."""
+
+
+def preload() -> None:
+    """Before forking: what takes time and is the same in every worker."""
+    CONTEXTS.prepare([Tls()])
 
 
 class Runtime:
@@ -47,7 +56,7 @@ class Runtime:
         self.ring = ring
         self.core: Core | None = None
         self.pools: dict[Origin, Pool] = {}
-        self.dialer = Dialer(loop, TlsContexts())
+        self.dialer = Dialer(loop, CONTEXTS)
         self.servers: list[asyncio.Server] = []
         self.table: KeyTable | None = None
         self.table_name = ""

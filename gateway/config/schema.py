@@ -198,7 +198,8 @@ class RetryEntry(Entry, frozen=True):
         None
     )
     statuses: Annotated[
-        list[Annotated[int, Meta(ge=400, le=599)]] | None, Meta(description="Upstream statuses worth another attempt.")
+        list[Annotated[int, Meta(ge=400, le=599)]] | None,
+        Meta(description="Upstream statuses worth another attempt, beside refusals of a key."),
     ] = None
     backoff_initial: Duration | None = None
     backoff_max: Duration | None = None

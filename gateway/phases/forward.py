@@ -11,9 +11,9 @@ from _speedups._head import MEDIA_EVENTS, MEDIA_HTML, MEDIA_JSON, MEDIA_NONE
 from _speedups._stream import StreamScan, UsageScan
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
-from gateway.phases.ask import Asking
+from gateway.phases.ask import UNANSWERED, Asking
 from gateway.phases.settle import settle
-from gateway.phases.verdict import STREAM_KINDS, decode, error_kind_of, status_in, without_encoding
+from gateway.phases.verdict import STREAM_KINDS, decode, error_kind_of, judged, status_in, without_encoding
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.relay import begin as relay_begin
 from gateway.relay import cut as relay_cut
@@ -144,9 +144,12 @@ class Forward(Asking):
             body = decoded
             x.answer_head = without_encoding(x.answer_head)
         if status >= 400:
-            if status in x.view.retry_statuses and self.again(x, status, error_kind_of(status), body):
+            found = judged(status, x.answer_head, body)
+            kind = error_kind_of(status, found.reason)
+            self.put_away(x, status, found)
+            if self.again(x, status, kind, found):
                 return
-            x.error_kind = int(error_kind_of(status))
+            x.error_kind = int(kind)
             if body[:1] == b"<" or x.answer_media == HTML:
                 # Error pages name addresses of machines; the caller's SDK could not read them either.
                 message = f"The provider answered {status} with a page that is no API answer."
@@ -202,7 +205,9 @@ class Forward(Asking):
     def refused_in_stream(self, x: Exchange, event: bytes) -> None:
         """An error where the first token should have been: an ordinary failed attempt (C5)."""
         status, body = status_in(event)
-        if status in x.view.retry_statuses and self.again(x, status, ErrorKind.STREAM_ERROR, body):
+        found = judged(status, x.answer_head, body)
+        self.put_away(x, status, found)
+        if self.again(x, status, ErrorKind.STREAM_ERROR, found):
             return
         x.scan = None
         x.status = status
@@ -244,7 +249,7 @@ class Forward(Asking):
         x.held = None
         x.scan = None
         total = kind == int(ErrorKind.TIMEOUT_TOTAL)
-        if not total and self.again(x, 0, ErrorKind(kind), b""):
+        if not total and self.again(x, 0, ErrorKind(kind), UNANSWERED):
             return
         timed_out = total or kind in (int(ErrorKind.TIMEOUT_FIRST_BYTE), int(ErrorKind.TIMEOUT_CONNECT))
         error = GatewayError(
