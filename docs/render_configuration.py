@@ -62,9 +62,6 @@ This page is rendered from the schema by `docs/render_configuration.py`.
 """
 
 NOT_IN_EFFECT = {
-    "admin.listen": "the server's port serves it",
-    "log.level": "`--log-level` decides",
-    "log.format": "`MICROGATE_LOG_FORMAT` decides",
     "log.content": "what was asked and answered is never kept",
 }
 """Read and checked, so that a file can be written for a later version; nothing follows from them yet."""

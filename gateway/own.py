@@ -10,7 +10,7 @@ import orjson
 
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
-from gateway.phases.authenticate import credential_of
+from gateway.phases.authenticate import authenticate, credential_of
 from gateway.server.forwarded import is_loopback, names_a_client, packed
 from gateway.server.routes import METRICS
 from gateway.serving import Target, View, matches
@@ -53,6 +53,11 @@ def unauthorized(x: Exchange) -> Response:
 def authenticate_operator(x: Exchange) -> Response | None:
     """Admin paths take the operator's token; metrics take loopback or the metrics token."""
     core = x.core
+    if core.view.snapshot.settings.admin_listen:
+        # They have an address of their own: here is no such path.
+        return authenticate(x) or refuse(
+            GatewayError("not_found", "Administration has an address of its own."), x.request_id.decode()
+        )
     credential = credential_of(core.request_head)
     entry = x.route
     if entry is not None and entry.audience == METRICS:

@@ -16,6 +16,7 @@ from _speedups._bucket import ArenaWorker, RingWriter
 from gateway import pipeline
 from gateway.core import Core
 from gateway.phases.forward import Forward
+from gateway.processes import logs
 from gateway.processes.channel import Publish
 from gateway.processes.context import WorkerContext
 from gateway.server.connection import ServerConnection
@@ -102,6 +103,9 @@ class Runtime:
             # An unchanged provider keeps its object, and with it its connections and the state of its keys.
             upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
         core.adopt(View(snapshot, upstreams), table)
+        settings = snapshot.settings
+        name = f"worker-{self.context.index}"
+        logs.follow(self.context.log_level, settings.log_level, settings.log_format, name)
         used = {id(upstream.pool) for upstream in upstreams.values()}
         for origin, pool in list(self.pools.items()):
             if id(pool) not in used and pool is not self.control_pool(core):

@@ -261,19 +261,26 @@ class ServerEntry(Entry, frozen=True):
 
 
 class AdminEntry(Entry, frozen=True):
-    """The administrative interface."""
+    """Administration (/api, /ui, /docs) and /metrics."""
 
-    listen: Annotated[str | None, Meta(description="host:port of its own; otherwise it shares the server's port.")] = (
-        None
-    )
+    listen: Annotated[
+        str | None,
+        Meta(description="host:port of their own, with the TLS of server.tls; not at the server's port then."),
+    ] = None
 
 
 class LogEntry(Entry, frozen=True):
-    """The request log."""
+    """Log lines (level, format) and the request log."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
-    retention: Annotated[Duration | None, Meta(description="How long rows are kept; default 30d.")] = None
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Of log lines; --log-level goes before it.")
+    ] = "info"
+    format: Annotated[
+        Literal["text", "json"], Meta(description="Of log lines; MICROGATE_LOG_FORMAT goes before it.")
+    ] = "text"
+    retention: Annotated[
+        Duration | None, Meta(description="How long rows of the request log are kept; default 30d.")
+    ] = None
     content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
 
 
