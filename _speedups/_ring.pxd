@@ -17,7 +17,8 @@ cdef struct RecordRow:
     unsigned char target_model[96]
     unsigned char dropped[64]
     unsigned char receipt[48]
-    unsigned char spare[112]
+    unsigned char client[16]
+    unsigned char spare[96]
 
 
 cdef class Record:
@@ -30,7 +31,7 @@ cdef class Record:
     cdef public uint32_t flags
     cdef public uint16_t kind, schema, operation, dialect, target_dialect, status, attempt, attempts
     cdef public uint8_t stream, outcome, error_kind, usage_source, cache_verdict
-    cdef public bytes request_id, model, target_model, dropped, receipt
+    cdef public bytes request_id, model, target_model, dropped, receipt, client
 
     cdef void fill(self, RecordRow *row) noexcept
     cpdef clear(self)

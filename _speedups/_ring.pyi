@@ -59,6 +59,8 @@ class Record:
     """Parameters left out for this target, comma-separated, at most 64 bytes."""
     receipt: bytes
     """At most 48 bytes."""
+    client: bytes
+    """The caller's address, 16 bytes: IPv6, or IPv4 mapped into it; zeros: not known."""
 
     def clear(self) -> None: ...
     def pack(self) -> bytes: ...

@@ -82,7 +82,7 @@ cdef class Record:
         self.schema = 1
         self.status = self.attempt = self.attempts = 0
         self.stream = self.outcome = self.error_kind = self.usage_source = self.cache_verdict = 0
-        self.request_id = self.model = self.target_model = self.dropped = self.receipt = b""
+        self.request_id = self.model = self.target_model = self.dropped = self.receipt = self.client = b""
 
     cdef void fill(self, RecordRow *row) noexcept:
         row.started_ns = self.started_ns
@@ -127,6 +127,7 @@ cdef class Record:
         row.target_len = put_text(row.target_model, 96, self.target_model)
         row.dropped_len = put_text(row.dropped, 64, self.dropped)
         row.receipt_len = put_text(row.receipt, 48, self.receipt)
+        put_text(row.client, 16, self.client)
         memset(row.spare, 0, sizeof(row.spare))
 
     cpdef bytes pack(self):
@@ -185,6 +186,7 @@ cdef class Record:
         r.target_model = (<char *>row.target_model)[:min(row.target_len, 96)]
         r.dropped = (<char *>row.dropped)[:min(row.dropped_len, 64)]
         r.receipt = (<char *>row.receipt)[:min(row.receipt_len, 48)]
+        r.client = (<char *>row.client)[:16]
         return r
 
 

@@ -38,7 +38,7 @@ RECEIPT_BYTES: Final = 48
 _MASK64: Final = (1 << 64) - 1
 _PRIME: Final = (1 << 61) - 1
 _ROW_HEAD: Final = struct.Struct("<QQQQQ24x")
-_RECORD: Final = struct.Struct("<6Q7qq5q3qI8H9B3x16s96s96s64s48s112x")
+_RECORD: Final = struct.Struct("<6Q7qq5q3qI8H9B3x16s96s96s64s48s16s96x")
 assert _RECORD.size == RECORD_SIZE
 assert _ROW_HEAD.size == HEAD_SIZE
 
@@ -56,11 +56,11 @@ class Record:
 
     __slots__ = (
         "attempt", "attempts", "audio_in_tokens", "audio_out_tokens", "cache_verdict", "cache_write_tokens",
-        "cached_tokens", "chunks", "completion_tokens", "cost_nanodollars", "dialect", "dropped", "error_kind", "flags",
-        "gateway_us", "kind", "model", "operation", "outcome", "prompt_tokens", "provider", "provider_key", "queue_us",
-        "reasoning_tokens", "receipt", "request_bytes", "request_id", "response_bytes", "route", "schema", "snapshot",
-        "started_ns", "status", "stream", "target_dialect", "target_model", "total_us", "ttft_us", "upstream_us",
-        "usage_source", "virtual_key",
+        "cached_tokens", "chunks", "client", "completion_tokens", "cost_nanodollars", "dialect", "dropped",
+        "error_kind", "flags", "gateway_us", "kind", "model", "operation", "outcome", "prompt_tokens", "provider",
+        "provider_key", "queue_us", "reasoning_tokens", "receipt", "request_bytes", "request_id", "response_bytes",
+        "route", "schema", "snapshot", "started_ns", "status", "stream", "target_dialect", "target_model", "total_us",
+        "ttft_us", "upstream_us", "usage_source", "virtual_key",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Record:
         self.schema = SCHEMA
         self.status = self.attempt = self.attempts = self.stream = self.outcome = 0
         self.error_kind = self.usage_source = self.cache_verdict = 0
-        self.request_id = self.model = self.target_model = self.dropped = self.receipt = b""
+        self.request_id = self.model = self.target_model = self.dropped = self.receipt = self.client = b""
 
     def pack(self) -> bytes:
         return _RECORD.pack(
@@ -89,7 +89,7 @@ class Record:
             self.attempt, self.attempts, self.stream, self.outcome, self.error_kind, self.usage_source,
             self.cache_verdict, min(len(self.model), MODEL_BYTES), min(len(self.target_model), MODEL_BYTES),
             min(len(self.dropped), DROPPED_BYTES), min(len(self.receipt), RECEIPT_BYTES),
-            self.request_id, self.model, self.target_model, self.dropped, self.receipt,
+            self.request_id, self.model, self.target_model, self.dropped, self.receipt, self.client,
         )  # fmt: skip
 
     @staticmethod
@@ -107,7 +107,7 @@ class Record:
             r.flags, r.kind, r.schema, r.operation, r.dialect, r.target_dialect, r.status,
             r.attempt, r.attempts, r.stream, r.outcome, r.error_kind, r.usage_source,
             r.cache_verdict, model, target, dropped, receipt,
-            r.request_id, r.model, r.target_model, r.dropped, r.receipt,
+            r.request_id, r.model, r.target_model, r.dropped, r.receipt, r.client,
         ) = _RECORD.unpack_from(data)  # fmt: skip
         r.model, r.target_model = r.model[:model], r.target_model[:target]
         r.dropped, r.receipt = r.dropped[:dropped], r.receipt[:receipt]

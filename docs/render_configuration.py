@@ -62,12 +62,6 @@ This page is rendered from the schema by `docs/render_configuration.py`.
 """
 
 NOT_IN_EFFECT = {
-    "server.trusted_proxies": "the peer of the connection is taken as it is, and X-Forwarded-For is never believed",
-    "server.limits.header_count": "the bound is 100",
-    "server.limits.response_json_bytes": "answers over 256 KiB are relayed as they come",
-    "admin.listen": "the server's port serves it",
-    "log.level": "`--log-level` decides",
-    "log.format": "`MICROGATE_LOG_FORMAT` decides",
     "log.content": "what was asked and answered is never kept",
 }
 """Read and checked, so that a file can be written for a later version; nothing follows from them yet."""
@@ -204,11 +198,6 @@ def page() -> str:
     out += ["These fields are read and checked, and nothing follows from them yet.", ""]
     out += ["| field | what holds instead |", "|---|---|"]
     out += [f"| `{field}` | {instead} |" for field, instead in NOT_IN_EFFECT.items()]
-    out += [
-        "",
-        "`server.limits.header_bytes` and `target_bytes` can be lowered for heads that arrive in pieces;",
-        "32 KiB and 8 KiB are the most in any case.",
-    ]
     return "\n".join(out) + "\n"
 
 

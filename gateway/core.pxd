@@ -23,6 +23,7 @@ cdef class Core:
     cdef public HeaderFilter request_filter
     cdef public HeaderFilter bare_filter
     cdef public HeaderFilter answer_filter
+    cdef public object forwarded
     cdef public dict principals
     cdef public dict refused
     cdef public set connections
@@ -48,7 +49,9 @@ cdef class Core:
     cdef public object table
     cdef object words
     cdef public long long header_bytes
+    cdef public long long header_count
     cdef public long long target_bytes
+    cdef public long long response_json_bytes
     cdef public long long json_body_bytes
     cdef public long long binary_hold_bytes
     cdef public long long binary_body_bytes

@@ -13,6 +13,7 @@ from _speedups._ring import Record, RingWriter
 from _speedups._scan import JsonScan
 from _speedups._stream import UsageScan
 from gateway.server.deadlines import Wheel
+from gateway.server.forwarded import Forwarded
 from gateway.serving import Principal, Upstream, View
 from gateway.snapshot.model import ServerLimits
 from providers.headers import (
@@ -97,6 +98,8 @@ class Core:
             )
         else:
             self.answer_filter = HeaderFilter(RESPONSE_DROP, RESPONSE_DROP_PREFIXES, keep=False)
+        proxies = view.snapshot.settings.trusted_proxies
+        self.forwarded = Forwarded(proxies) if proxies else None
         self.bound(view.snapshot.settings.limits)
 
     def bound(self, limits: ServerLimits) -> None:
@@ -104,7 +107,9 @@ class Core:
         cap = self.connection_cap
         self.max_connections = min(cap, limits.connections) if limits.connections else cap
         self.header_bytes = limits.header_bytes
+        self.header_count = limits.header_count
         self.target_bytes = limits.target_bytes
+        self.response_json_bytes = limits.response_json_bytes
         self.json_body_bytes = limits.json_body_bytes
         self.binary_hold_bytes = limits.binary_hold_bytes
         self.binary_body_bytes = limits.binary_body_bytes

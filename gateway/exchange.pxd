@@ -46,6 +46,7 @@ cdef class Exchange:
     cdef public long long body_length
     cdef public bint uploading
     cdef public bytes content_type
+    cdef public bytes client
     cdef public bint http10
     cdef public bint keep_alive
     cdef public bint head_only

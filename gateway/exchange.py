@@ -125,6 +125,7 @@ class Exchange:
         self.uploading = False
         self.content_type = b""
         self.json_declared = False
+        self.client = b""
         self.http10 = False
         self.keep_alive = True
         self.head_only = False

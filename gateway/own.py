@@ -10,12 +10,11 @@ import orjson
 
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
-from gateway.phases.authenticate import credential_of
+from gateway.phases.authenticate import authenticate, credential_of
+from gateway.server.forwarded import is_loopback, names_a_client, packed
 from gateway.server.routes import METRICS
 from gateway.serving import Target, View, matches
 from providers.operations import Operation
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1", "unix"})
 
 
 def serve(x: Exchange) -> Response | None:
@@ -54,10 +53,15 @@ def unauthorized(x: Exchange) -> Response:
 def authenticate_operator(x: Exchange) -> Response | None:
     """Admin paths take the operator's token; metrics take loopback or the metrics token."""
     core = x.core
+    if core.view.snapshot.settings.admin_listen:
+        # They have an address of their own: here is no such path.
+        return authenticate(x) or refuse(
+            GatewayError("not_found", "Administration has an address of its own."), x.request_id.decode()
+        )
     credential = credential_of(core.request_head)
     entry = x.route
     if entry is not None and entry.audience == METRICS:
-        if x.caller is not None and x.caller.peer() in LOOPBACK:
+        if is_local(x):
             return None
         expected = core.view.snapshot.settings.metrics_token_sha256
         if expected and credential and hmac.compare_digest(sha256(credential).hexdigest(), expected):
@@ -65,6 +69,18 @@ def authenticate_operator(x: Exchange) -> Response | None:
     elif credential and core.admin_token and hmac.compare_digest(credential, core.admin_token):
         return None
     return unauthorized(x)
+
+
+def is_local(x: Exchange) -> bool:
+    """Whether the request was made on this machine. One that a proxy here passes on was not, unless the proxy is a
+    trusted one and says so."""
+    peer = "" if x.caller is None else x.caller.peer()
+    if peer == "unix":
+        return True
+    if not is_loopback(x.client):
+        return False
+    forwarded = x.core.forwarded
+    return not names_a_client(x.core.request_head) or (forwarded is not None and forwarded.trusts(packed(peer)))
 
 
 def ask_control(x: Exchange) -> Response | None:

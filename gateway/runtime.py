@@ -16,13 +16,14 @@ from _speedups._bucket import ArenaWorker, RingWriter
 from gateway import pipeline
 from gateway.core import Core
 from gateway.phases.forward import Forward
+from gateway.processes import logs
 from gateway.processes.channel import Publish
 from gateway.processes.context import WorkerContext
 from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
-from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot
+from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot, Tls
 from gateway.upstream.dial import Dialer
 from gateway.upstream.origin import Origin
 from gateway.upstream.pool import Pool
@@ -33,6 +34,15 @@ BACKLOG = 4096
 """create_server() calls listen() again with its own figure and would shrink the supervisor's."""
 
 log = logging.getLogger("microgate.runtime")
+
+
+CONTEXTS = TlsContexts()
+"""Filled by ``preload`` before workers are forked: they share the pages of the parsed certificates."""
+
+
+def preload() -> None:
+    """Before forking: what takes time and is the same in every worker."""
+    CONTEXTS.prepare([Tls()])
 
 
 class Runtime:
@@ -47,7 +57,7 @@ class Runtime:
         self.ring = ring
         self.core: Core | None = None
         self.pools: dict[Origin, Pool] = {}
-        self.dialer = Dialer(loop, TlsContexts())
+        self.dialer = Dialer(loop, CONTEXTS)
         self.servers: list[asyncio.Server] = []
         self.table: KeyTable | None = None
         self.table_name = ""
@@ -93,6 +103,9 @@ class Runtime:
             # An unchanged provider keeps its object, and with it its connections and the state of its keys.
             upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
         core.adopt(View(snapshot, upstreams), table)
+        settings = snapshot.settings
+        name = f"worker-{self.context.index}"
+        logs.follow(self.context.log_level, settings.log_level, settings.log_format, name)
         used = {id(upstream.pool) for upstream in upstreams.values()}
         for origin, pool in list(self.pools.items()):
             if id(pool) not in used and pool is not self.control_pool(core):

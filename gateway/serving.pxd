@@ -70,6 +70,7 @@ cdef class View:
     cdef public object remembered
     cdef public object retry_statuses
     cdef public int max_attempts
+    cdef public dict model_pages
     cdef public dict bare
     cpdef Resolution resolve(self, str model, str prefix)
     cpdef bint may_use(self, int ruleset, Resolution resolution)

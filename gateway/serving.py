@@ -221,6 +221,8 @@ class View:
         self.remembered: deque[str] = deque()
         self.retry_statuses = frozenset(snapshot.settings.retry.statuses)
         self.max_attempts = snapshot.settings.retry.attempts
+        self.model_pages: dict[int, bytes] = {}
+        """Ruleset index -> answer to /v1/models, made at the first question."""
         self.bare: dict[str, list[str]] = {}
         """A bare model name -> the providers that declare it in their configuration."""
         for name, upstream in upstreams.items():

@@ -23,7 +23,6 @@ from gateway.processes import logs
 from gateway.processes.announce import announce
 from gateway.processes.children import Closable, describe_exit, fork, load
 from gateway.processes.context import BootOptions, ControlContext, ServeOptions, WorkerContext
-from gateway.processes.drain import drain_timeout_s
 from gateway.processes.first import BootProcess
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING
 from gateway.processes.installation import places
@@ -33,6 +32,7 @@ from gateway.processes.limits import connection_cap, raise_open_files
 from gateway.processes.listeners import ListenError, Listeners
 from gateway.processes.paths import DirectoryError, Paths, default_data_dir
 from gateway.processes.service import Service
+from gateway.processes.settings import process_settings
 from gateway.processes.signals import SignalPipe
 from gateway.processes.slot import GONE, LIVE, SILENT, Slot
 from gateway.processes.watch import WatchClock
@@ -173,6 +173,8 @@ class Supervisor:
             # A boot that ended by itself has said why.
             code = os.waitstatus_to_exitcode(status)
             raise StartError("" if code > 0 else f"reading the configuration {describe_exit(status)}", max(1, code))
+        settings = process_settings(self.paths)
+        logs.follow(self.options.log_level, settings.log_level, settings.log_format, "supervisor")
 
     def _start_worker(self, slot: Slot, now_ns: int) -> None:
         own = self.listeners.sockets[slot.index]
@@ -333,7 +335,7 @@ class Supervisor:
         """Drain the workers, then control and demo; returns 0 when all ended by themselves in time. A second signal
         ends everything at once."""
         self.stopping = True
-        timeout_s = drain_timeout_s(self.paths)
+        timeout_s = process_settings(self.paths).drain_timeout
         busy = sum(1 for slot in self.slots if slot.pid)
         log.info("stopping: %d workers have %.0f s to finish", busy, timeout_s)
         workers_ended = self._end(self.slots, timeout_s + KILL_AFTER_DRAIN_S)

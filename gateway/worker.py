@@ -23,10 +23,10 @@ from gateway.processes import logs
 from gateway.processes.channel import Health, Publish, WorkerChannel
 from gateway.processes.children import load
 from gateway.processes.context import LoopName, WorkerContext
-from gateway.processes.drain import drain_timeout_s
 from gateway.processes.heartbeat import BEAT_INTERVAL_S, DRAINING, SERVING, is_serving
 from gateway.processes.memory import Memory
 from gateway.processes.reserve import FileReserve
+from gateway.processes.settings import process_settings
 
 LISTENING_POLL_S = 0.001
 """How often a ready worker looks whether the supervisor has called listen(); that takes the slowest worker's start."""
@@ -186,7 +186,7 @@ class Worker:
         return await self._drain()
 
     async def _drain(self) -> int:
-        deadline = self.loop.time() + drain_timeout_s(self.context.paths)
+        deadline = self.loop.time() + process_settings(self.context.paths).drain_timeout
         self.state = DRAINING
         self._publish_beat()
         await asyncio.sleep(LAME_DUCK_S)

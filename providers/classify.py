@@ -51,8 +51,16 @@ _NOT_SPENT = re.compile(rb"RESOURCE_EXHAUSTED")
 _TOO_DEAR = re.compile(rb"to run this request|can only afford|requires more credits", re.IGNORECASE)
 _TOO_LARGE_FOR_LIMIT = re.compile(rb"rate_limit_exceeded|tokens per minute|request too large for model", re.IGNORECASE)
 _BAD_KEY = re.compile(rb"invalid_api_key|incorrect api key|API_KEY_INVALID|api key not valid", re.IGNORECASE)
-_NOT_FOR_MODEL = re.compile(
-    rb"model_not_found|does not have access to model|model_not_available|model_terms", re.IGNORECASE
+_NOT_FOR_THIS = re.compile(
+    rb"model_not_found|does not have access to model|model_not_available|model_terms|missing scopes"
+    rb"|insufficient permissions for this operation",
+    re.IGNORECASE,
+)
+_CALLERS_OWN = re.compile(rb"moderation|flagged|unsupported_country|<html", re.IGNORECASE)
+# A 400 may quote the caller's own words, which must not be able to put a key away: only the beginning of the message
+# counts, and a quoted one cannot begin a member, since its quotes are escaped.
+_TOLD_AS_400 = re.compile(
+    rb'"message"\s*:\s*"(?:(api key not valid|incorrect api key)|your credit balance is too low)', re.IGNORECASE
 )
 _WAIT_LEAD = re.compile(rb"(?:try again|retry|wait|resets?)[^0-9]{0,32}", re.IGNORECASE)
 _WAIT_PART = re.compile(rb"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|milli|s|m|h|d)[a-z]{0,8},? ?", re.IGNORECASE)
@@ -74,32 +82,24 @@ def classify(status: int, body: bytes = b"", retry_after: bytes | None = None) -
             # OpenRouter: the balance would do for a smaller request.
             return Classified(Verdict.ROTATE_KEY, reason="credit")
         return Classified(Verdict.DISABLE_KEY, reason="credit")
-    if status == 401:
-        return Classified(Verdict.DISABLE_KEY, reason="key")
-    if status == 403:
-        # One model that a key may not use says nothing about the others; a moderated prompt is the caller's.
-        if _BAD_KEY.search(body) or _SPENT.search(body):
-            return Classified(Verdict.DISABLE_KEY, reason="key")
-        return Classified(Verdict.ROTATE_KEY, reason="model") if _NOT_FOR_MODEL.search(body) else _by_body_403(body)
+    if status in (401, 403):
+        # A moderated prompt is the caller's, and its answer may quote it: looked for first.
+        if status == 403 and _CALLERS_OWN.search(body):
+            return Classified(Verdict.CALLER, reason="forbidden")
+        # One model or operation that a key may not use says nothing about the others.
+        if _NOT_FOR_THIS.search(body) and not _BAD_KEY.search(body):
+            return Classified(Verdict.ROTATE_KEY, reason="model")
+        return Classified(Verdict.DISABLE_KEY, reason="credit" if _SPENT.search(body) else "key")
     if status == 413 and _TOO_LARGE_FOR_LIMIT.search(body):
         # Groq: the prompt alone is over the limit, so waiting is useless; another key's account may have a larger one.
         return Classified(Verdict.CALLER, reason="too_large")
-    if status == 400 and _BAD_KEY.search(body):
-        return Classified(Verdict.DISABLE_KEY, reason="key")
-    if status == 400 and _SPENT.search(body):
-        return Classified(Verdict.DISABLE_KEY, reason="credit")
+    if status == 400 and (told := _TOLD_AS_400.search(body)):
+        return Classified(Verdict.DISABLE_KEY, reason="key" if told[1] else "credit")
     if status in _RETRY_STATUSES or status >= 500:
         if status in (501, 505):
             return Classified(Verdict.CALLER, reason="unsupported")
         return Classified(Verdict.RETRY, wait_of(retry_after, b""), "upstream")
     return Classified(Verdict.CALLER, reason="request")
-
-
-def _by_body_403(body: bytes) -> Classified:
-    lowered = body.lower()
-    if b"moderation" in lowered or b"flagged" in lowered or b"unsupported_country" in lowered or b"<html" in lowered:
-        return Classified(Verdict.CALLER, reason="forbidden")
-    return Classified(Verdict.DISABLE_KEY, reason="key")
 
 
 def wait_of(retry_after: bytes | None, body: bytes = b"") -> float:

@@ -71,7 +71,7 @@ OPTIONS = (
     Option("--workers", "workers", _workers, "N", "Worker processes.  [1]"),
     Option("--data-dir", "data_dir", _path, "DIR", "Where keys, databases and logs lie.  [the user's state directory]"),
     Option("--demo", "demo", None, "", "Add a built-in provider and print a key for it."),
-    Option("--log-level", "log_level", _level, "LEVEL", f"One of {', '.join(LEVELS)}.  [info]"),
+    Option("--log-level", "log_level", _level, "LEVEL", f"One of {', '.join(LEVELS)}.  [log.level, else info]"),
 )
 
 _TRUE = frozenset({"1", "true", "yes", "on"})

@@ -198,7 +198,8 @@ class RetryEntry(Entry, frozen=True):
         None
     )
     statuses: Annotated[
-        list[Annotated[int, Meta(ge=400, le=599)]] | None, Meta(description="Upstream statuses worth another attempt.")
+        list[Annotated[int, Meta(ge=400, le=599)]] | None,
+        Meta(description="Upstream statuses worth another attempt, beside refusals of a key."),
     ] = None
     backoff_initial: Duration | None = None
     backoff_max: Duration | None = None
@@ -214,9 +215,11 @@ class ServerTlsEntry(Entry, frozen=True):
 class ServerLimitsEntry(Entry, frozen=True):
     """Bounds of the listening side."""
 
-    header_bytes: Size | None = None
-    header_count: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    target_bytes: Size | None = None
+    header_bytes: Annotated[Size | None, Meta(description="Of a request's head; at most 32KiB.")] = None
+    header_count: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None, Meta(description="Header fields of a request.")
+    ] = None
+    target_bytes: Annotated[Size | None, Meta(description="Of a request's path and query; at most 8KiB.")] = None
     json_body_bytes: Size | None = None
     binary_hold_bytes: Size | None = None
     binary_body_bytes: Size | None = None
@@ -227,7 +230,9 @@ class ServerLimitsEntry(Entry, frozen=True):
     keepalive_timeout: Duration | None = None
     keepalive_max_age: Duration | None = None
     write_timeout: Duration | None = None
-    response_json_bytes: Size | None = None
+    response_json_bytes: Annotated[
+        Size | None, Meta(description="Of a provider's JSON answer; a longer one is cut off, or refused with 502.")
+    ] = None
     connections: Annotated[
         Annotated[int, Meta(ge=0)] | None, Meta(description="Per worker; 0: from the limit of open files.")
     ] = None
@@ -241,14 +246,14 @@ class ServerEntry(Entry, frozen=True):
         Annotated[int, Meta(ge=0, le=65535)] | None, Meta(description="Port; --port decides, this is held against it.")
     ] = None
     workers: Annotated[
-        Annotated[int, Meta(ge=1, le=512)] | None,
+        Annotated[int, Meta(ge=1, le=256)] | None,
         Meta(description="Worker processes; --workers decides, this is held against it."),
     ] = None
     tls: ServerTlsEntry | None = None
     limits: ServerLimitsEntry = ServerLimitsEntry()
     drain_timeout: Annotated[Duration | None, Meta(description="What running requests get at a shutdown.")] = None
     trusted_proxies: Annotated[
-        list[str], Meta(description="Addresses or networks whose X-Forwarded-For is believed.")
+        list[str], Meta(description="Addresses or networks whose X-Forwarded-For or Forwarded is believed.")
     ] = []
     forward_rate_limit_headers: Annotated[
         bool, Meta(description="Pass the provider's rate-limit header fields on.")
@@ -256,19 +261,26 @@ class ServerEntry(Entry, frozen=True):
 
 
 class AdminEntry(Entry, frozen=True):
-    """The administrative interface."""
+    """Administration (/api, /ui, /docs) and /metrics."""
 
-    listen: Annotated[str | None, Meta(description="host:port of its own; otherwise it shares the server's port.")] = (
-        None
-    )
+    listen: Annotated[
+        str | None,
+        Meta(description="host:port of their own, with the TLS of server.tls; not at the server's port then."),
+    ] = None
 
 
 class LogEntry(Entry, frozen=True):
-    """The request log."""
+    """Log lines (level, format) and the request log."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
-    retention: Annotated[Duration | None, Meta(description="How long rows are kept; default 30d.")] = None
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Of log lines; --log-level goes before it.")
+    ] = "info"
+    format: Annotated[
+        Literal["text", "json"], Meta(description="Of log lines; MICROGATE_LOG_FORMAT goes before it.")
+    ] = "text"
+    retention: Annotated[
+        Duration | None, Meta(description="How long rows of the request log are kept; default 30d.")
+    ] = None
     content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
 
 

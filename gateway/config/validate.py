@@ -22,6 +22,7 @@ from gateway.config.schema import (
     VirtualKeyEntry,
 )
 from gateway.snapshot.keytable import MAX_LIMITS
+from gateway.snapshot.model import ServerLimits
 from gateway.snapshot.plan import (
     base_url_of,
     limit_id,
@@ -40,6 +41,8 @@ MIN_VIRTUAL_KEY = 8
 GOOD_VIRTUAL_KEY = 20
 """Shorter ones are warned of: 128 random bits need 22 characters of base64."""
 MAX_WINDOW_S = 366 * 86400
+MOST_HEAD = {"header_bytes": ServerLimits().header_bytes, "target_bytes": ServerLimits().target_bytes}
+"""What the scanner of heads takes; the bounds can be lowered."""
 
 _HOP_BY_HOP = frozenset(
     (
@@ -325,6 +328,10 @@ def _server(config: Config) -> Iterator[Problem]:
     if server.tls is not None:
         yield from _readable(server.tls.cert, ("server", "tls", "cert"))
         yield from _readable(server.tls.key, ("server", "tls", "key"))
+    for field, most in MOST_HEAD.items():
+        value = getattr(server.limits, field)
+        if value is not None and not 0 < value <= most:
+            yield Problem(("server", "limits", field), f"must be between 1 and {most} bytes")
     for i, network in enumerate(server.trusted_proxies):
         try:
             ip_network(network, strict=False)

@@ -7,11 +7,9 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import uvicorn
-
-from gateway.control.app import create_app
-from gateway.control.state import ControlState
 
 BACKLOG = 128
 
@@ -19,28 +17,33 @@ SHUTDOWN_S = 3
 """For requests in progress when the process is told to end; the supervisor waits 10 s for all of it."""
 
 
-class _Server(uvicorn.Server):
+class AdminServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the control process's own business."""
         yield
 
 
-async def serve(state: ControlState, path: str, stop: asyncio.Event) -> None:
-    """Answer on the unix socket ``path`` until ``stop`` is set."""
-    config = uvicorn.Config(
-        create_app(state),
+def server_config(app: Any, *, lifespan: Literal["on", "off"] = "on", **options: Any) -> uvicorn.Config:
+    """uvicorn as this process uses it, and ``options``."""
+    return uvicorn.Config(
+        app,
         loop="none",
         http="httptools",
         ws="none",
-        lifespan="on",
+        lifespan=lifespan,
         log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
+        **options,
     )
-    server = _Server(config)
+
+
+async def serve(app: Any, path: str, stop: asyncio.Event) -> None:
+    """Answer on the unix socket ``path`` until ``stop`` is set."""
+    server = AdminServer(server_config(app))
     with _listening(path) as sock:
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         stopped = asyncio.create_task(stop.wait())

@@ -164,13 +164,13 @@ class Aggregates:
 
     def add(self, f: Fields) -> None:
         """Count one record."""
-        # All names at once: 45 places of a tuple cost less to unpack than a dozen of them to index.
+        # All names at once: 46 places of a tuple cost less to unpack than a dozen of them to index.
         (
             _, _, virtual_key, provider, provider_key, _,
             prompt, completion, cached, cache_write, reasoning, audio_in, audio_out, cost,
             queue_us, gateway_us, upstream_us, ttft_us, total_us, request_bytes, response_bytes, chunks,
             flags, kind, _, operation, _, _, status, _, attempts,
-            stream, outcome, error_kind, usage_source, cache_verdict, _, _, _, _, _, _, target_model, _, _,
+            stream, outcome, error_kind, usage_source, cache_verdict, _, _, _, _, _, _, target_model, _, _, _,
         ) = f  # fmt: skip
         self.records += 1
         if kind != EXCHANGE:

@@ -20,6 +20,7 @@ from gateway.control.configuration import Mistake, ReloadResult
 from gateway.control.state import ControlState
 from gateway.control.trail import signed, unsigned
 from gateway.records import CacheVerdict, ErrorKind, Flags, Kind, Outcome, UsageSource
+from gateway.server.forwarded import spelled
 from gateway.snapshot.model import id_hash
 from gateway.stores.protocols import LogPage, LogQuery, LogRow, StoreUnavailable
 from providers.operations import Dialect, Operation
@@ -132,6 +133,8 @@ class LogEntry(msgspec.Struct, kw_only=True):
     worker: int
     dropped_parameters: list[str]
     receipt: str
+    client: str
+    """Address of the caller; empty when it is not known."""
 
 
 class LogEntries(msgspec.Struct):
@@ -340,6 +343,7 @@ def _entry(row: LogRow, names: Mapping[int, str]) -> LogEntry:
         worker=row.slot,
         dropped_parameters=row.dropped.split(",") if row.dropped else [],
         receipt=row.receipt or "",
+        client=spelled(row.client or b""),
     )
 
 

@@ -128,7 +128,9 @@ class _Control:
         self.tasks.append(asyncio.create_task(work, name=name))
 
     def _adopted(self, configuration: Configuration) -> None:
-        """A configuration was taken over: its names label what is counted, its settings hold for the log."""
+        """A configuration was taken over: its names label what is counted, its settings hold for the logs."""
+        settings = configuration.snapshot.settings
+        logs.follow(self.context.log_level, settings.log_level, settings.log_format, "control")
         self.aggregates.rename(configuration.names)
         if configuration.config is not None and configuration.config.log.retention is not None:
             self.log_store.limits = LogLimits(max_age_s=float(configuration.config.log.retention))
@@ -158,7 +160,10 @@ class _Control:
     ) -> None:
         """Answer on the admin socket until stopped. Litestar is imported on a thread: for half a second in which
         records and configuration are looked after already."""
-        admin = await asyncio.to_thread(import_module, "gateway.control.admin_server")
+        admin, listener, application = [
+            await asyncio.to_thread(import_module, f"gateway.control.{name}")
+            for name in ("admin_server", "admin_listener", "app")
+        ]
         state = ControlState(
             self.context,
             self.arena,
@@ -179,7 +184,10 @@ class _Control:
         # What the imports needed on the way and need no more.
         gc.collect()
         trim_memory()
-        await admin.serve(state, self.paths.admin_socket, self.stop)
+        app = application.create_app(state)
+        state.listener = listener.AdminListener(app, self.token, lambda: configuration.snapshot.settings)
+        self._background(state.listener.run(), "admin address")
+        await admin.serve(app, self.paths.admin_socket, self.stop)
 
     @staticmethod
     async def _tell(state: ControlState) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from _speedups._bucket import Arena
 from gateway.control.aggregate import Aggregates
@@ -15,6 +16,9 @@ from gateway.control.ingest import Ingest
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
 from gateway.stores.protocols import LogStore, StoreStatus
+
+if TYPE_CHECKING:
+    from gateway.control.admin_listener import AdminListener
 
 DEAD_AFTER_NS = 10_000_000_000
 """A worker beats every 250 ms; the supervisor ends one that is silent for this long."""
@@ -69,6 +73,7 @@ class ControlState:
         self.reports: dict[int, Health] = {}
         self.notes: list[str] = []
         """Remarks for readiness that do not change (control database, SQLite's version)."""
+        self.listener: AdminListener | None = None
         self._log_status: tuple[float, StoreStatus] | None = None
 
     def workers(self) -> list[WorkerState]:
@@ -126,6 +131,8 @@ class ControlState:
             found.append("records are not being stored")
         if self.database.problem:
             found.append(self.database.problem)
+        if self.listener is not None and self.listener.problem:
+            found.append(self.listener.problem)
         if not self.configuration.last.ok:
             found.append("the configuration file has a mistake; an earlier configuration is in force")
         return found

@@ -3,6 +3,7 @@ cimport cython
 from _speedups._bucket cimport ArenaWorker
 from _speedups._bytes cimport decimal, monotonic_ns
 from _speedups._head cimport HeaderFilter, HeadScan
+from _speedups._keys cimport KeySet
 from gateway.core cimport Core
 from gateway.exchange cimport Attempts, Exchange, Link
 from gateway.phases.splice cimport splice
@@ -10,11 +11,13 @@ from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Target, Upstream
 from gateway.upstream.pool cimport Pool
 
-cdef int UNDECIDED, FALLBACK, RETRIED, REUSED, ADMIN, BYTES_PER_TOKEN_BITS
+cdef int UNDECIDED, FALLBACK, RETRIED, REUSED, ADMIN, BYTES_PER_TOKEN_BITS, ROTATE_KEY
+cdef double SHORT_REST_S, LONGEST_REST_S, REFUSED_REST_S
 cdef bytes POST, LENGTH, BLANK
 
 cdef class Asking(Attempts):
     cdef public Core core
+    cdef public dict told
     @cython.locals(first=Target)
     cpdef begin(self, Exchange x)
     @cython.locals(now_ns=cython.longlong, ready_ns=cython.longlong, ready=cython.longlong, mask=cython.ulonglong, key=cython.int,
@@ -24,6 +27,10 @@ cdef class Asking(Attempts):
                    entry=RouteEntry, length=cython.longlong, size=cython.longlong, chunked=cython.bint, as_json=cython.bint,
                    head=bytes, fields=bytes, body=bytes, data=bytes, piece=bytes, parts=list)
     cpdef send(self, Exchange x, Link link)
-    cpdef bint again(self, Exchange x, int status, object kind, bytes body)
-    cpdef double next_step(self, Exchange x, int status)
+    @cython.locals(target=Target, upstream=Upstream, now_ns=cython.longlong, rest=cython.double)
+    cpdef put_away(self, Exchange x, int status, object found)
+    @cython.locals(now_ns=cython.longlong)
+    cpdef bint again(self, Exchange x, int status, object kind, object found)
+    @cython.locals(target=Target, keys=KeySet, now_ns=cython.longlong, ready_ns=cython.longlong, limited=cython.bint)
+    cpdef double next_step(self, Exchange x, object found)
     cpdef give_up(self, Exchange x, object error)

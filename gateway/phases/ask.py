@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
 
 from _speedups._bytes import decimal, monotonic_ns
-from gateway import relay
 from gateway.core import Core
 from gateway.errors import GatewayError, refuse
 from gateway.exchange import Attempts, Exchange, Link
@@ -13,8 +13,11 @@ from gateway.phases.route import relayed_path
 from gateway.phases.settle import write_attempt
 from gateway.phases.splice import splice
 from gateway.records import ErrorKind, Flags, Outcome
-from gateway.serving import Target
+from gateway.serving import Target, Upstream
+from providers.classify import Classified, Verdict
 from providers.operations import Operation
+
+log = logging.getLogger("microgate")
 
 UNDECIDED = 0
 BYTES_PER_TOKEN_BITS = 2
@@ -25,6 +28,17 @@ FALLBACK = int(Flags.FALLBACK)
 RETRIED = int(Flags.RETRIED)
 REUSED = int(Flags.REUSED_CONNECTION)
 ADMIN = int(Operation.ADMIN)
+ROTATE_KEY = int(Verdict.ROTATE_KEY)
+UNANSWERED = Classified(Verdict.RETRY, reason="unanswered")
+"""Of an attempt that brought no answer."""
+
+SHORT_REST_S = 1.0
+"""Of a rate-limited key whose provider does not say for how long."""
+LONGEST_REST_S = 600.0
+"""Longer waits are looked at again: some limits are lifted early, and some providers name a day for everything."""
+REFUSED_REST_S = 300.0
+"""Of a key that is refused or has no credit. A refusal may be the provider's own trouble, or be mended there, so it is
+not for good; until then one request in five minutes is asked twice."""
 
 
 class Asking(Attempts):
@@ -32,6 +46,8 @@ class Asking(Attempts):
 
     def __init__(self, core: Core) -> None:
         self.core = core
+        self.told: dict[int, int] = {}
+        """Provider keys whose refusal was logged, and when."""
 
     def begin(self, x: Exchange) -> None:
         if not x.targets:
@@ -98,7 +114,7 @@ class Asking(Attempts):
         elif ready_ns >= 0:
             error = GatewayError(
                 "rate_limited",
-                "Every key of the provider is waiting for its rate limit.",
+                "Every key of the provider rests, after a rate limit or a refusal.",
                 source="provider",
                 retry=True,
                 retry_after=(ready_ns - now_ns) / 1e9,
@@ -190,16 +206,49 @@ class Asking(Attempts):
             return x.path.decode("ascii")
         return relayed_path(x, target.upstream)
 
-    def again(self, x: Exchange, status: int, kind: ErrorKind, body: bytes) -> bool:
+    def put_away(self, x: Exchange, status: int, found: Classified) -> None:
+        """Keep others from a key that is limited or refused, whether or not this request is asked again.
+
+        An only key is not put away: there is nothing better to ask. Nor is any for a refusal of a passed-through path,
+        which the caller chose.
+        """
+        target = x.target
+        if found.verdict < ROTATE_KEY or target is None or x.operation == ADMIN:
+            return
+        upstream = target.upstream
+        now_ns = monotonic_ns()
+        rest = 0.0
+        if found.verdict == ROTATE_KEY:
+            if found.reason == "rate_limit":
+                rest = min(found.wait_s, LONGEST_REST_S) or SHORT_REST_S
+        elif not x.relayed:
+            rest = REFUSED_REST_S
+            self.tell(upstream, x.key, status, found.reason, now_ns)
+        if rest and upstream.key_count > 1:
+            upstream.keys.cool(x.key, now_ns + int(rest * 1e9))
+
+    def tell(self, upstream: Upstream, key: int, status: int, reason: str, now_ns: int) -> None:
+        """Say so, once in a while: every request of an only key is refused."""
+        identity = upstream.key_hashes[key]
+        if now_ns - self.told.get(identity, -1 << 62) < int(REFUSED_REST_S * 1e9):
+            return
+        self.told[identity] = now_ns
+        name = f"{upstream.name}/{upstream.key_specs[key].name}"
+        rests = f"; it rests for {REFUSED_REST_S:.0f} s" if upstream.key_count > 1 else ""
+        log.warning("provider key %s is refused (status %d, %s)%s", name, status, reason, rests)
+
+    def again(self, x: Exchange, status: int, kind: ErrorKind, found: Classified) -> bool:
         """Try elsewhere, or once more after a wait; False when this was the last attempt."""
         now_ns = monotonic_ns()
         if x.uploading or x.caller is None or x.attempt >= x.view.max_attempts or now_ns >= x.answer_deadline_ns:
             return False
         if x.relayed and x.method != b"GET":
             return False
-        if status == 429 and b"insufficient_quota" in body:
+        # The operator's list decides about providers in trouble and rate limits. What is refused for its key's sake
+        # may go to another key or target in any case, what is the caller's own mistake nowhere else.
+        if status and (found.verdict < ROTATE_KEY or status == 429) and status not in x.view.retry_statuses:
             return False
-        delay = self.next_step(x, status)
+        delay = self.next_step(x, found)
         if delay < 0 or now_ns + int(delay * 1e9) >= x.answer_deadline_ns:
             return False
         write_attempt(x, int(Outcome.UPSTREAM_ERROR if status else Outcome.UNREACHABLE), int(kind))
@@ -218,35 +267,33 @@ class Asking(Attempts):
             x.waiting = self.core.loop.call_later(delay, self.wake, x)
         return True
 
-    def next_step(self, x: Exchange, status: int) -> float:
+    def next_step(self, x: Exchange, found: Classified) -> float:
         """Seconds to wait before the next attempt, whose target and keys it sets; -1 when there is nowhere to go."""
         target = x.target
         if target is None:
             return -1.0
-        upstream = target.upstream
+        keys = target.upstream.keys
         now_ns = monotonic_ns()
-        others = target.mask & ~x.tried_keys
-        retry = x.view.snapshot.settings.retry
-        if status == 429:
-            wait = relay.retry_after(x.answer_head)
-            if upstream.key_count > 1:
-                cool = wait if 0 < wait < 60.0 else 1.0
-                upstream.keys.cool(x.key, now_ns + int(cool * 1e9))
-            if upstream.keys.choose(others, now_ns) >= 0:
-                return 0.0
+        limited = found.verdict >= ROTATE_KEY
+        if limited and keys.choose(target.mask & ~x.tried_keys, now_ns) >= 0:
+            return 0.0
         if x.targets is not None and x.target_index + 1 < len(x.targets):
             x.target_index += 1
             x.tried_keys = 0
             return 0.0
+        if limited and found.reason != "rate_limit":
+            return -1.0
         x.tried_keys = 0
+        retry = x.view.snapshot.settings.retry
         cap: float = min(retry.backoff_max, retry.backoff_initial * 2.0 ** (x.attempt - 1))
-        delay = random.random() * cap
-        if status == 429 or status == 503:
-            wait = relay.retry_after(x.answer_head)
-            if wait > retry.backoff_max:
-                return -1.0
-            delay = max(delay, wait)
-        return max(delay, 0.001)
+        wait: float = found.wait_s
+        # Keys that were put away are ready again by then, or the provider's own answer is better than a wait.
+        ready_ns = keys.next_ready_ns(target.mask, now_ns)
+        if ready_ns > now_ns:
+            wait = max(wait, (ready_ns - now_ns) / 1e9)
+        if wait > retry.backoff_max:
+            return -1.0
+        return max(random.random() * cap, wait, 0.001)
 
     def wake(self, x: Exchange) -> None:
         x.waiting = None

@@ -11,9 +11,9 @@ from _speedups._head import MEDIA_EVENTS, MEDIA_HTML, MEDIA_JSON, MEDIA_NONE
 from _speedups._stream import StreamScan, UsageScan
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
-from gateway.phases.ask import Asking
+from gateway.phases.ask import UNANSWERED, Asking
 from gateway.phases.settle import settle
-from gateway.phases.verdict import STREAM_KINDS, decode, error_kind_of, status_in, without_encoding
+from gateway.phases.verdict import STREAM_KINDS, decode, error_kind_of, judged, status_in, without_encoding
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.relay import begin as relay_begin
 from gateway.relay import cut as relay_cut
@@ -49,6 +49,11 @@ class Forward(Asking):
             x.response_bytes += len(data)
             if complete:
                 x.last_byte_ns = monotonic_ns()
+            if x.answer_media == JSON_BODY:
+                limit = self.core.response_json_bytes
+                if x.response_bytes > limit or x.answer_length > limit:
+                    self.too_large(x, limit)
+                    return
             mode = x.mode
             if mode == RELAY:
                 relay_piece(x, data, complete)
@@ -90,6 +95,18 @@ class Forward(Asking):
             x.mode = RELAY
         return x.mode
 
+    def too_large(self, x: Exchange, limit: int) -> None:
+        """Nobody asked for that much: the end, and no further attempt, which would bring as much (B22)."""
+        if x.link is not None:
+            x.link.cancel()
+        message = f"The provider's answer is larger than the {limit} bytes accepted here."
+        if x.head_sent:
+            relay_cut(x, int(ErrorKind.ANSWER_TOO_LARGE), message)
+            return
+        x.held = None
+        x.usage = None
+        self.give_up(x, GatewayError("upstream", message, source="provider", record=ErrorKind.ANSWER_TOO_LARGE))
+
     def hold(self, x: Exchange, data: bytes, complete: bool) -> None:
         if complete:
             if x.held is not None:
@@ -127,9 +144,12 @@ class Forward(Asking):
             body = decoded
             x.answer_head = without_encoding(x.answer_head)
         if status >= 400:
-            if status in x.view.retry_statuses and self.again(x, status, error_kind_of(status), body):
+            found = judged(status, x.answer_head, body)
+            kind = error_kind_of(status, found.reason)
+            self.put_away(x, status, found)
+            if self.again(x, status, kind, found):
                 return
-            x.error_kind = int(error_kind_of(status))
+            x.error_kind = int(kind)
             if body[:1] == b"<" or x.answer_media == HTML:
                 # Error pages name addresses of machines; the caller's SDK could not read them either.
                 message = f"The provider answered {status} with a page that is no API answer."
@@ -185,7 +205,9 @@ class Forward(Asking):
     def refused_in_stream(self, x: Exchange, event: bytes) -> None:
         """An error where the first token should have been: an ordinary failed attempt (C5)."""
         status, body = status_in(event)
-        if status in x.view.retry_statuses and self.again(x, status, ErrorKind.STREAM_ERROR, body):
+        found = judged(status, x.answer_head, body)
+        self.put_away(x, status, found)
+        if self.again(x, status, ErrorKind.STREAM_ERROR, found):
             return
         x.scan = None
         x.status = status
@@ -227,7 +249,7 @@ class Forward(Asking):
         x.held = None
         x.scan = None
         total = kind == int(ErrorKind.TIMEOUT_TOTAL)
-        if not total and self.again(x, 0, ErrorKind(kind), b""):
+        if not total and self.again(x, 0, ErrorKind(kind), UNANSWERED):
             return
         timed_out = total or kind in (int(ErrorKind.TIMEOUT_FIRST_BYTE), int(ErrorKind.TIMEOUT_CONNECT))
         error = GatewayError(

@@ -83,6 +83,7 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
     r.request_id = unhex(x.request_id)
     r.started_ns = realtime_ns() - (x.done_ns - x.started_ns)
     r.snapshot = x.view.version
+    r.client = x.client
     principal = x.principal
     if principal is not None:
         r.virtual_key = principal.id_hash

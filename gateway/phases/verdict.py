@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 
 import orjson
 
 from gateway.records import ErrorKind
+from providers.classify import Classified, classify
 from providers.operations import Operation
+
+_RETRY_AFTER = re.compile(rb"\r\nretry-after:([^\r]*)", re.IGNORECASE)
 
 KIND_CHAT = 1
 KIND_RESPONSES = 2
@@ -24,13 +28,19 @@ STREAM_KINDS = {
 }
 
 
-def error_kind_of(status: int) -> ErrorKind:
-    """What a provider's status says about the attempt."""
+def judged(status: int, head: bytes, body: bytes) -> Classified:
+    """What an error of a provider asks for: ``head`` is the answer's, ``body`` decoded."""
+    found = _RETRY_AFTER.search(head)
+    return classify(status, body, found[1] if found is not None else None)
+
+
+def error_kind_of(status: int, reason: str) -> ErrorKind:
+    """What a provider's status, and the reason found in its answer, say about the attempt."""
+    if status == 402 or reason in ("quota", "credit"):
+        return ErrorKind.UPSTREAM_QUOTA
     if status == 429:
         return ErrorKind.UPSTREAM_RATE_LIMITED
-    if status == 402:
-        return ErrorKind.UPSTREAM_QUOTA
-    if status in (401, 403):
+    if status in (401, 403) or reason == "key":
         return ErrorKind.UPSTREAM_AUTH
     if status == 404:
         return ErrorKind.UPSTREAM_NOT_FOUND

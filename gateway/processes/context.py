@@ -36,7 +36,8 @@ class WorkerContext:
     host: str
     port: int
     supervisor_pid: int
-    log_level: str = "info"
+    log_level: str = ""
+    """Of the command line; empty: as the configuration says."""
     loop: LoopName = "uvloop"
     connections: int = 0
     """Most caller connections at once: (RLIMIT_NOFILE - 256) / 2; 0: no figure."""
@@ -53,7 +54,8 @@ class ControlContext:
     config_file: str | None
     options: BootOptions
     supervisor_pid: int
-    log_level: str = "info"
+    log_level: str = ""
+    """Of the command line; empty: as the configuration says."""
     record_event_fd: int = -1
     """See WorkerContext."""
 
@@ -80,6 +82,7 @@ class ServeOptions:
     data_dir: str = ""
     """Empty: the user's state directory."""
     demo: bool = False
-    log_level: str = "info"
+    log_level: str = ""
+    """Of the command line; empty: as the configuration says."""
     loop: LoopName = "uvloop"
     entries: Entries = Entries()

@@ -11,6 +11,8 @@ import os
 import sys
 import time
 
+FORMAT_VARIABLE = "MICROGATE_LOG_FORMAT"
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -69,12 +71,14 @@ def _escape(line: str) -> str:
 def configure(level: str, process: str, style: str | None = None) -> logging.Logger:
     """Send this process's log lines to stderr and return the logger ``microgate``.
 
-    ``style`` is ``text`` or ``json``; None takes MICROGATE_LOG_FORMAT, else text. Called again (after a fork) it
-    replaces what an earlier call set up. Raises ValueError for an unknown level.
+    ``level`` may be empty: info. ``style`` is ``text`` or ``json``; MICROGATE_LOG_FORMAT goes before it. Called again
+    (after a fork, or with other settings) it replaces what an earlier call set up. Raises ValueError for an unknown
+    level.
     """
+    level = level or "info"
     if level not in LEVELS:
         raise ValueError(f"unknown log level {level!r}: one of {', '.join(LEVELS)}")
-    style = style or os.environ.get("MICROGATE_LOG_FORMAT", "text")
+    style = os.environ.get(FORMAT_VARIABLE) or style or "text"
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(process) if style == "json" else TextFormatter(process))
     root = logging.getLogger()
@@ -88,3 +92,9 @@ def configure(level: str, process: str, style: str | None = None) -> logging.Log
     logging.logProcesses = False
     logging.logMultiprocessing = False
     return logger
+
+
+def follow(option: str, level: str, style: str, process: str) -> None:
+    """Log as the configuration says (``log.level``, ``log.format``), unless the command line or the environment does:
+    ``option`` is ``--log-level``, empty when it was not given."""
+    configure(option or level, process, style)

@@ -10,6 +10,7 @@ from _speedups._bytes import monotonic_ns
 from gateway import pipeline
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.server.forwarded import packed
 from gateway.server.reader import RequestReader
 from gateway.server.response import connection_field, status_line
 
@@ -35,6 +36,7 @@ class ServerConnection(RequestReader):
         core = self.core
         self.transport = transport
         self.made_ns = monotonic_ns()
+        self.address = packed(self.peer())
         if len(core.connections) >= core.max_connections:
             core.refused_connections += 1
             error = GatewayError("overloaded", "Too many connections.", source="gateway", retry=True, retry_after=1)

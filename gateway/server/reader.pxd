@@ -17,6 +17,7 @@ cdef class RequestReader(Caller):
     cdef public object transport
     cdef public object parser
     cdef public int state
+    cdef public bytes address
     cdef public long long made_ns
     cdef public long long served
     cdef public Exchange x

@@ -42,6 +42,7 @@ class RequestReader(Caller):
         self.transport: Any = None
         self.parser: Any = None
         self.state = IDLE
+        self.address = b""
         self.made_ns = 0
         self.served = 0
         self.x: Exchange | None = None
@@ -181,6 +182,15 @@ class RequestReader(Caller):
         if not scan.request(head):
             self.reject(BY_STATUS.get(scan.error, "bad_request"), scan.why)
             return b""
+        if scan.target_end - scan.target_start > core.target_bytes:
+            self.reject("uri_too_long", f"The request target is longer than {core.target_bytes} bytes.")
+            return b""
+        if scan.fields > core.header_count:
+            self.reject("headers_too_large", f"The request has more than {core.header_count} header fields.")
+            return b""
+        if len(head) > core.header_bytes:
+            self.reject("headers_too_large", f"The request's head is larger than {core.header_bytes} bytes.")
+            return b""
         if scan.upgrade is not None and (scan.content_length > 0 or scan.transfer_encoding is not None):
             self.reject("bad_request", "Protocol upgrades are not offered here.")
             return b""
@@ -188,6 +198,7 @@ class RequestReader(Caller):
         x.head = head
         x.request_id = core.next_id()
         x.reused = self.served > 0
+        x.client = self.address if core.forwarded is None else core.forwarded.client(self.address, scan)
         x.method = scan.method
         target = part(head, scan.target_start, scan.target_end)
         x.http10 = scan.http10

@@ -148,6 +148,10 @@ class Settings(_Base, frozen=True):
     """Hex; empty: /metrics is served to loopback only."""
     trusted_proxies: tuple[str, ...] = ()
     forward_rate_limit_headers: bool = False
+    log_level: str = "info"
+    log_format: str = "text"
+    admin_listen: str = ""
+    """host:port at which control serves administration and metrics itself; empty: workers relay them to it."""
     demo: bool = False
     listen_tls: ListenTls | None = None
 

@@ -351,6 +351,9 @@ def _settings(config: Config) -> Settings:
         metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
         trusted_proxies=tuple(config.server.trusted_proxies),
         forward_rate_limit_headers=config.server.forward_rate_limit_headers,
+        log_level=config.log.level,
+        log_format=config.log.format,
+        admin_listen=config.admin.listen or "",
         listen_tls=(
             ListenTls(cert_file=str(config.server.tls.cert), key_file=str(config.server.tls.key))
             if config.server.tls is not None

@@ -64,6 +64,8 @@ class LogRow(NamedTuple):
     target_model: str
     dropped: str | None
     receipt: str | None
+    client: bytes | None = None
+    """The caller's address, 16 bytes; None in rows of a program that did not record it."""
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):

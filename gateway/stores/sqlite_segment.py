@@ -17,12 +17,19 @@ from typing import NamedTuple
 from gateway.stores.protocols import LogRow
 from gateway.stores.sqlite_rules import connect_reader, connect_writer, enter_wal
 
-FORMAT = 1
-"""``PRAGMA user_version`` of a segment. A reader refuses a greater one."""
+FORMAT = 2
+"""``PRAGMA user_version`` of a segment. A reader refuses a greater one. 1: without ``client``."""
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(?:-(\d+))?\.db", re.ASCII)
 
-_TYPES = {"request_id": "BLOB", "model": "TEXT", "target_model": "TEXT", "dropped": "TEXT", "receipt": "TEXT"}
+_TYPES = {
+    "request_id": "BLOB",
+    "model": "TEXT",
+    "target_model": "TEXT",
+    "dropped": "TEXT",
+    "receipt": "TEXT",
+    "client": "BLOB",
+}
 _COLUMNS = ", ".join(f"{name} {_TYPES.get(name, 'INTEGER')}" for name in LogRow._fields)
 
 _SCHEMA = (
@@ -95,7 +102,7 @@ class OpenSegment:
         self._connection = connect_writer(path)
         try:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, FORMAT):
+            if version not in (0, 1, FORMAT):
                 raise DamagedSegment(f"it has format {version}, this program writes {FORMAT}")
             if version == 0 and self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 raise DamagedSegment("it is a database of another program")
@@ -104,6 +111,8 @@ class OpenSegment:
             enter_wal(self._connection, synchronous="NORMAL")
             if version == 0:
                 self._create(positions)
+            elif version == 1:
+                self._add_client()
             stored = self._connection.execute("SELECT slot, epoch, sequence FROM ring_position")
             self.positions: dict[tuple[int, int], int] = {(slot, epoch): sequence for slot, epoch, sequence in stored}
             self.is_closed = bool(self._connection.execute("SELECT count(*) FROM closed").fetchone()[0])
@@ -116,6 +125,13 @@ class OpenSegment:
         for statement in _SCHEMA:
             self._connection.execute(statement)
         self._connection.executemany(_ADVANCE, [(slot, epoch, at) for (slot, epoch), at in positions.items()])
+        self._connection.execute("COMMIT")
+
+    def _add_client(self) -> None:
+        """What an earlier program began this hour goes on with the present columns."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("ALTER TABLE log ADD COLUMN client BLOB")
+        self._connection.execute(f"PRAGMA user_version = {FORMAT}")
         self._connection.execute("COMMIT")
 
     def append(self, rows: Sequence[tuple[object, ...]], positions: Mapping[tuple[int, int], int]) -> int:
@@ -195,4 +211,4 @@ def rows_between(
     """(id, row) with low <= id <= high, newest first. ``conditions`` are constants of the caller, values are bound."""
     where = " AND ".join(("id BETWEEN ? AND ?", *conditions))
     cursor = reader.execute(_SELECT + where + " ORDER BY id DESC LIMIT ?", (low, high, *values, most))
-    return [(row[0], LogRow._make(row[1:])) for row in cursor]
+    return [(row[0], LogRow(*row[1:])) for row in cursor]

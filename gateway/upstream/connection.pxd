@@ -13,6 +13,7 @@ cdef int CR, MAX_HEAD, MAX_INTERIM
 cdef int BY_LENGTH, BY_CHUNKS, BY_CLOSE, NO_BODY
 
 cdef class Home:
+    cpdef answered_first(self, UpstreamConnection link)
     cpdef free(self, UpstreamConnection link)
     cpdef lost(self, UpstreamConnection link)
 

@@ -42,6 +42,10 @@ class Home:
         """Ready for the next request."""
         raise NotImplementedError
 
+    def answered_first(self, link: UpstreamConnection) -> None:
+        """Its first answer is complete."""
+        raise NotImplementedError
+
     def lost(self, link: UpstreamConnection) -> None:
         """Closed."""
         raise NotImplementedError
@@ -273,6 +277,8 @@ class UpstreamConnection(SendingHalf):
         self.x = None
         x.link = None
         self.served += 1
+        if self.served == 1:
+            self.home.answered_first(self)
         self.deadline_ns = 0
         if self.reading_paused:
             self.resume()

@@ -165,7 +165,10 @@ class Dialer:
         self, sock: socket.socket, origin: Origin, make: Callable[[], asyncio.Protocol]
     ) -> asyncio.Transport:
         try:
-            context = self._contexts.get(origin.tls)
+            context = self._contexts.made(origin.tls)
+            if context is None:
+                # Reading a CA bundle would hold up the loop for 20 ms.
+                context = await self._loop.run_in_executor(None, self._contexts.get, origin.tls)
         except OSError as e:
             raise DialError("tls", f"trust settings of {origin.provider}: {_reason(e)}") from e
         transport, _ = await self._loop.create_connection(

@@ -10,6 +10,7 @@ cdef long long IDLE_NS
 cdef class Pool(Home):
     cdef public Core core
     cdef public object origin
+    cdef public bint encrypted
     cdef public object dialer
     cdef public int limit
     cdef public list idle
@@ -28,6 +29,7 @@ cdef class Pool(Home):
     cpdef bint full(self)
     cpdef forget(self, Exchange x)
     @cython.locals(x=Exchange)
+    cpdef answered_first(self, UpstreamConnection link)
     cpdef free(self, UpstreamConnection link)
     cpdef Exchange next_waiting(self, bint fresh)
     cpdef int wanted(self)

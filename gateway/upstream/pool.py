@@ -13,6 +13,7 @@ from gateway.records import ErrorKind
 from gateway.upstream.connection import Home, UpstreamConnection
 from gateway.upstream.dial import Dialer, DialError
 from gateway.upstream.origin import Origin
+from gateway.upstream.tls import remember_session
 
 IDLE_NS = 55_000_000_000
 """Most providers and load balancers close idle connections after 60 s or more; ours go first, so that fewer requests
@@ -34,6 +35,7 @@ class Pool(Home):
     def __init__(self, core: Core, origin: Origin, dialer: Dialer, limit: int) -> None:
         self.core = core
         self.origin = origin
+        self.encrypted = origin.scheme == "https"
         self.dialer = dialer
         self.limit = limit
         """Most connections at a time; 0: no limit of its own."""
@@ -130,6 +132,11 @@ class Pool(Home):
             if x is not None:
                 x.attempts.unreachable(x, kind, message)
             self.dial_more()
+
+    def answered_first(self, link: UpstreamConnection) -> None:
+        # Not before: TLS 1.3 sends its tickets behind the handshake.
+        if self.encrypted and link.transport is not None:
+            remember_session(link.transport, self.origin.server_name)
 
     def free(self, link: UpstreamConnection) -> None:
         if self.waiting or self.wanting_new:

@@ -76,12 +76,17 @@ class TlsContexts:
         for tls in settings:
             self.get(tls)
 
+    def made(self, tls: Tls) -> ResumingContext | None:
+        """The context of a trust set, if it has been made."""
+        return self._contexts.get((tls.ca_file, tls.client_cert, tls.client_key))
+
     def get(self, tls: Tls) -> ResumingContext:
-        """The context of a trust set; reading a CA bundle takes 10-20 ms when it was not prepared."""
-        key = (tls.ca_file, tls.client_cert, tls.client_key)
-        context = self._contexts.get(key)
+        """The context of a trust set; reading a CA bundle takes 10-20 ms when it was not prepared. Raises OSError."""
+        context = self.made(tls)
         if context is None:
-            context = self._contexts[key] = make_context(tls)
+            # Two threads at once: the first one's counts, for sessions are remembered in it.
+            key = (tls.ca_file, tls.client_cert, tls.client_key)
+            context = self._contexts.setdefault(key, make_context(tls))
         return context
 
 

@@ -9,7 +9,7 @@ from gateway.control.trail import Texts, log_row, signed, unpack, unsigned
 from gateway.stores.protocols import LogRow
 from tests.control.trail_records import exchange
 
-TEXTS = ("request_id", "model", "target_model", "dropped", "receipt")
+TEXTS = ("request_id", "model", "target_model", "dropped", "receipt", "client")
 
 
 def test_a_row_has_every_field_of_the_record_under_its_name() -> None:
@@ -18,7 +18,14 @@ def test_a_row_has_every_field_of_the_record_under_its_name() -> None:
     small = {"stream", "outcome", "error_kind", "usage_source", "cache_verdict"}
     values: dict[str, object] = {name: (i + 1 if name in small else 1000 + i) for i, name in enumerate(names)}
     values |= {"request_id": bytes(range(16)), "model": b"m" * 96, "target_model": "schön".encode()}
-    values |= {"dropped": b"logprobs,n", "receipt": b"r1", "kind": 2, "attempt": 2, "attempts": 3}
+    values |= {
+        "dropped": b"logprobs,n",
+        "receipt": b"r1",
+        "client": bytes(range(16, 32)),
+        "kind": 2,
+        "attempt": 2,
+        "attempts": 3,
+    }
     record = exchange(started_ns=5_000_999, **values)
     row = LogRow._make(log_row(4, 5, 6, unpack(record.pack()), Texts()))
     expected = values | {"model": "m" * 96, "target_model": "schön", "dropped": "logprobs,n", "receipt": "r1"}

@@ -242,3 +242,23 @@ def test_an_unproven_provider_gets_no_byte_of_a_request(
             for _ in range(5):
                 assert ask(gateway.port).body == CHAT
             assert len(upstream.visits) == 1
+
+
+@pytest.mark.parametrize("most", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_further_connection_resumes_the_session_of_an_earlier_one(
+    most: ssl.TLSVersion, authority: Authority, start_gateway: Start
+) -> None:
+    """Each connection is closed after its answer, so every request needs a handshake; only the first is a full one."""
+    context = tls_context(authority.issue("127.0.0.1"))
+    context.maximum_version = most
+
+    def answer(received: Received) -> list[Step]:
+        return [http(CHAT, fields=["Connection: close"]), Act.CLOSE]
+
+    with Upstream(answer, tls=context) as upstream:
+        tls = {"ca_file": authority.ca_file}
+        gateway = start_gateway(configuration(upstream.url, provider={"tls": tls}, retry={"attempts": 1}))
+        for _ in range(6):
+            assert ask(gateway.port).status == 200
+        stats = context.session_stats()
+        assert (stats["accept_good"], stats["hits"]) == (6, 5)

@@ -31,13 +31,19 @@ from providers.classify import MAX_WAIT_S, Verdict, classify, wait_of
         ),
         (402, b'{"error":{"message":"More credits are required to run this request."}}', Verdict.ROTATE_KEY),
         (403, b'{"error":{"code":"model_not_found"}}', Verdict.ROTATE_KEY),
+        (401, b'{"error":{"message":"You have insufficient permissions for this operation."}}', Verdict.ROTATE_KEY),
+        (401, b'{"error":{"message":"Missing scopes: api.model.read"}}', Verdict.ROTATE_KEY),
         (429, b'{"error":{"type":"insufficient_quota"}}', Verdict.DISABLE_KEY),
         (429, b'{"code":"x","error":"Your team has either used all available credits"}', Verdict.DISABLE_KEY),
         (402, b'{"error":{"message":"Insufficient Balance"}}', Verdict.DISABLE_KEY),
         (401, b"", Verdict.DISABLE_KEY),
         (403, b"", Verdict.DISABLE_KEY),
         (400, b'{"error":{"message":"API key not valid."}}', Verdict.DISABLE_KEY),
-        (400, b'{"error":{"message":"Your credit balance is too low"}}', Verdict.DISABLE_KEY),
+        (400, b'{"error":{"message": "Your credit balance is too low"}}', Verdict.DISABLE_KEY),
+        # Answers that quote the caller.
+        (400, b'{"error":{"message":"got insufficient_quota, invalid_api_key"}}', Verdict.CALLER),
+        (400, rb'{"error":{"message":"got \\"message\\":\\"API key not valid\\""}}', Verdict.CALLER),
+        (403, b'{"error":{"metadata":{"reasons":["x"],"flagged_input":"insufficient_quota"}}}', Verdict.CALLER),
     ],
 )
 def test_verdicts(status: int, body: bytes, verdict: Verdict) -> None:

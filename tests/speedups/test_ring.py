@@ -35,7 +35,7 @@ TYPES = {
     medium: "flags",
     short: "kind schema operation dialect target_dialect status attempt attempts",
     byte: "stream outcome error_kind usage_source cache_verdict",
-    st.binary(min_size=16, max_size=16): "request_id",
+    st.binary(min_size=16, max_size=16): "request_id client",
     st.binary(max_size=120): "model target_model dropped receipt",
 }
 fields = st.fixed_dictionaries({name: values for values, names in TYPES.items() for name in names.split()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.records import Kind
 from gateway.stores.protocols import LogRow
 
-_ZERO = LogRow._make([0] * 38 + [b"", "", "", None, None])
+_ZERO = LogRow(*[0] * 38, b"", "", "", None, None)
 
 
 def row(sequence: int, **fields: object) -> LogRow:

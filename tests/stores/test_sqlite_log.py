@@ -14,6 +14,8 @@ import pytest
 
 from gateway.stores.protocols import LogQuery, StoreUnavailable
 from gateway.stores.sqlite_log import LogLimits, SqliteLog
+from gateway.stores.sqlite_rules import connect_reader
+from gateway.stores.sqlite_segment import OpenSegment, rows_between
 from tests.stores.conftest import Clock
 from tests.stores.rows import row
 
@@ -246,3 +248,24 @@ def test_reading_goes_on_beside_the_writer_in_another_process(store: SqliteLog) 
     done = subprocess.run([sys.executable, "-c", code, path, root], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("1\nattempt to write a readonly database")
     assert store.append([row(2)], {}) == 1
+
+
+def test_a_segment_of_an_earlier_program_goes_on(tmp_path: Path) -> None:
+    """Format 1 had no column for the caller's address: its rows are read, and new ones are stored beside them."""
+    path = tmp_path / "old.db"
+    segment = OpenSegment(str(path), {})
+    segment.append([row(1)], {})
+    segment.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE log DROP COLUMN client")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    reader = connect_reader(str(path))
+    assert [found.client for _, found in rows_between(reader, 1, 9, (), (), 9)] == [None]
+    reader.close()
+    segment = OpenSegment(str(path), {})
+    assert segment.append([row(2, client=bytes(16))], {}) == 1
+    segment.close()
+    reader = connect_reader(str(path))
+    assert [found.client for _, found in rows_between(reader, 1, 9, (), (), 9)] == [bytes(16), None]
+    reader.close()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway import runtime, supervisor
+from gateway.processes.context import ServeOptions
 from gateway.snapshot.model import Tls
 from gateway.upstream.dial import Dialer, DialError
 from gateway.upstream.dns import Resolver
@@ -140,3 +144,20 @@ def test_a_missing_or_wrong_trust_file_is_an_error(tmp_path: Path) -> None:
     empty.write_text("no certificate")
     with pytest.raises(ssl.SSLError):
         make_context(Tls(ca_file=str(empty)))
+
+
+def test_the_systems_trust_is_read_before_forking() -> None:
+    supervisor.preload(ServeOptions(loop="asyncio"))
+    try:
+        assert runtime.CONTEXTS.made(Tls()) is runtime.CONTEXTS.get(Tls())
+    finally:
+        gc.enable()
+
+
+def test_contexts_asked_for_at_once_are_one(authority: Authority) -> None:
+    """Connections dialled together need one context between them: sessions are remembered in it."""
+    contexts = TlsContexts()
+    tls = Tls(ca_file=authority.ca_file)
+    with ThreadPoolExecutor(8) as pool:
+        made = set(map(id, pool.map(contexts.get, [tls] * 32)))
+    assert made == {id(contexts.made(tls))}

@@ -1,0 +1,173 @@
+"""``admin.listen``: administration and metrics at an address of their own, served by this process without a worker.
+
+Strangers may reach it, as they may reach the workers, so what a worker decides about these paths is decided here:
+``Gate`` stands before the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.admin_token import matches
+from gateway.control.admin_server import AdminServer, server_config
+from gateway.server.forwarded import is_loopback, packed
+from gateway.snapshot.model import Settings
+
+log = logging.getLogger("microgate.admin")
+
+BACKLOG = 128
+
+MOST_AT_ONCE = 64
+"""Connections and requests; operators and scrapers are few, and strangers must not fill this process."""
+
+RETRY_S = 5.0
+"""Between attempts to listen: a predecessor of this process may still hold the address."""
+
+Scope = dict[str, Any]
+_CREDENTIALS = (b"x-microgate-key", b"x-api-key", b"api-key", b"x-goog-api-key")
+_FORWARDING = (b"forwarded", b"x-forwarded-for")
+
+
+class Gate:
+    """An ASGI application that lets through to ``app`` what ``settings()`` and the operator's token allow."""
+
+    def __init__(self, app: Any, admin_token: str, settings: Callable[[], Settings]) -> None:
+        self._app = app
+        self._admin_token = admin_token
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and self._may(scope):
+            await self._app(scope, receive, send)
+        else:
+            await _refuse(send)
+
+    def _may(self, scope: Scope) -> bool:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        credential = _credential(headers)
+        if scope["path"] != "/metrics":
+            return matches(self._admin_token, credential)
+        settings = self._settings()
+        expected = settings.metrics_token_sha256
+        if expected and credential:
+            presented = hashlib.sha256(credential.encode("latin-1")).hexdigest()
+            if hmac.compare_digest(presented, expected):
+                return True
+        peer = packed(str((scope.get("client") or ("", 0))[0]))
+        # One whom a proxy on this machine brings is not local: such a proxy has to use the token.
+        return is_loopback(peer) and not any(name in _FORWARDING for name, _ in headers)
+
+
+def _credential(headers: list[tuple[bytes, bytes]]) -> str:
+    found = dict(reversed(headers))
+    scheme, _, presented = found.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return presented.strip().decode("latin-1")
+    return next((found[name] for name in _CREDENTIALS if name in found), b"").decode("latin-1")
+
+
+async def _refuse(send: Any) -> None:
+    error = {
+        "message": "Send the operator's token.",
+        "type": "authentication_error",
+        "param": None,
+        "code": "authentication_error",
+    }
+    headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": orjson.dumps({"error": error})})
+
+
+class AdminListener:
+    """Listens where the settings in force say; ``run`` follows their changes until it is cancelled."""
+
+    def __init__(self, app: Any, admin_token: str, settings: Callable[[], Settings]) -> None:
+        self._app = Gate(app, admin_token, settings)
+        self._settings = settings
+        self.problem = ""
+        """Why it does not listen although it should. No address: readiness shows it to anybody."""
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        wanted: tuple[object, ...] = ()
+        server: AdminServer | None = None
+        serving: asyncio.Task[None] | None = None
+        retry_at = 0.0
+        try:
+            while True:
+                settings = self._settings()
+                now = (settings.admin_listen, settings.listen_tls)
+                ended = serving is not None and serving.done()
+                if now != wanted or ended or (self.problem and loop.time() >= retry_at):
+                    await _end(server, serving)
+                    server, serving = None, None
+                    wanted = now
+                    retry_at = loop.time() + RETRY_S
+                    if settings.admin_listen:
+                        server, serving = await self._start(settings)
+                    else:
+                        self.problem = ""
+                await asyncio.sleep(0.2)
+        finally:
+            await _end(server, serving)
+
+    async def _start(self, settings: Settings) -> tuple[AdminServer | None, asyncio.Task[None] | None]:
+        try:
+            sock = await asyncio.to_thread(_bound, settings.admin_listen)
+        except OSError as error:
+            return self._failed(settings, error)
+        try:
+            tls = settings.listen_tls
+            config = server_config(
+                self._app,
+                # The application has had its start on the admin socket.
+                lifespan="off",
+                limit_concurrency=MOST_AT_ONCE,
+                ssl_certfile=tls.cert_file if tls is not None else None,
+                ssl_keyfile=tls.key_file if tls is not None else None,
+            )
+            config.load()
+        except OSError as error:
+            sock.close()
+            return self._failed(settings, error)
+        self.problem = ""
+        log.info("administration and metrics listen on %s", settings.admin_listen)
+        server = AdminServer(config)
+        return server, asyncio.create_task(_serve(server, sock))
+
+    def _failed(self, settings: Settings, error: OSError) -> tuple[None, None]:
+        if not self.problem:
+            log.error("administration cannot listen on %s: %s", settings.admin_listen, error)
+        self.problem = "administration cannot listen on its address"
+        return None, None
+
+
+async def _serve(server: AdminServer, sock: socket.socket) -> None:
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        sock.close()
+
+
+async def _end(server: AdminServer | None, serving: asyncio.Task[None] | None) -> None:
+    if server is not None and serving is not None:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def _bound(listen: str) -> socket.socket:
+    """A listening socket at ``host:port``. Raises OSError."""
+    host, _, port = listen.rpartition(":")
+    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda row: row[0] != socket.AF_INET)
+    sock = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    sock.setblocking(False)
+    return sock

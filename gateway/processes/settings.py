@@ -1,0 +1,35 @@
+"""The few settings of the snapshot that the processes themselves need, whatever it is that they serve."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.processes.paths import Paths
+
+
+class ProcessSettings(msgspec.Struct, frozen=True):
+    """Members of ``snapshot.model.Settings`` under their names there; the rest is skipped, not decoded."""
+
+    drain_timeout: float = 30.0
+    """Seconds that running exchanges may take to finish when the gateway stops."""
+    log_level: str = "info"
+    log_format: str = "text"
+
+
+class _Snapshot(msgspec.Struct):
+    settings: ProcessSettings = ProcessSettings()
+
+
+_decoder = msgspec.msgpack.Decoder(_Snapshot)
+
+
+def process_settings(paths: Paths) -> ProcessSettings:
+    """Those in force; the defaults when there is no snapshot or it is unreadable: stopping must work."""
+    path = paths.current_snapshot()
+    if path is None:
+        return ProcessSettings()
+    try:
+        with open(path, "rb") as file:
+            return _decoder.decode(file.read()).settings
+    except (OSError, msgspec.MsgspecError):
+        return ProcessSettings()

@@ -1,0 +1,127 @@
+"""Administration and metrics at an address of their own, and log lines as the configuration wants them."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.fixtures import Start
+from tests.live.instance import Gateway, configuration, free_port
+from tests.live.upstreams import Upstream
+from tests.live.wire import KEY, Answer, ask, request
+from tests.upstream.servers import Authority
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"not in time: {what}"
+        time.sleep(0.05)
+    return found
+
+
+def get(port: int, path: str, key: str = "", **fields: str) -> Answer | None:
+    """None while nobody listens."""
+    try:
+        return ask(port, request("GET", path, None, key, fields=[(k.replace("_", "-"), v) for k, v in fields.items()]))
+    except OSError:
+        return None
+
+
+def operator(gateway: Gateway) -> str:
+    return (gateway.data_dir / "admin.token").read_text().strip()
+
+
+def test_administration_has_its_own_address_and_only_that(upstream: Upstream, start_gateway: Start) -> None:
+    port, another = free_port(), free_port()
+    settings = {"admin": {"listen": f"127.0.0.1:{port}"}, "metrics": {"token": "scraper-0123456789"}}
+    gateway = start_gateway(configuration(upstream.url, **settings))
+    token = operator(gateway)
+    until(lambda: get(port, "/metrics"), "the admin address")
+    for path in ("/api/health", "/api/config", "/ui", "/docs", "/"):
+        for key in ("", KEY, "scraper-0123456789"):
+            answer = get(port, path, key)
+            assert answer is not None
+            assert answer.status == 401, (path, key)
+            assert json.loads(answer.body)["error"]["code"] == "authentication_error"
+    seen = [get(port, path, token) for path in ("/api/health", "/api/config", "/ui", "/nothing")]
+    assert [answer and answer.status for answer in seen] == [200, 200, 501, 404]
+    # Local callers and the scraper's token, as at the server's port; nobody whom a proxy brings.
+    forwarded = {"X_Forwarded_For": "127.0.0.1"}
+    assert [get(port, "/metrics", key, **more).status for key, more in (  # type: ignore[union-attr]
+        ("", {}), ("wrong-wrong-wrong", {}), ("", forwarded), (token, forwarded), ("scraper-0123456789", forwarded)
+    )] == [200, 200, 401, 401, 200]  # fmt: skip
+    for path in ("/api/health", "/metrics", "/ui", "/docs"):
+        statuses = [ask(gateway.port, request("GET", path, None, key)).status for key in ("", "wrong", KEY, token)]
+        assert statuses == [401, 401, 404, 401], path
+    assert gateway.get("/livez").status == 200
+    # Another address takes over while serving, and without one the server's port has it all again.
+    gateway.configure(configuration(upstream.url, **settings | {"admin": {"listen": f"127.0.0.1:{another}"}}))
+    until(lambda: get(another, "/metrics") and get(port, "/metrics") is None, "the other address")
+    gateway.configure(configuration(upstream.url))
+    until(lambda: get(another, "/metrics") is None, "the address given back")
+    until(lambda: gateway.get("/metrics").status == 200, "the server's port")
+
+
+def test_an_address_that_is_taken_is_a_complaint_and_no_more(upstream: Upstream, start_gateway: Start) -> None:
+    with Upstream() as squatter:
+        gateway = start_gateway(configuration(upstream.url, admin={"listen": f"127.0.0.1:{squatter.port}"}))
+        reason = "administration cannot listen on its address"
+        until(lambda: reason in gateway.get("/readyz").body.decode(), "the complaint")
+        assert gateway.get("/readyz").status == 200
+        assert ask(gateway.port).status == 200
+    until(lambda: get(squatter.port, "/metrics"), "the address, once it is free")
+    until(lambda: reason not in gateway.get("/readyz").body.decode(), "the end of the complaint")
+
+
+def test_the_admin_address_speaks_the_servers_tls(upstream: Upstream, start_gateway: Start, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("127.0.0.1")
+    port = free_port()
+    config = configuration(upstream.url, admin={"listen": f"127.0.0.1:{port}"})
+    config["server"]["tls"] = {"cert": cert, "key": key}
+    context = ssl.create_default_context(cafile=authority.ca_file)
+    gateway = Gateway(tmp_path, config)
+    with pytest.MonkeyPatch.context() as patch:
+        # Readiness is asked for in clear text otherwise.
+        patch.setattr("tests.live.instance.ask", lambda *args, **options: Answer(200, []))
+        gateway.start()
+    try:
+
+        def metrics() -> int:
+            try:
+                with urllib.request.urlopen(f"https://127.0.0.1:{port}/metrics", context=context) as answer:
+                    return int(answer.status)
+            except OSError:
+                return 0
+
+        until(lambda: metrics() == 200, "the admin address")
+    finally:
+        gateway.stop()
+
+
+@pytest.mark.parametrize(("options", "style"), [((), "json"), (("--log-level", "error"), "")])
+def test_log_lines_are_as_configured_unless_told_otherwise(
+    options: tuple[str, ...], style: str, upstream: Upstream, start_gateway: Start
+) -> None:
+    config = configuration(upstream.url, log={"level": "debug", "format": "json"})
+    gateway = start_gateway(config, more=options)
+    gateway.wait_for_control()
+    gateway.configure(config | {"routes": {}})
+    until(lambda: get(gateway.port, "/v1/models", KEY).body.count(b'"id"') == 0, "the new configuration")  # type: ignore[union-attr]
+    gateway.stop()
+    lines = [line for line in gateway.stderr().splitlines() if line.startswith("{")]
+    rows = [json.loads(line) for line in lines]
+    if not style:
+        assert rows == []
+        return
+    said = {(row["process"], row["level"]) for row in rows}
+    assert {("supervisor", "debug"), ("control", "debug"), ("control", "info"), ("worker-0", "debug")} <= said
+    assert "Z" in rows[0]["time"]
