@@ -106,6 +106,7 @@ def p3(options: Options) -> None:
     """Latency that is added with one caller."""
     with Session(options) as session:
         subjects = [subject.direct(session.upstream), *session.usual()]
+        session.place(subjects)
         rows = _rounds(session, subjects, "instant", 1)
         figures = _figures(rows, "nginx") | session.remarks
         for name, seen in rows.items():
@@ -113,5 +114,8 @@ def p3(options: Options) -> None:
             for percentile in ("p50_us", "p99_us"):
                 added = [row[percentile] - other[percentile] for row, other in pairs]
                 figures["subjects"][name][f"added_{percentile}"] = statistics.summary(added, 1)
-    method = _method(options, 1) + " Added latency is a subject's percentile less the upstream's own of the same round."
+    method = (
+        f"{_method(options, 1)} Added latency is a subject's percentile less the upstream's own of the same round. The "
+        f"upstream is pinned and urgent, subjects are pinned as in the open-loop cases; wrk is neither."
+    )
     result.write("p3", "Added latency with one caller", method, figures, quick=options.quick)

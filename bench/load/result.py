@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 _BENCH = Path(__file__).resolve().parent.parent
+ROOT = _BENCH.parent
 DIRECTORY = _BENCH / "results"
-QUICK = _BENCH.parent / "build" / "bench"
+QUICK = ROOT / "build" / "bench"
 
 _PACKAGES = ("uvloop", "httptools", "orjson", "msgspec", "Cython", "sqlalchemy", "litestar")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.load import nginx, subject, wrk
+from bench.load import nginx, placement, subject, tree, wrk
 from bench.load.process import NotReady, free_port
 from bench.load.subject import Subject
 
@@ -28,8 +28,8 @@ SETTLE = 1.0
 class Options:
     """What the command line says."""
 
-    rounds: int = 6
-    seconds: float = 5.0
+    rounds: int = 4
+    seconds: float = 4.0
     quick: bool = False
     connections: int = 32
     rate: float = 5000.0
@@ -70,6 +70,14 @@ class Session:
             one.stop()
         self.upstream.process.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def place(self, subjects: Iterable[Subject]) -> None:
+        """Keep generator and upstream, workers, and the rest on cores of their own (see ``placement``)."""
+        for pid in tree.members(self.upstream.process.pid):
+            placement.outside(pid)
+        for one in subjects:
+            if one.process is not self.upstream.process:
+                placement.subject(one)
 
     @property
     def remarks(self) -> dict[str, Any]:
@@ -123,6 +131,13 @@ class Session:
             "p99_us": run.p99_us,
             **cpu_figures(one, before, after, run.requests),
         }
+
+    def bearable(self, one: Subject, kind: str) -> float:
+        """The rate to offer: what the command line says, for a pure build at most half of what wrk gets from it."""
+        if one.implementation != "pure":
+            return self.options.rate
+        capacity: float = self.closed(one, kind, self.options.connections, 2)["per_second"]
+        return min(self.options.rate, max(10.0, capacity / 2))
 
     def each_round(self, subjects: Iterable[Subject]) -> Iterable[tuple[int, Subject]]:
         """Interleaved rounds, the order turned every time so that nobody is always first."""

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from gateway.loadgen import message
 
+GRACE = 60.0
+"""Seconds beyond its own length after which wrk has hung."""
+
 # Requests are built once by wrk itself (no request() function), so the script costs nothing while it runs.
 _SCRIPT = """wrk.method = "POST"
 wrk.body = [==[{body}]==]
@@ -52,7 +55,8 @@ class Run:
 def run(
     directory: Path, port: int, path: str, body: bytes, *, key: str, connections: int, seconds: float, threads: int = 1
 ) -> Run:
-    """POST ``body`` with 17 headers from ``connections`` callers. Raises RuntimeError when wrk fails."""
+    """POST ``body`` with 17 headers from ``connections`` callers. Raises RuntimeError when wrk fails,
+    TimeoutExpired when it hangs."""
     lines = [
         f'wrk.headers["{name}"] = "{value}"'
         for name, value in message.headers(f"127.0.0.1:{port}", key, len(body))
@@ -63,8 +67,9 @@ def run(
     # wrk takes whole seconds or ms-free units only
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
     done = subprocess.run(
-        [*command, "-s", str(script), f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=False
-    )
+        [*command, "-s", str(script), f"http://127.0.0.1:{port}{path}"],
+        capture_output=True, text=True, check=False, timeout=seconds + GRACE,
+    )  # fmt: skip
     found = re.search(r"^JSON (\{.*\})$", done.stdout, re.MULTILINE)
     if found is None:
         raise RuntimeError(f"wrk: {done.stdout[-500:]}{done.stderr[-500:]}")
