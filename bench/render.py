@@ -72,6 +72,7 @@ def _header(documents: Mapping[str, Document]) -> list[str]:
             "* Load generator, upstream and gateway share the machine over loopback. Absolute times drift; "
             "ratios are taken inside one run."
         ),
+        f"* Everything a run starts has nice {machine.get('nice', 0)}, the same for every subject.",
         '* "(pure)" is the same code with `MICROGATE_PURE=1`.',
     ]
     others = sorted({d["machine"]["cpu"] for d in documents.values()} - {machine["cpu"]})

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.load import article, closed, held, nginx, opened, result, start
+from bench.load import article, closed, held, nginx, opened, placement, result, start
 from bench.load.session import Options
 
 CASES: Mapping[str, Callable[[Options], None]] = {
@@ -104,6 +104,7 @@ def main() -> int:
         settle=arguments.settle,
         peers=arguments.peers,
     )
+    placement.ahead()
     failed = 0
     cases = [*CASES, "micro"] if not arguments.cases or "all" in arguments.cases else arguments.cases
     for case in cases:

@@ -112,6 +112,7 @@ def article(options: Options) -> None:
             peer = session.start("LiteLLM", lambda place: litellm.start(environment, place, session.upstream))
             if peer is not None:
                 subjects.append(peer)
+                session.calm(subjects)
                 notes += [remark for remark in [litellm.note(litellm.installed(environment))] if remark]
         else:
             session.missing["LiteLLM"] = "not installed; python -m bench.peers.litellm install"

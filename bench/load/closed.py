@@ -87,6 +87,7 @@ def p9(options: Options) -> None:
                 name = f"{workers} worker{'s' if workers > 1 else ''}{' (pure)' if pure else ''}"
                 started.append(session.microgate(pure=pure, workers=workers, name=name))
         subjects = [one for one in started if one is not None]
+        session.calm(subjects)
         rows = _rounds(session, subjects, "instant", options.connections)
         compiled = {name: seen for name, seen in rows.items() if "pure" not in name}
         pure_rows = {name: seen for name, seen in rows.items() if "pure" in name}

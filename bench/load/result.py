@@ -37,6 +37,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "memory_gib": round(int(memory[1]) / 2**20, 1) if memory else None,
         "kernel": platform.release(),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
     }
 
 

@@ -23,6 +23,12 @@ from bench.load.subject import Subject
 SETTLE = 1.0
 """Seconds after a load before CPU is read again: the control process takes in the last records."""
 
+CALM_WITHIN = 20.0
+CALM_LOOK = 0.5
+CALM_SHARE = 0.04
+"""After its first answer a gateway is still busy (migrations of its database run beside it). Subjects are measured when
+all of them together used less than this share of a core for half a second, or after 20 s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -110,7 +116,19 @@ class Session:
     def usual(self, **options: Any) -> list[Subject]:
         """nginx, microgate compiled and pure; those that start."""
         started = [self.floor(), self.microgate(**options), self.microgate(pure=True, **options)]
-        return [one for one in started if one is not None]
+        found = [one for one in started if one is not None]
+        self.calm(found)
+        return found
+
+    def calm(self, subjects: Iterable[Subject]) -> None:
+        """Wait until they have finished starting."""
+        everybody, end = list(subjects), time.monotonic() + CALM_WITHIN
+        used = sum(one.snapshot().cpu_us for one in everybody)
+        while time.monotonic() < end:
+            time.sleep(CALM_LOOK)
+            before, used = used, sum(one.snapshot().cpu_us for one in everybody)
+            if used - before < CALM_SHARE * CALM_LOOK * 1e6:
+                return
 
     def closed(self, one: Subject, kind: str, connections: int, seconds: float) -> dict[str, Any]:
         """One closed-loop round: speed, latency, and CPU of the whole tree by role. Needs wrk."""

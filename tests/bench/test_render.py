@@ -31,8 +31,8 @@ CPU = {
     "per_second": _s(9000), "p50_us": _s(900), "p99_us": _s(1900), "added_p50_us": _s(80.5), "added_p99_us": _s(150),
 }  # fmt: skip
 LOADED = {
-    "offered": 5000.0, "idle": MEMORY, "peak": MEMORY, "after": MEMORY, "after_ratio": 1.05, "peak_in_flight": 8000, "failed": 0,
-    "cpu_us": 70.0, "void": "",
+    "offered": 5000.0, "idle": MEMORY, "peak": MEMORY, "after": MEMORY, "after_ratio": 1.05, "peak_in_flight": 8000,
+    "failed": 0, "cpu_us": 70.0, "void": "",
 }  # fmt: skip
 ROW = {
     "offered": 5000.0, "sent": 100, "failed": 1, "latency_us": LATENCY, "own_us": LATENCY,
