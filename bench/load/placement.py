@@ -27,7 +27,7 @@ def ahead() -> None:
 
 
 def autogroup(pid: int) -> None:
-    """Give a session its process's own nice value: where sessions are scheduled as groups, that of a process only counts
+    """Give a session its process's own nice value: where sessions are scheduled as groups, a process's counts only
     within its session."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(os.getpriority(os.PRIO_PROCESS, pid)))
@@ -43,13 +43,16 @@ def _pin(pid: int, cores: set[int]) -> None:
             os.sched_setaffinity(int(thread.name), cores)
 
 
-def outside(pid: int) -> None:
-    """Generator or upstream: every core but the last, and ahead of all others there where the system permits it."""
+def outside(pid: int, *, urgent: bool = True) -> None:
+    """Caller or provider: every core but the last, and ahead of all others there where the system permits it.
+
+    In a closed loop nobody may be ``urgent``: a real-time process that never rests is stopped for 50 ms a second."""
     cores = _cores()
     with contextlib.suppress(OSError):
         if len(cores) > 1:
             _pin(pid, set(cores[:-1]))
-        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(_URGENT))
+        if urgent:
+            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(_URGENT))
 
 
 def subject(one: Subject) -> None:
@@ -73,13 +76,14 @@ def permitted() -> bool:
     return True
 
 
-def method(*, subjects: bool = True) -> str:
+def method(*, subjects: bool = True, urgent: bool = True) -> str:
     """The sentence a result says about it."""
     first = ", ".join(str(core) for core in _cores()[:-1])
     if not first:
         return "One core for everybody."
-    text = f"Load generator and upstream are pinned to core {first}"
-    text += " with real-time priority" if permitted() else " (real-time priority was not permitted)"
+    text = f"Callers and upstream are pinned to core {first}"
+    if urgent:
+        text += " with real-time priority" if permitted() else " (real-time priority was not permitted)"
     if subjects:
         text += f", workers to core {_cores()[-1]}, a gateway's other processes to core {first}"
     return text + "."
