@@ -13,6 +13,12 @@ CHUNKS = 50
 PACE = 0.02
 """Seconds between two events: 50 tokens a second, as a fast model streams."""
 
+HELD_PACE = 1.0
+"""The same in streams that are held in great numbers."""
+
+HELD_CHUNKS = 26
+"""Events of content in such a stream: half a minute."""
+
 DELAY = 1.6
 """Seconds of the slow answer: 5,000 requests a second hold 8,000 in flight."""
 
@@ -61,8 +67,8 @@ def _compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def events() -> list[bytes]:
-    """The stream: a role, CHUNKS pieces of content, a finish, usage and ``[DONE]``; each with its blank line."""
+def events(chunks: int = CHUNKS) -> list[bytes]:
+    """The stream: a role, so many pieces of content, a finish, usage and ``[DONE]``; each with its blank line."""
 
     def event(choices: list[object], usage: object = None) -> bytes:
         head = {"id": "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG", "object": "chat.completion.chunk"}
@@ -72,14 +78,19 @@ def events() -> list[bytes]:
     def choice(delta: object, finish: str | None = None) -> list[object]:
         return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
 
-    usage = {"prompt_tokens": 171, "completion_tokens": CHUNKS, "total_tokens": 171 + CHUNKS}
+    usage = {"prompt_tokens": 171, "completion_tokens": chunks, "total_tokens": 171 + chunks}
     return [
         event(choice({"role": "assistant", "content": ""})),
-        *(event(choice({"content": f" word{i}"})) for i in range(CHUNKS)),
+        *(event(choice({"content": f" word{i}"})) for i in range(chunks)),
         event(choice({}, "stop")),
         event([], usage),
         b"data: [DONE]\n\n",
     ]
+
+
+def held_events() -> list[bytes]:
+    """The stream that is held, an event every HELD_PACE seconds."""
+    return events(HELD_CHUNKS)
 
 
 HEADERS = (

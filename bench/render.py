@@ -72,12 +72,25 @@ def _header(documents: Mapping[str, Document]) -> list[str]:
             "* Load generator, upstream and gateway share the machine over loopback. Absolute times drift; "
             "ratios are taken inside one run."
         ),
+        f"* Everything a run starts has nice {machine.get('nice', 0)}, the same for every subject.",
         '* "(pure)" is the same code with `MICROGATE_PURE=1`.',
     ]
     others = sorted({d["machine"]["cpu"] for d in documents.values()} - {machine["cpu"]})
     if others:
         lines.append(f"* Some results are from other machines: {', '.join(others)}")
     return [*lines, ""]
+
+
+def _origin(document: Document) -> list[str]:
+    """Method, when, which version; and whether others were working on the machine."""
+    lines = [f"{document['method']} Taken {document['taken']}, microgate {document['versions']['microgate']}.", ""]
+    cores, load = document["machine"]["cores"], document.get("load_before", 0.0)
+    if load > cores / 2:
+        lines += [
+            f"The machine was busy before this run began (load average {load}): times are longer than its own.",
+            "",
+        ]
+    return lines
 
 
 def _section(case: str, document: Document, plots: Path) -> list[str]:
@@ -89,13 +102,7 @@ def _section(case: str, document: Document, plots: Path) -> list[str]:
         plots.mkdir(parents=True, exist_ok=True)
         (plots / f"{case}.svg").write_text(bars(title, unit, rows, marks))
         lines += [f"![{title}]({plots.name}/{case}.svg)", ""]
-    lines += [f"{document['method']} Taken {document['taken']}, microgate {document['versions']['microgate']}.", ""]
-    cores, load = document["machine"]["cores"], document.get("load_before", 0.0)
-    if load > cores / 2:
-        lines += [
-            f"The machine was busy before this run began (load average {load}): times are longer than its own.",
-            "",
-        ]
+    lines += _origin(document)
     for note in document.get("notes", ()):
         lines += [f"Note: {note}", ""]
     for name, reason in document.get("missing", {}).items():
@@ -108,13 +115,13 @@ def render(results: Path, target: Path) -> str:
     documents = {case: document for case, document in result.read(results).items() if case in ORDER}
     if not documents:
         raise ValueError(f"no results in {results}; run python -m bench.run first")
-    lines = [*_header(documents), *tables.targets(documents), ""]
+    micro = result.read(results).get("micro")
+    lines = [*_header(documents), *tables.targets(documents, micro), ""]
     for case in ORDER:
         if case in documents:
             lines += _section(case, documents[case], target.parent / "plots")
-    micro = result.read(results).get("micro")
     if micro is not None:
-        lines += ["## P10: called in the same process", "", *tables.micro(micro), ""]
+        lines += [f"## P10: {micro['title']}", "", *tables.micro(micro), "", *_origin(micro)]
     text = "\n".join(lines).rstrip() + "\n"
     target.write_text(text)
     return text

@@ -24,7 +24,7 @@ import uvloop
 
 from bench import answer
 
-_PACES = {"sse": answer.PACE, "sse-slow": 1.0}
+_PACES = {"sse": answer.PACE, "sse-slow": answer.HELD_PACE}
 
 
 def _head(content_type: str, framing: bytes) -> bytes:
@@ -59,7 +59,7 @@ class Meter:
 _CHAT = answer.chat()
 _PLAIN = _head("application/json", b"Content-Length: %d" % len(_CHAT)) + _CHAT
 _STREAM = _head("text/event-stream", b"Transfer-Encoding: chunked")
-_EVENTS = tuple(map(_chunk, answer.events()))
+_EVENTS = {"sse": tuple(map(_chunk, answer.events())), "sse-slow": tuple(map(_chunk, answer.held_events()))}
 
 
 class Connection(asyncio.Protocol):
@@ -109,8 +109,8 @@ class Connection(asyncio.Protocol):
         if kind == "delay":
             self._timer = self._loop.call_later(answer.DELAY, self._write, _PLAIN)
         elif kind in _PACES:
-            self._transport.write(_STREAM + _EVENTS[0])
-            self._timer = self._loop.call_later(_PACES[kind], self._next, 1, _PACES[kind])
+            self._transport.write(_STREAM + _EVENTS[kind][0])
+            self._timer = self._loop.call_later(_PACES[kind], self._next, 1, kind)
         else:
             self._transport.write(_PLAIN)
 
@@ -118,10 +118,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def _next(self, number: int, pace: float) -> None:
-        if number < len(_EVENTS):
-            self._write(_EVENTS[number])
-            self._timer = self._loop.call_later(pace, self._next, number + 1, pace)
+    def _next(self, number: int, kind: str) -> None:
+        if number < len(_EVENTS[kind]):
+            self._write(_EVENTS[kind][number])
+            self._timer = self._loop.call_later(_PACES[kind], self._next, number + 1, kind)
         else:
             self._write(b"0\r\n\r\n")
 

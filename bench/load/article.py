@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bench.load import result, subject
+from bench.load import placement, result, subject
 from bench.load.openloop import Load
 from bench.load.session import SETTLE, Options, Session, cpu_figures
 from bench.load.subject import Subject
@@ -44,6 +44,18 @@ MOST_CONNECTIONS = 8000
 """A gateway that falls far behind would otherwise hold every port of the machine; more is a failure."""
 
 
+PATIENCE = 10.0
+"""Seconds after the last request was due when an answer comes too late."""
+
+OFFERED_SECONDS = 60.0
+OWN_SECONDS = 20.0
+"""Lengths of the two loads: what is offered to everybody, and 80 % of a gateway's own capacity."""
+
+
+MOST_OFFERED = 12_000.0
+"""Requests a second up to which the generator keeps its own schedule on a core it shares with the upstream."""
+
+
 def _row(
     session: Session, one: Subject, rate: float, seconds: float, direct: dict[str, Any] | None, capacity: float = 1e9
 ) -> dict[str, Any]:
@@ -58,7 +70,7 @@ def _row(
     # Whoever is offered more than it can do will need them all; opening them under way would slow the generator down.
     warm = 256 if rate < capacity else MOST_CONNECTIONS
     running = Load(
-        session.directory, one, "instant", rate=rate, seconds=seconds, timeout=30, connections=warm,
+        session.directory, one, "instant", rate=rate, seconds=seconds, timeout=PATIENCE, connections=warm,
         max_connections=MOST_CONNECTIONS,
     )  # fmt: skip
     report = running.result(1.0, look)
@@ -90,26 +102,31 @@ def _row(
 
 def article(options: Options) -> None:
     """Every gateway at 5,000 offered requests a second, and at 80 % of what it can do itself."""
-    seconds = options.seconds if options.quick else max(60.0, options.seconds)
+    seconds = options.seconds if options.quick else OFFERED_SECONDS
+    own_seconds = options.seconds if options.quick else OWN_SECONDS
     with Session(options) as session:
         upstream = subject.direct(session.upstream)
+        session.place([])
         base = _row(session, upstream, options.rate, seconds, None)
         rows: dict[str, Any] = {"upstream alone": {"offered_rate": base}}
         subjects = session.usual()
         notes: list[str] = []
-        if options.peers is not None:
-            environment = options.peers
+        environment = options.peers or litellm.DIRECTORY
+        if (environment / "bin/python").exists():
             peer = session.start("LiteLLM", lambda place: litellm.start(environment, place, session.upstream))
             if peer is not None:
                 subjects.append(peer)
+                session.calm(subjects)
                 notes += [remark for remark in [litellm.note(litellm.installed(environment))] if remark]
+        else:
+            session.missing["LiteLLM"] = "not installed; python -m bench.peers.litellm install"
         for one in subjects:
-            capacity = session.closed(one, "instant", options.connections, max(3.0, options.seconds / 10))
-            own_rate = max(1.0, capacity["per_second"] * 0.8)
+            capacity = session.closed(one, "instant", options.connections, 3.0)
+            own_rate = min(MOST_OFFERED, max(1.0, capacity["per_second"] * 0.8))
             entry: dict[str, Any] = {"ready_s": round(one.ready_seconds, 3), "closed_loop": capacity}
             # The gentler run first: a gateway that was overrun may not be itself any more.
-            own_base = _row(session, upstream, own_rate, min(seconds, 10), None)
-            entry["own_rate"] = _row(session, one, own_rate, seconds, own_base)
+            own_base = _row(session, upstream, own_rate, min(own_seconds, 5), None)
+            entry["own_rate"] = _row(session, one, own_rate, own_seconds, own_base)
             entry["offered_rate"] = _row(session, one, options.rate, seconds, base, capacity["per_second"])
             rows[one.name] = entry
             one.stop()
@@ -123,10 +140,14 @@ def article(options: Options) -> None:
     result.write(
         "article",
         "The article's table",
-        f"Open loop, even arrivals, {seconds:g} s each: (a) {options.rate:g} requests a second offered to "
-        "everybody, (b) 80 % of what wrk with 32 connections got from the gateway. Overhead is the gateway's own "
-        "statement; 'added' is the end-to-end percentile less the upstream's alone; queue wait is the mean that "
-        "neither explains.",
+        f"Open loop, even arrivals: (a) {options.rate:g} requests a second offered to everybody for {seconds:g} s, "
+        f"(b) 80 % of what wrk with {options.connections} connections got from the gateway, at most "
+        f"{MOST_OFFERED:,.0f} a second, for {own_seconds:g} s. "
+        f"Instant upstream; answers later than {PATIENCE:g} s after the load and requests beyond {MOST_CONNECTIONS} in "
+        "flight are failures. Overhead is the gateway's own statement, which is how Bifrost defines the word; 'added' "
+        "is the end-to-end percentile less the upstream's alone at the same rate; queue wait is the mean that neither "
+        f"explains; RSS is the highest of the whole tree. {placement.method(subjects=False)} Gateways run where they "
+        "like.",
         figures,
         quick=options.quick,
     )

@@ -5,21 +5,21 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from bench.load import result, statistics, subject
+from bench.load import placement, result, statistics, subject
 from bench.load.session import Options, Session
 from bench.load.subject import Subject
 
 Rounds = dict[str, list[dict[str, Any]]]
 
 
-def _rounds(session: Session, subjects: list[Subject], kind: str, connections: int) -> Rounds:
+def _rounds(session: Session, subjects: list[Subject], kind: str, connections: int, *, apart: bool = False) -> Rounds:
     """Interleaved rounds of every subject after one that nobody counts."""
     options = session.options
     for one in subjects:
-        session.closed(one, kind, connections, 1)
+        session.closed(one, kind, connections, 1, apart=apart)
     rows: Rounds = {one.name: [] for one in subjects}
     for number, one in session.each_round(subjects):
-        row = session.closed(one, kind, connections, options.seconds)
+        row = session.closed(one, kind, connections, options.seconds, apart=apart)
         rows[one.name].append(row)
         print(f"  round {number + 1} {one.name:<18} {row['cpu_us']:>8.1f} us/request {row['per_second']:>7} /s")
     return rows
@@ -87,6 +87,7 @@ def p9(options: Options) -> None:
                 name = f"{workers} worker{'s' if workers > 1 else ''}{' (pure)' if pure else ''}"
                 started.append(session.microgate(pure=pure, workers=workers, name=name))
         subjects = [one for one in started if one is not None]
+        session.calm(subjects)
         rows = _rounds(session, subjects, "instant", options.connections)
         compiled = {name: seen for name, seen in rows.items() if "pure" not in name}
         pure_rows = {name: seen for name, seen in rows.items() if "pure" in name}
@@ -106,12 +107,17 @@ def p3(options: Options) -> None:
     """Latency that is added with one caller."""
     with Session(options) as session:
         subjects = [subject.direct(session.upstream), *session.usual()]
-        rows = _rounds(session, subjects, "instant", 1)
+        session.place(subjects, urgent=False)
+        rows = _rounds(session, subjects, "instant", 1, apart=True)
         figures = _figures(rows, "nginx") | session.remarks
         for name, seen in rows.items():
             pairs = list(zip(seen, rows["direct"], strict=True))
             for percentile in ("p50_us", "p99_us"):
                 added = [row[percentile] - other[percentile] for row, other in pairs]
                 figures["subjects"][name][f"added_{percentile}"] = statistics.summary(added, 1)
-    method = _method(options, 1) + " Added latency is a subject's percentile less the upstream's own of the same round."
+    method = (
+        f"{_method(options, 1)} Added latency is a subject's percentile less the upstream's own of the same round. "
+        f"{placement.method(urgent=False)} So a gateway's figure holds the wake-ups of an idle core; the "
+        "upstream's own holds none."
+    )
     result.write("p3", "Added latency with one caller", method, figures, quick=options.quick)

@@ -42,9 +42,10 @@ def _echo_locations() -> str:
         "            echo_exec @answer;",
         "        }",
     ]
-    for path, pace in (("/sse/", answer.PACE), ("/sse-slow/", 1.0)):
+    streams = (("/sse/", answer.PACE, answer.events()), ("/sse-slow/", answer.HELD_PACE, answer.held_events()))
+    for path, pace, events in streams:
         lines += [f"        location {path} {{", "            default_type text/event-stream;"]
-        for i, event in enumerate(answer.events()):
+        for i, event in enumerate(events):
             if i:
                 lines.append(f"            echo_sleep {pace};")
             text = event.decode().replace("\n", "\\n")

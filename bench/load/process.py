@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.load import tree
+from bench.load import placement, tree
 
 
 class NotReady(RuntimeError):
@@ -35,6 +35,7 @@ class Process:
                 list(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(env or os.environ),
                 start_new_session=True,
             )  # fmt: skip
+        placement.autogroup(self._child.pid)
 
     @property
     def pid(self) -> int:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 _BENCH = Path(__file__).resolve().parent.parent
+ROOT = _BENCH.parent
 DIRECTORY = _BENCH / "results"
-QUICK = _BENCH.parent / "build" / "bench"
+QUICK = ROOT / "build" / "bench"
 
 _PACKAGES = ("uvloop", "httptools", "orjson", "msgspec", "Cython", "sqlalchemy", "litestar")
 
@@ -36,6 +37,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "memory_gib": round(int(memory[1]) / 2**20, 1) if memory else None,
         "kernel": platform.release(),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
     }
 
 

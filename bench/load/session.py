@@ -16,20 +16,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.load import nginx, subject, wrk
+from bench.load import nginx, placement, subject, tree, wrk
 from bench.load.process import NotReady, free_port
 from bench.load.subject import Subject
 
 SETTLE = 1.0
 """Seconds after a load before CPU is read again: the control process takes in the last records."""
 
+CALM_WITHIN = 20.0
+CALM_LOOK = 0.5
+CALM_SHARE = 0.04
+"""After its first answer a gateway is still busy (migrations of its database run beside it). Subjects are measured when
+all of them together used less than this share of a core for half a second, or after 20 s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line says."""
 
-    rounds: int = 6
-    seconds: float = 5.0
+    rounds: int = 4
+    seconds: float = 4.0
     quick: bool = False
     connections: int = 32
     rate: float = 5000.0
@@ -71,6 +77,14 @@ class Session:
         self.upstream.process.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def place(self, subjects: Iterable[Subject], *, urgent: bool = True) -> None:
+        """Keep generator and upstream, workers, and the rest on cores of their own (see ``placement``)."""
+        for pid in tree.members(self.upstream.process.pid):
+            placement.outside(pid, urgent=urgent)
+        for one in subjects:
+            if one.process is not self.upstream.process:
+                placement.subject(one)
+
     @property
     def remarks(self) -> dict[str, Any]:
         """What every result says about its circumstances."""
@@ -102,16 +116,31 @@ class Session:
     def usual(self, **options: Any) -> list[Subject]:
         """nginx, microgate compiled and pure; those that start."""
         started = [self.floor(), self.microgate(**options), self.microgate(pure=True, **options)]
-        return [one for one in started if one is not None]
+        found = [one for one in started if one is not None]
+        self.calm(found)
+        return found
 
-    def closed(self, one: Subject, kind: str, connections: int, seconds: float) -> dict[str, Any]:
-        """One closed-loop round: speed, latency, and CPU of the whole tree by role. Needs wrk."""
+    def calm(self, subjects: Iterable[Subject]) -> None:
+        """Wait until they have finished starting."""
+        everybody, end = list(subjects), time.monotonic() + CALM_WITHIN
+        used = sum(one.snapshot().cpu_us for one in everybody)
+        while time.monotonic() < end:
+            time.sleep(CALM_LOOK)
+            before, used = used, sum(one.snapshot().cpu_us for one in everybody)
+            if used - before < CALM_SHARE * CALM_LOOK * 1e6:
+                return
+
+    def closed(
+        self, one: Subject, kind: str, connections: int, seconds: float, *, apart: bool = False
+    ) -> dict[str, Any]:
+        """One closed-loop round: speed, latency, and CPU of the whole tree by role; ``apart``: wrk runs where ``place``
+        has put the upstream. Raises NotReady without wrk."""
         if not wrk.available():
             raise NotReady("wrk is needed: apt-get install wrk")
         before = one.snapshot()
         run = wrk.run(
             self.directory, one.port, one.path(kind), one.body(kind), key=one.key, connections=connections,
-            seconds=seconds,
+            seconds=seconds, apart=apart,
         )  # fmt: skip
         time.sleep(SETTLE)
         after = one.snapshot()
@@ -123,6 +152,13 @@ class Session:
             "p99_us": run.p99_us,
             **cpu_figures(one, before, after, run.requests),
         }
+
+    def bearable(self, one: Subject, kind: str) -> float:
+        """The rate to offer: what the command line says, for a pure build at most half of what wrk gets from it."""
+        if one.implementation != "pure":
+            return self.options.rate
+        capacity: float = self.closed(one, kind, self.options.connections, 2)["per_second"]
+        return min(self.options.rate, max(10.0, capacity / 2))
 
     def each_round(self, subjects: Iterable[Subject]) -> Iterable[tuple[int, Subject]]:
         """Interleaved rounds, the order turned every time so that nobody is always first."""

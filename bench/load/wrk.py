@@ -9,7 +9,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.load import placement
 from gateway.loadgen import message
+
+GRACE = 60.0
+"""Seconds beyond its own length after which wrk has hung."""
 
 # Requests are built once by wrk itself (no request() function), so the script costs nothing while it runs.
 _SCRIPT = """wrk.method = "POST"
@@ -50,9 +54,19 @@ class Run:
 
 
 def run(
-    directory: Path, port: int, path: str, body: bytes, *, key: str, connections: int, seconds: float, threads: int = 1
+    directory: Path,
+    port: int,
+    path: str,
+    body: bytes,
+    *,
+    key: str,
+    connections: int,
+    seconds: float,
+    apart: bool = False,
 ) -> Run:
-    """POST ``body`` with 17 headers from ``connections`` callers. Raises RuntimeError when wrk fails."""
+    """POST ``body`` with 17 headers from ``connections`` callers, ``apart`` from what is measured.
+
+    Raises RuntimeError when wrk fails, TimeoutExpired when it hangs."""
     lines = [
         f'wrk.headers["{name}"] = "{value}"'
         for name, value in message.headers(f"127.0.0.1:{port}", key, len(body))
@@ -61,13 +75,19 @@ def run(
     script = directory / "wrk.lua"
     script.write_text(_SCRIPT.format(body=body.decode(), headers="\n".join(lines)))
     # wrk takes whole seconds or ms-free units only
-    command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
-    done = subprocess.run(
-        [*command, "-s", str(script), f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=False
-    )
-    found = re.search(r"^JSON (\{.*\})$", done.stdout, re.MULTILINE)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
+    command += ["-s", str(script), f"http://127.0.0.1:{port}{path}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        if apart:
+            placement.outside(child.pid, urgent=False)
+        try:
+            out, err = child.communicate(timeout=seconds + GRACE)
+        except BaseException:
+            child.kill()
+            raise
+    found = re.search(r"^JSON (\{.*\})$", out, re.MULTILINE)
     if found is None:
-        raise RuntimeError(f"wrk: {done.stdout[-500:]}{done.stderr[-500:]}")
+        raise RuntimeError(f"wrk: {out[-500:]}{err[-500:]}")
     seen = json.loads(found[1])
     return Run(
         requests=seen["requests"],

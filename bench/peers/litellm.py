@@ -1,15 +1,13 @@
 """LiteLLM's proxy as a peer.
 
-Install it once, into a directory of its own (about 1 GB, nothing of it enters this project)::
+Install it once, into an environment of its own (about 1 GB, nothing of it enters this project)::
 
-    python -m bench.peers.litellm install DIR [VERSION]
+    python -m bench.peers.litellm install [DIR [VERSION]]
 
-which, without a VERSION, is ``uv venv DIR && uv pip install --python DIR/bin/python 'litellm[proxy]==1.109.1'`` where
-uv is installed, and ``python -m venv DIR && DIR/bin/pip install ...`` elsewhere. Then:
-``python -m bench.run article --peers DIR``.
-
-Where the package index cannot satisfy the wanted release, install another whole release by naming its VERSION rather
-than overriding what it depends on. Figures carry the installed version, and say so when it is not the wanted one.
+which is ``uv venv DIR && uv pip install --python DIR/bin/python 'litellm[proxy]==VERSION'`` where uv is installed, and
+``python -m venv DIR && DIR/bin/pip install ...`` elsewhere; DIR is ``build/peers/litellm`` unless named, and is then
+found by ``python -m bench.run article`` without ``--peers DIR``. Without a VERSION the first of RELEASES that the
+package index can satisfy is taken. Figures carry the installed version, and say so when it is not the wanted one.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.load import nginx
@@ -25,8 +24,12 @@ from bench.load.process import Process, free_port
 from bench.load.ready import wait_until_answered
 from bench.load.subject import KEY, Subject
 
-WANTED = "1.109.1"
-"""The release the comparison is meant for."""
+DIRECTORY = Path(__file__).resolve().parents[2] / "build/peers/litellm"
+
+RELEASES = ("1.109.1", "1.106.2")
+"""The release the comparison is meant for, and the one to take where an index lacks a part of it."""
+
+WANTED = RELEASES[0]
 
 _CONFIG = """model_list:
   - model_name: bench
@@ -40,16 +43,21 @@ litellm_settings: {{telemetry: false}}
 """
 
 
-def install(directory: Path, version: str = WANTED) -> None:
-    """Create the environment. Raises CalledProcessError when the packages cannot be fetched."""
-    package = f"litellm[proxy]=={version}"
+def install(directory: Path, versions: Sequence[str] = RELEASES) -> str:
+    """Create the environment with the first version that can be had; returns it. Raises CalledProcessError when none
+    can."""
     uv = shutil.which("uv")
     if uv:
         subprocess.run([uv, "venv", str(directory)], check=True)
-        subprocess.run([uv, "pip", "install", "--python", str(directory / "bin/python"), package], check=True)
+        command = [uv, "pip", "install", "--python", str(directory / "bin/python")]
     else:
         subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
-        subprocess.run([str(directory / "bin/pip"), "install", "-q", package], check=True)
+        command = [str(directory / "bin/pip"), "install", "-q"]
+    for version in versions[:-1]:
+        if subprocess.run([*command, f"litellm[proxy]=={version}"], check=False).returncode == 0:
+            return version
+    subprocess.run([*command, f"litellm[proxy]=={versions[-1]}"], check=True)
+    return versions[-1]
 
 
 def installed(environment: Path) -> str:
@@ -80,6 +88,7 @@ def start(environment: Path, directory: Path, upstream: nginx.Upstream) -> Subje
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4) or sys.argv[1] != "install":
-        sys.exit("usage: python -m bench.peers.litellm install DIR [VERSION]")
-    install(Path(sys.argv[2]), *sys.argv[3:])
+    if sys.argv[1:2] != ["install"] or len(sys.argv) > 4:
+        sys.exit("usage: python -m bench.peers.litellm install [DIR [VERSION]]")
+    where = Path(sys.argv[2]) if len(sys.argv) > 2 else DIRECTORY
+    print(f"LiteLLM {install(where, sys.argv[3:] or RELEASES)} in {where}")

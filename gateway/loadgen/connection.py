@@ -1,59 +1,75 @@
-"""The generator's side of one keep-alive connection: a request out, an answer in, times taken."""
+"""The generator's side of one keep-alive connection: a request out, an answer in, times marked."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+import os
+from time import monotonic_ns
 from typing import TYPE_CHECKING, cast
 
-import httptools
-
-from gateway.loadgen.report import LATE_US, Tally
+from _speedups._chunked import ChunkedBody
+from gateway.loadgen.answer import CHUNKED, UNTIL_CLOSE, field, may_begin, read_head
 
 if TYPE_CHECKING:
     from gateway.loadgen.generator import Generator
+
+NOBODY = -1
+"""Number of the request when there is none."""
 
 
 class Connection(asyncio.Protocol):
     """One request at a time. The generator hands it out from its pool and gets it back when the answer is whole."""
 
     __slots__ = (
-        "_first_ns", "_generator", "_intended_ns", "_last_ns", "_now_ns", "_parser", "_reading_head", "_sent_ns",
-        "_status", "_tally", "_transport", "closed",
+        "_chunks", "_descriptor", "_generator", "_in_body", "_keep", "_last_ns", "_left", "_marks", "_number",
+        "_partial", "_transport", "closed",
     )  # fmt: skip
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
+        self._marks = generator.marks
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser | None = None
-        self._tally: Tally | None = None
-        self._intended_ns = self._sent_ns = self._first_ns = self._last_ns = self._now_ns = 0
-        self._status = 0
-        self._reading_head = False
+        self._descriptor = -1
+        self._number = NOBODY
+        self._chunks: ChunkedBody | None = None
+        self._partial = b""
+        self._in_body = False
+        self._keep = False
+        self._left = 0
+        """Bytes of the body still to come, CHUNKED or UNTIL_CLOSE."""
+        self._last_ns = 0
+        """When a piece of the body was read last; 0 before the first one."""
         self.closed = False
 
-    def send(self, request: bytes, intended_ns: int, now_ns: int, tally: Tally) -> None:
-        """Write a request that was meant to leave at ``intended_ns``."""
-        self._tally = tally
-        self._intended_ns = intended_ns
-        self._sent_ns = now_ns
-        self._first_ns = 0
-        self._status = 0
-        self._reading_head = True
-        late = (now_ns - intended_ns) // 1000
-        tally.sent += 1
-        tally.late.record(late)
-        if late > LATE_US:
-            tally.late_count += 1
-        cast(asyncio.Transport, self._transport).write(request)
+    def send(self, number: int, request: bytes) -> None:
+        """Write the request with this number."""
+        self._number = number
+        self._in_body = False
+        self._last_ns = 0
+        if self._descriptor < 0:
+            self._marks.sent[number] = monotonic_ns()
+            cast(asyncio.Transport, self._transport).write(request)
+            return
+        # Past the transport, which would keep it until the loop's turn is over. Nothing can be waiting there: a
+        # connection gets a request only when its last answer is whole.
+        self._marks.sent[number] = monotonic_ns()
+        try:
+            written = os.write(self._descriptor, request)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            self.give_up("connection lost")
+            return
+        if written < len(request):
+            cast(asyncio.Transport, self._transport).write(request[written:])
 
     def give_up(self, reason: str) -> None:
         """Count the request under way as failed and drop the connection."""
-        tally, self._tally = self._tally, None
-        if tally is not None:
-            tally.failures[reason] += 1
-            self._generator.lost()
+        number, self._number = self._number, NOBODY
         self.abort()
+        if number != NOBODY:
+            self._marks.failed(number, reason)
+            self._generator.lost()
 
     def abort(self) -> None:
         """Drop the connection."""
@@ -65,71 +81,100 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports only look like one
-        self._parser = httptools.HttpResponseParser(self)
+        if transport.get_extra_info("ssl_object") is None:
+            self._descriptor = transport.get_extra_info("socket").fileno()
         self._generator.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # An answer without framing ends with the connection; llhttp has no call for that here, so it counts as cut.
-        self.give_up("answer cut" if self._first_ns or not self._reading_head else "connection lost")
         self.closed = True
         self._transport = None
-        self._parser = None
+        if exc is None and self._in_body and self._left == UNTIL_CLOSE and self._number != NOBODY:
+            self._end(monotonic_ns())
+        else:
+            self.give_up("answer cut" if self._in_body else "connection lost")
         self._generator.gone(self)
 
     def data_received(self, data: bytes) -> None:
-        self._now_ns = time.monotonic_ns()
-        if self._parser is None:
-            return
-        header = self._generator.header
-        if header and self._reading_head:
-            self._pick(data, header)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.give_up("not HTTP")
-
-    def _pick(self, data: bytes, header: bytes) -> None:
-        # The head of an answer arrives in one read on any network worth measuring; otherwise the value is left out.
-        start = data.find(header)
-        if start >= 0 and self._tally is not None:
-            start += len(header)
-            try:
-                value = float(data[start : data.find(b"\r", start)])
-            except ValueError:
-                return
-            self._tally.header.record(round(value * self._generator.header_us))
-
-    # httptools
-
-    def on_headers_complete(self) -> None:
-        self._reading_head = False
-        self._status = cast(httptools.HttpResponseParser, self._parser).get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        tally = self._tally
-        if tally is None:
-            return
-        now = self._now_ns
-        if not self._first_ns:
-            self._first_ns = self._last_ns = now
-            tally.first.record((now - self._intended_ns) // 1000)
-        elif now != self._last_ns:
-            tally.gap.record((now - self._last_ns) // 1000)
-            self._last_ns = now
-        tally.bytes_in += len(body)
-        tally.chunks += 1
-
-    def on_message_complete(self) -> None:
-        tally, self._tally = self._tally, None
-        if tally is None or self._parser is None:
+        now = monotonic_ns()
+        number = self._number
+        if number == NOBODY:
             self.abort()
-            return
-        now = self._now_ns
-        tally.statuses[self._status] += 1
-        if 200 <= self._status < 300:
-            tally.completed += 1
-            tally.latency.record((now - self._intended_ns) // 1000)
-            tally.service.record((now - self._sent_ns) // 1000)
+        elif self._in_body:
+            self._take(data, number, now)
         else:
-            tally.failures[f"status {self._status}"] += 1
-        self._generator.finished(self, reusable=self._parser.should_keep_alive())
+            self._take_head(data, number, now)
+
+    def _take_head(self, data: bytes, number: int, now: int) -> None:
+        if self._partial:
+            data, self._partial = self._partial + data, b""
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if may_begin(data):
+                self._partial = data
+            else:
+                self.give_up("not HTTP")
+            return
+        lowered = data[:end].lower()
+        try:
+            status, self._left, self._keep = read_head(lowered)
+        except ValueError:
+            self.give_up("not HTTP")
+            return
+        rest = data[end + 4 :]
+        if status < 200:
+            if rest:
+                self._take_head(rest, number, now)
+            return
+        marks, generator = self._marks, self._generator
+        marks.statuses[number] = status
+        if generator.header and number >= marks.first_measured:
+            value = field(lowered, generator.header)
+            if value is not None:
+                generator.collect(value)
+        self._in_body = True
+        if self._left == CHUNKED:
+            if self._chunks is None:
+                self._chunks = ChunkedBody()
+            else:
+                self._chunks.reset()
+        if rest:
+            self._take(rest, number, now)
+        elif not self._left:
+            self._end(now)
+
+    def _take(self, data: bytes, number: int, now: int) -> None:
+        left = self._left
+        whole = False
+        if left >= 0:
+            self._left = left = left - len(data)
+            whole = left <= 0
+            if left < 0:
+                data = data[:left]
+                self._keep = False
+        elif left == CHUNKED:
+            chunks = cast(ChunkedBody, self._chunks)
+            data = chunks.feed(data)
+            if chunks.broken:
+                self.give_up("not HTTP")
+                return
+            whole = chunks.done
+            if chunks.extra:
+                self._keep = False
+        if data:
+            marks, last = self._marks, self._last_ns
+            if not last:
+                marks.first[number] = now
+            if number >= marks.first_measured:
+                marks.reads += 1
+                marks.bytes_in += len(data)
+                if last:
+                    marks.gaps.append(now - last)
+            self._last_ns = now
+        if whole:
+            self._end(now)
+
+    def _end(self, now: int) -> None:
+        self._marks.ended[self._number] = now
+        self._number = NOBODY
+        self._in_body = False
+        self._generator.finished(self, reusable=self._keep)

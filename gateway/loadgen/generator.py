@@ -6,12 +6,15 @@ import asyncio
 import gc
 import resource
 import ssl
-import time
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic_ns
 
 from gateway.loadgen.connection import Connection
-from gateway.loadgen.report import Report, Tally
+from gateway.loadgen.marks import Marks
+from gateway.loadgen.report import Report
 from gateway.loadgen.timer import Timer
 
 SHORTEST_TICK_NS = 50_000
@@ -39,7 +42,7 @@ class Plan:
     """Opened before the run starts."""
     max_connections: int = 16_000
     timeout: float = 30.0
-    """Seconds after the last moment when what is still in flight has failed."""
+    """Seconds after the last moment when what is still in flight has failed, and what was not sent is given up."""
     header: str = ""
     """Answer header with a number to collect: microseconds, or milliseconds when its name ends in ``-ms``."""
     tls: ssl.SSLContext | None = None
@@ -49,19 +52,18 @@ class Generator:
     """Runs one plan inside a running loop."""
 
     def __init__(self, plan: Plan) -> None:
-        self.header = plan.header.lower().encode("latin-1") + b":" if plan.header else b""
-        self.header_us = 1000 if plan.header.lower().endswith("-ms") else 1
+        self.header = b"\r\n" + plan.header.lower().encode("latin-1") + b":" if plan.header else b""
+        self._header_us = 1000 if plan.header.lower().endswith("-ms") else 1
         """Microseconds in one unit of that header."""
         self._plan = plan
+        self._moments = array("q", plan.moments_ns)
+        self.marks = Marks(len(self._moments), bisect_left(self._moments, plan.warmup_ns))
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._warmup = Tally()
-        self._tally = Tally()
         self._next = 0
         self._start_ns = 0
-        self._first_measured_ns = self._last_sent_ns = 0
         self._in_flight = 0
         self._peak = 0
         self._opened = 0
@@ -91,7 +93,15 @@ class Generator:
             self._idle.append(connection)
         else:
             connection.abort()
-        self._check_end()
+        if self._in_flight <= 0:
+            self._check_end()
+
+    def collect(self, value: bytes) -> None:
+        """The header that was asked for, as an answer has it; what is no number is left out."""
+        try:
+            self.marks.header.append(round(float(value) * self._header_us))
+        except ValueError:
+            return
 
     # the run
 
@@ -104,14 +114,16 @@ class Generator:
             gc.freeze()
             gc.disable()
             before = resource.getrusage(resource.RUSAGE_SELF)
-            self._start_ns = time.monotonic_ns() + 20_000_000
+            self._start_ns = monotonic_ns() + 20_000_000
             self._timer.at(self._start_ns)
-            length = (plan.moments_ns[-1] if plan.moments_ns else 0) / 1e9
+            length = (self._moments[-1] if self._moments else 0) / 1e9
             try:
-                await asyncio.wait_for(self._done.wait(), length * 1.5 + plan.timeout)
+                await asyncio.wait_for(self._done.wait(), length + plan.timeout)
             except TimeoutError:
+                self._timer.stop()
                 for connection in tuple(self._all):
                     connection.give_up("timed out")
+                await self._stop_connecting()
             after = resource.getrusage(resource.RUSAGE_SELF)
         finally:
             gc.enable()
@@ -120,17 +132,17 @@ class Generator:
         return self._report(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
     def _report(self, cpu_seconds: float) -> Report:
-        moments = self._plan.moments_ns
-        measured = [moment for moment in moments if moment >= self._plan.warmup_ns]
+        measured = self._moments[self.marks.first_measured :]
         seconds = (measured[-1] - measured[0]) / 1e9 if len(measured) > 1 else 0.0
         return Report(
-            tally=self._tally,
+            tally=self.marks.tally(self._start_ns, self._moments, self._next),
             rate=(len(measured) - 1) / seconds if seconds else 0.0,
             seconds=seconds,
-            sending_seconds=max(0, self._last_sent_ns - self._first_measured_ns) / 1e9,
-            cpu_us_per_request=cpu_seconds * 1e6 / max(1, self._tally.sent + self._warmup.sent),
+            sending_seconds=self.marks.sending_seconds(self._next),
+            cpu_us_per_request=cpu_seconds * 1e6 / max(1, self._next),
             peak_in_flight=self._peak,
             connections_opened=self._opened,
+            unsent=len(self._moments) - max(self._next, self.marks.first_measured),
         )
 
     async def _connect(self) -> Connection | None:
@@ -156,65 +168,63 @@ class Generator:
         await asyncio.gather(*(one() for _ in range(count)))
 
     def _tick(self) -> None:
-        moments = self._plan.moments_ns
-        now = time.monotonic_ns()
-        sent = 0
-        while self._next < len(moments) and sent < MAX_BURST:
-            due = self._start_ns + moments[self._next]
-            if due > now:
-                break
-            tally = self._tally if moments[self._next] >= self._plan.warmup_ns else self._warmup
-            self._next += 1
-            self._send(due, tally)
-            sent += 1
-            now = time.monotonic_ns()
-        if self._next < len(moments):
-            self._timer.at(max(self._start_ns + moments[self._next], now + SHORTEST_TICK_NS))
+        moments, start = self._moments, self._start_ns
+        number = self._next
+        last = min(number + MAX_BURST, len(moments))
+        now = monotonic_ns()
+        while number < last and start + moments[number] <= now:
+            self._next = number + 1
+            self._send(number)
+            number += 1
+        if number < len(moments):
+            self._timer.at(max(start + moments[number], monotonic_ns() + SHORTEST_TICK_NS))
         else:
             self._timer.stop()
             self._check_end()
 
-    def _send(self, due_ns: int, tally: Tally) -> None:
+    def _send(self, number: int) -> None:
         self._in_flight += 1
-        self._peak = max(self._peak, self._in_flight)
-        while self._idle:
-            connection = self._idle.pop()
+        if self._in_flight > self._peak:
+            self._peak = self._in_flight
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
             if not connection.closed:
-                self._write(connection, due_ns, tally)
+                connection.send(number, self._plan.request)
                 return
         if len(self._all) + len(self._tasks) >= self._plan.max_connections:
-            tally.sent += 1
-            tally.failures["no connection left"] += 1
+            self.marks.failed(number, "no connection left")
             self.lost()
             return
-        task = self._loop.create_task(self._connect_and_send(due_ns, tally))
+        task = self._loop.create_task(self._connect_and_send(number))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _write(self, connection: Connection, due_ns: int, tally: Tally) -> None:
-        now = time.monotonic_ns()
-        if tally is self._tally:
-            self._first_measured_ns = self._first_measured_ns or now
-            self._last_sent_ns = now
-        connection.send(self._plan.request, due_ns, now, tally)
-
-    async def _connect_and_send(self, due_ns: int, tally: Tally) -> None:
-        connection = await self._connect()
+    async def _connect_and_send(self, number: int) -> None:
+        try:
+            connection = await self._connect()
+        except asyncio.CancelledError:
+            self.marks.failed(number, "timed out")
+            raise
         if connection is None or connection.closed:
-            tally.sent += 1
-            tally.failures["not connected"] += 1
+            self.marks.failed(number, "not connected")
             self.lost()
         else:
-            self._write(connection, due_ns, tally)
+            connection.send(number, self._plan.request)
 
     def _check_end(self) -> None:
-        if self._in_flight <= 0 and self._next >= len(self._plan.moments_ns):
+        if self._in_flight <= 0 and self._next >= len(self._moments):
             self._done.set()
+
+    async def _stop_connecting(self) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _close(self) -> None:
         self._timer.close()
-        for task in tuple(self._tasks):
-            task.cancel()
+        await self._stop_connecting()
         for connection in tuple(self._all):
             connection.abort()
         while self._all:

@@ -55,12 +55,16 @@ class Report:
     """The generator's own user and system time."""
     peak_in_flight: int
     connections_opened: int
+    unsent: int = 0
+    """Requests whose moment came but whose turn did not before the run was given up."""
 
     @property
     def void(self) -> str:
         """Why the run says nothing about the server; empty when it does."""
         if not self.tally.sent:
             return "nothing was sent"
+        if self.unsent:
+            return f"{self.unsent} requests were never sent"
         if self.sending_seconds > self.seconds * (1 + MAX_LATE_SHARE) + 0.05:
             return f"sending took {self.sending_seconds:.2f} s instead of {self.seconds:.2f} s"
         share = self.tally.late_count / self.tally.sent

@@ -31,15 +31,25 @@ CPU = {
     "per_second": _s(9000), "p50_us": _s(900), "p99_us": _s(1900), "added_p50_us": _s(80.5), "added_p99_us": _s(150),
 }  # fmt: skip
 LOADED = {
-    "idle": MEMORY, "peak": MEMORY, "after": MEMORY, "after_ratio": 1.05, "peak_in_flight": 8000, "failed": 0,
-    "cpu_us": 70.0, "void": "",
+    "offered": 5000.0, "idle": MEMORY, "peak": MEMORY, "after": MEMORY, "after_ratio": 1.05, "peak_in_flight": 8000,
+    "failed": 0, "cpu_us": 70.0, "void": "",
 }  # fmt: skip
 ROW = {
     "offered": 5000.0, "sent": 100, "failed": 1, "latency_us": LATENCY, "own_us": LATENCY,
     "added_us": {"p50": 9.0, "p99": 99.0}, "queue_us": 3.0, "rss_mib": 70.0, "cpu_us": 60.0, "void": "",
 }  # fmt: skip
-OWN = {f"{kind}_{p}_us": _s(10.5) for kind in ("own", "latency", "added") for p in ("p50", "p99")}
+OWN: dict[str, Any] = {"offered": 5000.0, "cpu_us": _s(80), "generator_cpu_us": _s(40)}
+OWN |= {f"{kind}_{p}_us": _s(10.5) for kind in ("own", "latency", "added") for p in ("p50", "p99")}
 TTFT = {f"{kind}_{p}_us": _s(90) for kind in ("ttft", "added_ttft") for p in ("p50", "p99")}
+
+MICRO = [
+    {"name": "test_choose[c-c-5]", "stats": {"median": 120e-6}, "extra_info": {"operations": 2000}},
+    {"name": "test_choose[c-python-5]", "stats": {"median": 80e-9}, "extra_info": {}},
+    {"name": "test_choose[py-python-5]", "stats": {"median": 1500e-9}, "extra_info": {}},
+    {"name": "test_body[c-one-long-message]", "stats": {"median": 5e-6}, "extra_info": {"gigabytes_per_second": 0.4}},
+    {"name": "test_body[py-one-long-message]", "stats": {"median": 5e-3}, "extra_info": {"gigabytes_per_second": 0.02}},
+    {"name": "test_unpack", "stats": {"median": 5e-4}, "extra_info": {"records": 1000}},
+]  # fmt: skip
 
 FINE: dict[str, Any] = {"failed": 0, "void": "", "void_rounds": []}
 
@@ -74,6 +84,7 @@ def test_every_case_has_a_section_a_plot_and_its_method(tmp_path: Path) -> None:
     results = tmp_path / "results"
     results.mkdir()
     assert set(CASES) == set(ORDER)
+    (results / "micro.json").write_text(json.dumps({**TOP, "benchmarks": MICRO}))
     for case, figures in CASES.items():
         (results / f"{case}.json").write_text(json.dumps({**TOP, **figures, "case": case}))
     text = render(results, tmp_path / "RESULTS.md")
@@ -83,6 +94,9 @@ def test_every_case_has_a_section_a_plot_and_its_method(tmp_path: Path) -> None:
         assert (tmp_path / f"plots/{case}.svg").read_text().startswith("<svg ")
     for part in ("A CPU, 2 cores", "Void rounds of microgate (left out): 9 % late", "Bifrost",
                  "Left out: LiteLLM (not installed)",
+                 "| P10 key choice, one of 5, called from C, ns | 100.0 | 50 | 60 | must | 1,500 |",
+                 "| P10 scan of one long message of 100 KB, GB/s | 1 | 2 | 0.40 | missed | 0.02 |",
+                 "| choose 5 | 60 | 80 | 1,500 | - | - |",
                  "Note: another release", "How. Taken 2026-01-01", "worker 50, control 10"):  # fmt: skip
         assert part in text
 
@@ -106,6 +120,7 @@ def test_targets_are_judged(tmp_path: Path) -> None:
         ("p4", {"subjects": {"microgate": LOADED | {"peak_in_flight": 500}}}, "less load"),
         ("p4", {"subjects": {"microgate": LOADED | {"void": "late"}}}, "void"),
         ("p4", {"subjects": {"microgate": LOADED | {"after_ratio": 9}}}, "missed"),
+        ("p5", {"held": {"microgate": LOADED | {"peak_in_flight": 1999}}}, "missed"),
         ("p2", {"rate": 5000}, "aim"),
         ("p2", {"rate": 300}, "less load"),
     ],

@@ -1,0 +1,89 @@
+"""Who runs where in open-loop cases: the caller and the provider are other machines in reality, here they must not be
+kept waiting by the processes they measure, nor take their core away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.load.subject import Subject
+
+_URGENT = 1
+"""The lowest real-time priority: above everything that is not real-time."""
+
+
+NICE = -5
+"""Of everything a run starts, where the system permits it: three times the weight of what else runs on the machine."""
+
+
+def ahead() -> None:
+    """This process and all it will start go before other work of the machine."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        autogroup(os.getpid())
+
+
+def autogroup(pid: int) -> None:
+    """Give a session its process's own nice value: where sessions are scheduled as groups, a process's counts only
+    within its session."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(os.getpriority(os.PRIO_PROCESS, pid)))
+
+
+def _cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
+
+
+def _pin(pid: int, cores: set[int]) -> None:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(int(thread.name), cores)
+
+
+def outside(pid: int, *, urgent: bool = True) -> None:
+    """Caller or provider: every core but the last, and ahead of all others there where the system permits it.
+
+    In a closed loop nobody may be ``urgent``: a real-time process that never rests is stopped for 50 ms a second."""
+    cores = _cores()
+    with contextlib.suppress(OSError):
+        if len(cores) > 1:
+            _pin(pid, set(cores[:-1]))
+        if urgent:
+            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(_URGENT))
+
+
+def subject(one: Subject) -> None:
+    """The workers on the last core, the rest of the tree on the others."""
+    cores = _cores()
+    if len(cores) < 2:
+        return
+    seen = one.snapshot()
+    for pid, role in one.roles(seen).items():
+        _pin(pid, {cores[-1]} if role == "worker" else set(cores[:-1]))
+
+
+def permitted() -> bool:
+    """Whether real-time priority can be had (root, or CAP_SYS_NICE)."""
+    try:
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_URGENT))
+        os.sched_setscheduler(0, *before)
+    except OSError:
+        return False
+    return True
+
+
+def method(*, subjects: bool = True, urgent: bool = True) -> str:
+    """The sentence a result says about it."""
+    first = ", ".join(str(core) for core in _cores()[:-1])
+    if not first:
+        return "One core for everybody."
+    text = f"Callers and upstream are pinned to core {first}"
+    if urgent:
+        text += " with real-time priority" if permitted() else " (real-time priority was not permitted)"
+    if subjects:
+        text += f", workers to core {_cores()[-1]}, a gateway's other processes to core {first}"
+    return text + "."
