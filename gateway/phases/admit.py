@@ -31,7 +31,7 @@ def admit(x: Exchange) -> Response | None:
     now_ns = monotonic_ns()
     handle = arena.reserve(principal.limits, 1, estimate(x), 0, now_ns)
     if handle < 0:
-        # Whoever loses the processor behind the clock's reading is judged by a time that other workers have left behind.
+        # Who lost the processor behind the reading of the clock was judged by a time that other workers have passed.
         now_ns = monotonic_ns()
         handle = arena.reserve(principal.limits, 1, estimate(x), 0, now_ns)
     if handle >= 0:
