@@ -49,11 +49,16 @@ def run(context: ControlContext) -> int:
     # The supervisor switched collection off for its forks; this process makes garbage like any web application.
     gc.enable()
     gc.freeze()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     try:
-        return asyncio.run(_Control(context).serve())
+        return loop.run_until_complete(_Control(context).serve())
     except (OSError, ValueError, StoreUnavailable, admin_token.AdminTokenError) as error:
         log.error("control cannot start: %s", error)  # noqa: TRY400 - a sentence for the operator
         return EXIT_FAILED
+    finally:
+        # Unlike asyncio.run(), without waiting for threads: one may still import or migrate, which may end anywhere.
+        loop.close()
 
 
 class _Control:
@@ -160,10 +165,17 @@ class _Control:
     ) -> None:
         """Answer on the admin socket until stopped. Litestar is imported on a thread: for half a second in which
         records and configuration are looked after already."""
-        admin, listener, application = [
-            await asyncio.to_thread(import_module, f"gateway.control.{name}")
-            for name in ("admin_server", "admin_listener", "app")
-        ]
+        names = [f"gateway.control.{name}" for name in ("admin_server", "admin_listener", "app")]
+        importing = asyncio.create_task(asyncio.to_thread(lambda: list(map(import_module, names))))
+        stopped = asyncio.create_task(self.stop.wait())
+        await asyncio.wait((importing, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done():
+            # Whoever stops it this early is not kept waiting; the supervisor would not wait for long.
+            importing.cancel()
+            await asyncio.wait((importing,))
+            return
+        stopped.cancel()
+        admin, listener, application = importing.result()
         state = ControlState(
             self.context,
             self.arena,

@@ -135,13 +135,13 @@ class Control:
         self.process: subprocess.Popen[bytes] | None = None
         self.workers: list[Worker] = []
 
-    def start(self) -> None:
-        """Start (again) and wait until it answers."""
+    def start(self, until: Callable[[], bool] | None = None) -> None:
+        """Start (again) and wait until it answers, or until something earlier."""
         arguments = [ROOT, self.paths.data_dir, str(self.file), str(self.worker_count)]
         log = open(self.file.parent / "control.log", "ab")
         self.process = subprocess.Popen([sys.executable, "-c", _RUN, *arguments], cwd=ROOT, stderr=log)
         log.close()
-        wait_for(self._answers, "the admin socket")
+        wait_for(until or self._answers, "its start")
 
     def _answers(self) -> bool:
         assert self.process is not None

@@ -235,3 +235,15 @@ def test_a_broken_control_database_degrades_and_breaks_nothing_else(control: Con
     assert "control.db" not in str(report["reasons"])
     ring.push(exchange(1))
     wait_for(lambda: stored(control) == ids(1), "the record")
+
+
+def test_it_can_be_stopped_while_it_still_imports(control: Control, ring: RingWriter) -> None:
+    assert control.end() == 0
+    Path(control.paths.control_db).unlink(missing_ok=True)
+    ring.push(exchange(1))
+    control.start(until=lambda: os.path.exists(control.paths.workers_socket))
+    assert control.end() == 0
+    assert "destroyed" not in control.log
+    assert "never retrieved" not in control.log
+    control.start()
+    wait_for(lambda: stored(control) == ids(1), "the record")
