@@ -225,11 +225,12 @@ class ArenaBase:
             number = now // q[at + L_PERIOD]
             block, base = self.sub_windows(q[at + L_EXTENSION])
             word = base + self.workers * ROLL_WORDS + number % SUB_WINDOWS
-            self._put(block.q, word, roll_tag(generation, number) | min(amount, ROLL_COUNT_MASK))
-            return
+            amount = min(amount, ROLL_COUNT_MASK)
+            self._put(block.q, word, roll_tag(generation, number) | amount)
         cell = at + LINE + 2 * self.workers
         self._put(q, cell + 1, amount)
-        self._put(q, cell, tag_of(generation, number_of(now, q[at + L_PERIOD], q[at + L_OFFSET])))
+        offset = 0 if kind == ROLLING else q[at + L_OFFSET]
+        self._put(q, cell, tag_of(generation, number_of(now, q[at + L_PERIOD], offset)))
 
     def _pairs(self, at: int) -> range:
         return range(at + LINE, at + LINE + 2 * self.geometry.cells, 2)

@@ -2,26 +2,34 @@ from libc.stdint cimport int64_t, uint32_t
 
 from _speedups._ring cimport Record, RingReader, RingWriter
 
-cdef struct Step:
-    # One limit of a reservation under way: what is taken, and where the own cell lies.
+cdef struct Held:
+    # One limit of a set as a worker found it last: good for as long as `meta` is, its period while the clock is inside.
     int64_t *line
-    int64_t *cell           # NULL for a GCRA word
-    int64_t *rolling        # first sub-window of the limit
+    int64_t *rolling        # ROLLING: the limit's sub-windows, else NULL
     int64_t meta
-    int64_t amount
-    int64_t limit
+    int64_t start
+    int64_t length
     int64_t tag
-    int64_t before          # count of the own cell in this period
-    int64_t number          # ROLLING: sub-window
     int64_t sub
     uint32_t slot
-    uint32_t mark
-    int kind
+
+
+cdef extern from "_cells.h" nogil:
+    ctypedef struct Step "mg_step":
+        int64_t *line
+        int64_t *pair
+        int64_t *word
+        int64_t *rolling
+        int64_t meta, amount, limit, tag, before, content, sub
+        uint32_t slot, mark
+        int kind
 
 
 cdef class LimitSet:
     cdef int count
     cdef uint32_t slots[32]
+    cdef Held *held
+    cdef int64_t holder         # number of the worker for which `held` was filled
 
 
 cdef class ArenaWorker:
@@ -44,6 +52,7 @@ cdef class ArenaWorker:
     cdef uint32_t *_free
     cdef int64_t _free_count
     cdef int64_t _reservations
+    cdef int64_t _number
     cdef int64_t _refused_slot
     cdef int64_t _refused_amount
     cdef Step _steps[32]
@@ -52,8 +61,9 @@ cdef class ArenaWorker:
     cdef int64_t *_line(self, int64_t slot) except NULL
     cdef int64_t *_sub_windows(self, int64_t extension) except NULL
     cdef int _attempt(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000
-    cdef int _look(self, Step *step, int64_t now_ns) except -1
-    cdef int _verify(self, Step *step, int64_t now_ns) noexcept
+    cdef int _hold(self, LimitSet limits) except -1
+    cdef int _learn(self, Held *held, int64_t meta, int64_t now_ns) except -1
+    cdef int _look(self, Step *step, Held *held, int64_t now_ns) except -1
     cdef int _refuse(self, int i) noexcept
     cdef int _refuse_word(self, int i, int64_t *entries) noexcept
     cdef void _roll_back(self, int count) noexcept

@@ -8,7 +8,7 @@ import os
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 
 from _speedups import _layout
 from _speedups._journal import JournaledArena
@@ -22,13 +22,19 @@ cdef extern from "_cells.h" nogil:
     int64_t mg_saturate(int64_t value)
     int64_t mg_cost(int64_t amount, int64_t step)
     int64_t mg_units(int64_t ns, int64_t step)
-    int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns)
-    int64_t mg_roll_tag(int64_t meta, int64_t number)
-    int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, int64_t *newest)
-    int64_t mg_rolling_sum(const int64_t *base, int cells, int64_t meta, int64_t number, int64_t *ahead)
+    int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns, int64_t *start, int64_t *length)
+    int64_t mg_roll_tag(int64_t tag)
+    int64_t mg_roll_sum(const int64_t *words, int64_t tag)
+    bint mg_roll_lasts(int64_t own, int64_t count, int64_t tag)
+    void mg_roll_put(int64_t *word, int64_t *pair, int64_t value)
+    int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, const int64_t *rolling, int64_t *newest)
     int64_t mg_ahead(const int64_t *line, int64_t now_ns)
     void mg_shift_word(int64_t *word, int64_t delta_ns, int64_t now_ns, int64_t mark)
     int64_t mg_take_word(int64_t *line, int64_t amount, int64_t now_ns)
+    int64_t mg_named(const Step *step)
+    void mg_step_store(const Step *step, int64_t change)
+    bint mg_exceeds(const Step *step, int64_t total, int64_t now_ns)
+    int mg_verify(const Step *step, int cells, int64_t now_ns)
     # Written in the header: Cython takes a literal of more than 32 bits for a Python number.
     const int64_t MAX_AMOUNT "MG_MAX_AMOUNT"
     const int64_t MASK32 "MG_MASK32"
@@ -109,7 +115,7 @@ cdef enum:
     STEP_SHIFT = 10
 
     TRIES = 4
-    AGAIN = 1
+    AGAIN = 1               # MG_AGAIN, MG_REFUSED
     REFUSED = 2
 
 def _layout_agrees():
@@ -151,25 +157,7 @@ cdef inline int64_t clamp(int64_t amount) noexcept:
     return 0 if amount < 0 else MAX_AMOUNT if amount > MAX_AMOUNT else amount
 
 
-cdef inline void store(Step *step, int64_t count) noexcept:
-    if step.sub == SUB_PAIR:
-        # Tag first: between the two stores a reader finds too much, never too little.
-        mg_store(step.cell, step.tag)
-        mg_store(step.cell + 1, count)
-    else:
-        mg_store(step.cell, step.tag | count)
-
-
-cdef inline bint exceeds(Step *step, int64_t total, int64_t now_ns) noexcept:
-    """Whether the limit refuses with ``total`` spent and reserved, this reservation included. Nothing more is let through
-    an exhausted limit, not even a reservation of nothing."""
-    cdef int64_t limit = step.limit, ahead
-    if step.kind == K_GCRA:
-        # Cells were read before the word: a settlement charges the word before it releases the cell.
-        ahead = mg_ahead(step.line, now_ns)
-        total = mg_cost(total if total > 0 else 0, step.line[L_STEP]) + ahead
-        limit = step.line[L_TAU]
-    return total > limit or (step.amount == 0 and total >= limit)
+cdef int64_t workers_made = 0
 
 
 cdef class Mapped:
@@ -200,9 +188,15 @@ cdef class LimitSet:
         for slot in slots:
             if not 0 <= slot < 1 << INDEX_BITS:
                 raise ValueError("a limit's slot is out of range")
+        free(self.held)
+        self.held = NULL
+        self.holder = 0
         self.count = len(slots)
         for i in range(self.count):
             self.slots[i] = slots[i]
+
+    def __dealloc__(self):
+        free(self.held)
 
     def __len__(self):
         return self.count
@@ -233,6 +227,9 @@ cdef class ArenaWorker:
         self._rolling_blocks = geometry.rolling_blocks
         self._reservations = geometry.reservations
         self._refused_slot = -1
+        global workers_made
+        workers_made += 1
+        self._number = workers_made
         self._map_more(0)
         base = <int64_t *>(<Mapped>self._held_buffers[0]).buffer.buf
         self._block = base + <int64_t>geometry.block(index)
@@ -324,73 +321,102 @@ cdef class ArenaWorker:
         mg_store(&self._block[J_OP], OP_NONE)
         return sequence << INDEX_BITS | index
 
+    cdef int _hold(self, LimitSet limits) except -1:
+        """Find the lines of a set's limits in this worker's mapping."""
+        cdef int i
+        if limits.held == NULL:
+            limits.held = <Held *>calloc(limits.count + 1, sizeof(Held))
+            if limits.held == NULL:
+                raise MemoryError
+        limits.holder = 0
+        for i in range(limits.count):
+            limits.held[i].slot = limits.slots[i]
+            limits.held[i].line = self._line(limits.slots[i])
+            # Of no definition: the first look learns it.
+            limits.held[i].meta = -1
+        limits.holder = self._number
+        return 0
+
+    cdef int _learn(self, Held *held, int64_t meta, int64_t now_ns) except -1:
+        """Another definition, or another period of it. Its figures are those of ``meta``, or ``meta`` changes before a
+        reservation is kept."""
+        held.meta = -1
+        held.rolling = NULL
+        if meta & 0xFF == K_ROLLING:
+            held.rolling = self._sub_windows(held.line[L_EXTENSION])
+        held.tag = mg_pair_tag(held.line, meta, now_ns, &held.start, &held.length)
+        held.sub = (held.tag & NUMBER_MASK) % SUB_WINDOWS
+        held.meta = meta
+        return 0
+
     cdef int _attempt(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000:
         """0 when every limit has been taken, AGAIN, or what reserve returns for a refusal."""
-        cdef int i, verdict, cells = 0, words = 0, kind
+        cdef int i, verdict, cells = 0, words = 0
         cdef int64_t index, taken
         cdef int64_t *entries
         cdef int64_t *entry
         cdef Step *step
+        cdef Held *held
+        if limits.holder != self._number:
+            self._hold(limits)
+        index = self._free[self._free_count - 1]
+        entries = self._bodies + index * BODY_WORDS + R_ENTRIES
+        entry = self._block + J_ENTRIES
         for i in range(limits.count):
             step = &self._steps[i]
-            step.slot = limits.slots[i]
-            step.line = self._line(step.slot)
-            step.meta = mg_load(&step.line[L_META])
-            kind = step.kind = step.meta & 0xFF
-            if kind == K_GAUGE:
+            held = &limits.held[i]
+            step.slot = held.slot
+            step.line = held.line
+            step.meta = mg_load(&held.line[L_META])
+            step.kind = step.meta & 0xFF
+            if step.kind == K_GAUGE:
                 step.amount = 1
-            elif kind == K_MONEY:
+            elif step.kind == K_MONEY:
                 step.amount = money
             elif step.meta >> 8 & 0xFF:
                 step.amount = tokens
             else:
                 step.amount = requests
-            if self._look(step, now_ns):
+            if self._look(step, held, now_ns):
                 return self._refuse(i)
-            if step.cell != NULL:
-                cells += 1
-            else:
+            entries[i] = mg_named(step)
+            if step.pair == NULL:
                 words += 1
-        index = self._free[self._free_count - 1]
-        entries = self._bodies + index * BODY_WORDS + R_ENTRIES
-        if cells:
-            mg_store(&self._block[J_COUNT], 0)
-            mg_store(&self._block[J_OP], index << 8 | OP_RESERVE)
-            cells = 0
-        for i in range(limits.count):
-            step = &self._steps[i]
-            entries[i] = <int64_t>(<uint64_t>step.mark << 32 | ((step.meta >> 32) & 0xFF) << INDEX_BITS | step.slot)
-            if step.cell == NULL:
                 continue
-            entry = self._block + J_ENTRIES + cells * ENTRY_WORDS
+            cells += 1
             entry[0] = step.sub << 32 | step.slot
-            if step.sub == SUB_PAIR:
+            if step.word == NULL:
                 entry[1] = step.tag
                 entry[2] = step.before
             else:
-                entry[1] = step.tag | step.before
-            cells += 1
-            mg_store(&self._block[J_COUNT], cells)
-            store(step, step.before + step.amount)
+                entry[1] = step.content
+                entry[2] = step.tag
+            entry += ENTRY_WORDS
         if cells:
+            mg_store(&self._block[J_COUNT], cells)
+            mg_store(&self._block[J_OP], index << 8 | OP_RESERVE)
+            for i in range(limits.count):
+                step = &self._steps[i]
+                if step.pair != NULL:
+                    mg_step_store(step, step.amount)
             mg_fence()
             for i in range(limits.count):
                 step = &self._steps[i]
-                verdict = self._verify(step, now_ns)
+                verdict = mg_verify(step, self._cells, now_ns)
                 if verdict:
                     self._roll_back(limits.count)
                     return AGAIN if verdict == AGAIN else self._refuse(i)
         if words:
             for i in range(limits.count):
                 step = &self._steps[i]
-                if step.cell != NULL:
+                if step.pair != NULL:
                     continue
                 taken = mg_take_word(step.line, step.amount, now_ns)
                 if taken < 0:
                     self._roll_back(limits.count)
                     return self._refuse_word(i, entries)
                 step.mark = <uint32_t>(taken & MASK32)
-                entries[i] = <int64_t>(<uint64_t>step.mark << 32 | ((step.meta >> 32) & 0xFF) << INDEX_BITS | step.slot)
+                entries[i] = mg_named(step)
         return 0
 
     cdef int _refuse(self, int i) noexcept:
@@ -404,72 +430,58 @@ cdef class ArenaWorker:
         cdef Step *step
         for j in range(i):
             step = &self._steps[j]
-            if step.cell == NULL:
+            if step.pair == NULL:
                 mg_shift_word(&step.line[L_WORD], -mg_cost(step.amount, step.line[L_STEP]), 0, step.mark)
         return self._refuse(i)
 
     cdef void _roll_back(self, int count) noexcept:
         cdef int i
         for i in range(count):
-            if self._steps[i].cell != NULL:
-                store(&self._steps[i], self._steps[i].before)
+            if self._steps[i].pair != NULL:
+                mg_step_store(&self._steps[i], 0)
         mg_store(&self._block[J_OP], OP_NONE)
 
-    cdef int _look(self, Step *step, int64_t now_ns) except -1:
+    cdef int _look(self, Step *step, Held *held, int64_t now_ns) except -1:
         """Fills the step in; REFUSED when the limit refuses already."""
         cdef int64_t *line = step.line
-        cdef int64_t ahead, total, newest
+        cdef int64_t ahead, total, newest, own
         if step.kind == K_NONE or step.kind == K_HEALTH or step.meta & META_BUSY:
             return REFUSED
-        step.limit = mg_load(&line[L_LIMIT])
-        step.cell = NULL
-        step.mark = 0
         if step.kind == K_GCRA and step.meta >> 8 & 0xFF == 0:
+            step.pair = NULL
+            step.mark = 0
             ahead = mg_ahead(line, now_ns)
             return REFUSED if ahead + mg_cost(step.amount, line[L_STEP]) > line[L_TAU] else 0
-        if step.kind == K_ROLLING:
-            step.rolling = self._sub_windows(line[L_EXTENSION])
-            step.number = now_ns // line[L_PERIOD]
-            total = mg_rolling_sum(step.rolling, self._cells, step.meta, step.number, &ahead)
-            if ahead:
-                step.number += ahead
-                total = mg_rolling_sum(step.rolling, self._cells, step.meta, step.number, &ahead)
-            if step.amount > ROLL_COUNT_MASK or exceeds(step, total + step.amount, now_ns):
-                return REFUSED
-            step.sub = step.number % SUB_WINDOWS
-            step.tag = mg_roll_tag(step.meta, step.number)
-            step.cell = step.rolling + self.index * ROLL_WORDS + step.sub
-            step.before = step.cell[0] & ROLL_COUNT_MASK if step.cell[0] & ~ROLL_COUNT_MASK == step.tag else 0
-            step.mark = <uint32_t>((step.number & ROLL_NUMBER_MASK) << 6 | step.sub)
-            return REFUSED if step.before + step.amount > ROLL_COUNT_MASK else 0
-        step.tag = mg_pair_tag(line, step.meta, now_ns)
-        total = mg_pair_sum(line, self._cells, step.tag, &newest)
+        step.limit = mg_load(&line[L_LIMIT])
+        if held.meta != step.meta or <uint64_t>(now_ns - held.start) >= <uint64_t>held.length:
+            self._learn(held, step.meta, now_ns)
+        step.tag = held.tag
+        step.rolling = held.rolling
+        total = mg_pair_sum(line, self._cells, step.tag, step.rolling, &newest)
         if newest != step.tag:
             # Another worker's clock has reached the next period: so has everybody's.
             step.tag = newest
-            total = mg_pair_sum(line, self._cells, step.tag, &newest)
-        step.cell = line + LINE + 2 * self.index
-        step.before = step.cell[1] if step.cell[0] == step.tag else 0
-        step.sub = SUB_PAIR
-        step.mark = <uint32_t>(step.tag & MASK32)
-        return REFUSED if exceeds(step, mg_saturate(total + step.amount), now_ns) else 0
-
-    cdef int _verify(self, Step *step, int64_t now_ns) noexcept:
-        """After the fence, with the own cell counted: 0 in order, AGAIN or REFUSED."""
-        cdef int64_t total, newest
-        if mg_load(&step.line[L_META]) != step.meta:
-            return AGAIN
-        if step.cell == NULL:
-            return 0
-        if step.kind == K_ROLLING:
-            total = mg_rolling_sum(step.rolling, self._cells, step.meta, step.number, &newest)
-            if newest:
-                return AGAIN
-        else:
-            total = mg_pair_sum(step.line, self._cells, step.tag, &newest)
-            if newest != step.tag:
-                return AGAIN
-        return REFUSED if exceeds(step, total, now_ns) else 0
+            total = mg_pair_sum(line, self._cells, step.tag, step.rolling, &newest)
+        step.pair = line + LINE + 2 * self.index
+        own = step.pair[0]
+        step.before = step.pair[1] if own == step.tag else 0
+        if step.rolling == NULL:
+            step.word = NULL
+            step.sub = SUB_PAIR
+            step.mark = <uint32_t>(step.tag & MASK32)
+            return REFUSED if mg_exceeds(step, mg_saturate(total + step.amount), now_ns) else 0
+        step.word = step.rolling + self.index * ROLL_WORDS
+        if own != step.tag and mg_roll_lasts(own, step.pair[1], step.tag):
+            step.before = mg_roll_sum(step.word, step.tag)
+        step.sub = held.sub if step.tag == held.tag else (step.tag & NUMBER_MASK) % SUB_WINDOWS
+        step.word += step.sub
+        step.content = mg_roll_tag(step.tag)
+        if step.word[0] & ~ROLL_COUNT_MASK == step.content:
+            step.content = step.word[0]
+        step.mark = <uint32_t>((step.tag & ROLL_NUMBER_MASK) << 6 | step.sub)
+        if step.amount > ROLL_COUNT_MASK - (step.content & ROLL_COUNT_MASK):
+            return REFUSED
+        return REFUSED if mg_exceeds(step, total + step.amount, now_ns) else 0
 
     cdef inline int64_t _pending(self, int64_t handle) except -1:
         cdef int64_t index = handle & INDEX_MASK
@@ -536,6 +548,7 @@ cdef class ArenaWorker:
                 count = 0 if count < 0 else ROLL_COUNT_MASK if count > ROLL_COUNT_MASK else count
                 entry[0] |= (mark & 63) << 32
                 entry[1] = (cell[0] & ~ROLL_COUNT_MASK) | count
+                entry[2] = line[LINE + 2 * self.index]
             elif kind == K_NONE or kind == K_HEALTH:
                 continue
             else:
@@ -582,13 +595,16 @@ cdef class ArenaWorker:
                     mg_store(&line[LINE + 2 * self.index], entry[1])
                     mg_store(&line[LINE + 2 * self.index + 1], entry[2])
                 else:
-                    mg_store(self._sub_windows(line[L_EXTENSION]) + self.index * ROLL_WORDS + sub, entry[1])
+                    mg_roll_put(
+                        self._sub_windows(line[L_EXTENSION]) + self.index * ROLL_WORDS + sub,
+                        line + LINE + 2 * self.index, entry[1],
+                    )
             entry += ENTRY_WORDS
         return 0
 
     cpdef int64_t retry_after_ns(self, LimitSet limits, int64_t i, int64_t now_ns) except -1:
         cdef int64_t *line
-        cdef int64_t amount = 1, kind, ahead, newest, held
+        cdef int64_t amount = 1, kind, ahead, newest, held, start, length
         if not 0 <= i < limits.count:
             raise IndexError("no such limit in the set")
         line = self._line(limits.slots[i])
@@ -596,7 +612,7 @@ cdef class ArenaWorker:
         if self._refused_slot == limits.slots[i]:
             amount = self._refused_amount
         if kind == K_GCRA:
-            held = mg_pair_sum(line, self._cells, mg_pair_tag(line, line[L_META], 0), &newest)
+            held = mg_pair_sum(line, self._cells, mg_pair_tag(line, line[L_META], 0, &start, &length), NULL, &newest)
             ahead = mg_ahead(line, now_ns) + mg_cost(clamp(mg_saturate(amount + held)), line[L_STEP]) - line[L_TAU]
             return ahead if ahead > 0 else 0
         if kind == K_ROLLING:
@@ -610,7 +626,8 @@ cdef class ArenaWorker:
     cdef int read_state(self, LimitSet limits, int64_t i, int64_t now_ns, int64_t *figures) except -1:
         """As state_of, into ``figures[0..2]``: limit, remaining, nanoseconds to the reset."""
         cdef int64_t *line
-        cdef int64_t used, newest, kind, ahead
+        cdef int64_t used, newest, kind, ahead, start, length
+        cdef int64_t *rolling = NULL
         if not 0 <= i < limits.count:
             raise IndexError("no such limit in the set")
         line = self._line(limits.slots[i])
@@ -620,19 +637,19 @@ cdef class ArenaWorker:
         if kind == K_NONE or kind == K_HEALTH:
             return 0
         if kind == K_ROLLING:
-            used = mg_rolling_sum(
-                self._sub_windows(line[L_EXTENSION]), self._cells, line[L_META], now_ns // line[L_PERIOD], &newest
-            )
+            rolling = self._sub_windows(line[L_EXTENSION])
+        used = mg_pair_sum(
+            line, self._cells, mg_pair_tag(line, line[L_META], now_ns, &start, &length), rolling, &newest
+        )
+        if kind == K_GCRA:
+            figures[2] = mg_ahead(line, now_ns) + mg_cost(clamp(used), line[L_STEP])
+            ahead = line[L_TAU] - figures[2]
+            figures[1] = mg_units(ahead, line[L_STEP]) if ahead > 0 else 0
+            return 0
+        if kind == K_ROLLING:
             figures[2] = line[L_PERIOD] * (SUB_WINDOWS - 1)
-        else:
-            used = mg_pair_sum(line, self._cells, mg_pair_tag(line, line[L_META], now_ns), &newest)
-            if kind == K_GCRA:
-                figures[2] = mg_ahead(line, now_ns) + mg_cost(clamp(used), line[L_STEP])
-                ahead = line[L_TAU] - figures[2]
-                figures[1] = mg_units(ahead, line[L_STEP]) if ahead > 0 else 0
-                return 0
-            if kind != K_GAUGE and line[L_PERIOD]:
-                figures[2] = line[L_PERIOD] - (now_ns + line[L_OFFSET]) % line[L_PERIOD]
+        elif kind != K_GAUGE and line[L_PERIOD]:
+            figures[2] = line[L_PERIOD] - (now_ns + line[L_OFFSET]) % line[L_PERIOD]
         figures[1] = figures[0] - used if figures[0] > used else 0
         return 0
 

@@ -197,31 +197,30 @@ class ArenaWorker:
 
     def _attempt(self, limits: LimitSet, amounts: tuple[int, int, int], now_ns: int) -> int:
         """0 when every limit has been taken, AGAIN, or what reserve returns for a refusal."""
+        q, block = self._q, self._block
+        body = self._bodies + self._free[-1] * BODY_WORDS + R_ENTRIES
         steps: list[Step] = []
+        entry = block + J_ENTRIES
         for i, slot in enumerate(limits.slots):
             step = look(self._arena, self.index, slot, amounts, now_ns)
             if step is None:
                 return self._refuse(i, slot, amounts)
             steps.append(step)
-        q, block = self._q, self._block
-        body = self._bodies + self._free[-1] * BODY_WORDS + R_ENTRIES
-        q[block + J_COUNT] = 0
-        q[block + J_OP] = self._free[-1] << 8 | OP_RESERVE
-        count = 0
-        for i, step in enumerate(steps):
             self._u[body + i] = (step.mark << 8 | step.meta >> 32 & 0xFF) << INDEX_BITS | step.slot
-            if step.cell < 0:
+            if step.pair < 0:
                 continue
-            at = block + J_ENTRIES + count * ENTRY_WORDS
-            q[at] = step.sub << 32 | step.slot
-            q[at + 1], q[at + 2] = (step.tag, step.before) if step.sub == SUB_PAIR else (step.tag | step.before, 0)
-            count += 1
-            q[block + J_COUNT] = count
-            store(step, step.before + step.amount)
+            q[entry] = step.sub << 32 | step.slot
+            q[entry + 1], q[entry + 2] = (step.tag, step.before) if step.sub == SUB_PAIR else (step.content, step.tag)
+            entry += ENTRY_WORDS
+        q[block + J_COUNT] = (entry - block - J_ENTRIES) // ENTRY_WORDS
+        q[block + J_OP] = self._free[-1] << 8 | OP_RESERVE
+        for step in steps:
+            if step.pair >= 0:
+                store(step, self.index, step.amount)
         with self._fence:
             pass
         for i, step in enumerate(steps):
-            verdict = verify(step, self._arena, self.index, now_ns)
+            verdict = verify(step, self._arena, now_ns)
             if verdict:
                 self._roll_back(steps)
                 return AGAIN if verdict == AGAIN else self._refuse(i, step.slot, amounts)
@@ -229,12 +228,12 @@ class ArenaWorker:
 
     def _take_words(self, steps: list[Step], amounts: tuple[int, int, int], body: int, now_ns: int) -> int:
         for i, step in enumerate(steps):
-            if step.cell >= 0:
+            if step.pair >= 0:
                 continue
             word = self._arena.take(step.segment, step.at, step.amount, now_ns)
             if word < 0:
                 for j, taken in enumerate(steps[:i]):
-                    if taken.cell < 0:
+                    if taken.pair < 0:
                         cost = cost_of(taken.amount, taken.segment.q[taken.at + L_STEP])
                         mark = self._u[body + j] >> 32
                         self._arena.shift(taken.segment, taken.at + L_WORD, -cost, now_ns, mark)
@@ -245,8 +244,8 @@ class ArenaWorker:
 
     def _roll_back(self, steps: list[Step]) -> None:
         for step in steps:
-            if step.cell >= 0:
-                store(step, step.before)
+            if step.pair >= 0:
+                store(step, self.index, 0)
         self._q[self._block + J_OP] = OP_NONE
 
     def _refuse(self, i: int, slot: int, amounts: tuple[int, int, int]) -> int:

@@ -1,12 +1,13 @@
-/* Cells of a limit: sums over all workers, and the compare-and-swap of GCRA words. Layout: _layout.py. */
+/* Cells of a limit: sums over all workers, the steps of a reservation, the compare-and-swap of GCRA words. Layout: _layout.py. */
 #ifndef MICROGATE_CELLS_H
 #define MICROGATE_CELLS_H
 
 #include "_atomics.h"
 
 /* Words of a limit's line that are read here. */
-enum { MG_L_PERIOD = 3, MG_L_STEP = 4, MG_L_TAU = 5, MG_L_WORD = 6, MG_L_OFFSET = 7, MG_LINE = 8 };
-enum { MG_KIND_WINDOW = 2, MG_KIND_MONEY = 5 };
+enum { MG_L_META = 1, MG_L_PERIOD = 3, MG_L_STEP = 4, MG_L_TAU = 5, MG_L_WORD = 6, MG_L_OFFSET = 7, MG_LINE = 8 };
+enum { MG_KIND_GCRA = 1, MG_KIND_WINDOW = 2, MG_KIND_ROLLING = 3, MG_KIND_MONEY = 5 };
+enum { MG_AGAIN = 1, MG_REFUSED = 2 };
 
 #define MG_MASK32 ((int64_t)0xFFFFFFFF)
 #define MG_NUMBER_MASK (((int64_t)1 << 48) - 1)
@@ -19,20 +20,46 @@ enum { MG_SUB_WINDOWS = 60, MG_ROLL_WORDS = 64, MG_ROLL_COUNT_BITS = 36 };
 #define MG_ROLL_COUNT_MASK (((int64_t)1 << MG_ROLL_COUNT_BITS) - 1)
 #define MG_ROLL_NUMBER_MASK (((int64_t)1 << 22) - 1)
 
-static inline int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns) {
+/* Tag of the period at now_ns; *start and *length become where that period lies, 0 and for ever when there is none. */
+static inline int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns, int64_t *start, int64_t *length) {
     int kind = meta & 0xFF;
-    int64_t number = 0;
-    if ((kind == MG_KIND_WINDOW || kind == MG_KIND_MONEY) && line[MG_L_PERIOD])
-        number = ((now_ns + line[MG_L_OFFSET]) / line[MG_L_PERIOD]) & MG_NUMBER_MASK;
+    int64_t number = 0, period = line[MG_L_PERIOD];
+    *start = 0;
+    *length = INT64_MAX;
+    if ((kind == MG_KIND_WINDOW || kind == MG_KIND_MONEY || kind == MG_KIND_ROLLING) && period) {
+        int64_t offset = kind == MG_KIND_ROLLING ? 0 : line[MG_L_OFFSET];
+        number = (now_ns + offset) / period;
+        *start = number * period - offset;
+        *length = period;
+        number &= MG_NUMBER_MASK;
+    }
     return ((meta >> 32) & 0x7FFF) << 48 | number;
 }
 
-static inline int64_t mg_roll_tag(int64_t meta, int64_t number) {
-    return (((meta >> 32) & 0x1F) << 22 | (number & MG_ROLL_NUMBER_MASK)) << MG_ROLL_COUNT_BITS;
+/* Tag of a sub-window's word, from the tag of the pair beside it. */
+static inline int64_t mg_roll_tag(int64_t tag) {
+    return ((tag >> 48 & 0x1F) << 22 | (tag & MG_ROLL_NUMBER_MASK)) << MG_ROLL_COUNT_BITS;
 }
 
-/* Sum of the cells of one period; *newest becomes the newest period's tag that some cell has. */
-static inline int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, int64_t *newest) {
+/* What one worker's sub-windows hold in the 60 that end with the tag's. */
+static inline int64_t mg_roll_sum(const int64_t *words, int64_t tag) {
+    int64_t total = 0, newest = mg_roll_tag(tag) >> MG_ROLL_COUNT_BITS, mine = newest >> 22;
+    for (int j = 0; j < MG_SUB_WINDOWS; j++) {
+        int64_t word = mg_load(words + j), own = word >> MG_ROLL_COUNT_BITS;
+        int counts = (((newest - own) & MG_ROLL_NUMBER_MASK) < MG_SUB_WINDOWS) & (own >> 22 == mine);
+        total += word & MG_ROLL_COUNT_MASK & -(int64_t)counts;
+    }
+    return total;
+}
+
+/* Whether a cell of another period still has sub-windows that count in the tag's. */
+static inline int mg_roll_lasts(int64_t own, int64_t count, int64_t tag) {
+    return count > 0 && (uint64_t)(tag - own) < MG_SUB_WINDOWS;
+}
+
+/* Sum of the cells of one period; *newest becomes the newest period's tag that some cell has. `rolling`: the limit's
+ * sub-windows, or NULL; there a cell that was last changed in an earlier sub-window is summed anew. */
+static inline int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, const int64_t *rolling, int64_t *newest) {
     const int64_t *cell = line + MG_LINE;
     int64_t total = 0, latest = tag;
     for (int i = 0; i < cells; i++, cell += 2) {
@@ -44,28 +71,21 @@ static inline int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, i
         } while (mg_load(cell) != own);
         if (own == tag)
             total = mg_saturate(total + count);
-        else if (own > latest && own >> 48 == tag >> 48)
-            latest = own;
+        else if (own > latest) {
+            if (own >> 48 == tag >> 48) latest = own;
+        } else if (rolling && mg_roll_lasts(own, count, tag))
+            total += mg_roll_sum(rolling + i * MG_ROLL_WORDS, tag);
     }
     *newest = latest;
     return total;
 }
 
-/* Sum of the last 60 sub-windows; *ahead becomes by how many some worker is ahead of `number`. */
-static inline int64_t mg_rolling_sum(const int64_t *base, int cells, int64_t meta, int64_t number, int64_t *ahead) {
-    int64_t total = 0, furthest = 0, mine = (meta >> 32) & 0x1F;
-    for (int i = 0; i < cells; i++, base += MG_ROLL_WORDS)
-        for (int j = 0; j < MG_SUB_WINDOWS; j++) {
-            int64_t word = mg_load(base + j);
-            if (!(word & MG_ROLL_COUNT_MASK) || word >> (MG_ROLL_COUNT_BITS + 22) != mine) continue;
-            int64_t age = (number - (word >> MG_ROLL_COUNT_BITS)) & MG_ROLL_NUMBER_MASK;
-            if (age < MG_SUB_WINDOWS)
-                total += word & MG_ROLL_COUNT_MASK;
-            else if (age > MG_ROLL_NUMBER_MASK - MG_SUB_WINDOWS && MG_ROLL_NUMBER_MASK + 1 - age > furthest)
-                furthest = MG_ROLL_NUMBER_MASK + 1 - age;
-        }
-    *ahead = furthest;
-    return total;
+/* Put a sub-window's word that only differs in its count, and keep the sum beside it true. */
+static inline void mg_roll_put(int64_t *word, int64_t *pair, int64_t value) {
+    int64_t change = value - *word;
+    mg_store(word, value);
+    if (((pair[0] - (value >> MG_ROLL_COUNT_BITS)) & MG_ROLL_NUMBER_MASK) < MG_SUB_WINDOWS)
+        mg_store(pair + 1, pair[1] + change);
 }
 
 /* Nanoseconds by which a GCRA word lies ahead of the clock. */
@@ -98,6 +118,55 @@ static inline int64_t mg_take_word(int64_t *line, int64_t amount, int64_t now_ns
         if (!amount) return old;
     } while (!mg_cas(line + MG_L_WORD, old, start + cost));
     return start + cost;
+}
+
+/* One limit of a reservation under way: what is taken, and where the own cell lies. */
+typedef struct {
+    int64_t *line;
+    int64_t *pair;    /* NULL for a GCRA word */
+    int64_t *word;    /* ROLLING: the sub-window, else NULL */
+    int64_t *rolling; /* ROLLING: the sub-windows of all workers, else NULL */
+    int64_t meta, amount, limit, tag;
+    int64_t before;   /* count of the own cell in this period */
+    int64_t content;  /* ROLLING: word of the sub-window before */
+    int64_t sub;
+    uint32_t slot, mark;
+    int kind;
+} mg_step;
+
+/* The limit as a reservation names it. */
+static inline int64_t mg_named(const mg_step *step) {
+    return (int64_t)((uint64_t)step->mark << 32 | ((uint64_t)(step->meta >> 32) & 0xFF) << 24 | step->slot);
+}
+
+/* Put what the own cell was before, and `change`. */
+static inline void mg_step_store(const mg_step *step, int64_t change) {
+    /* Tag first: between the two stores a reader finds too much, never too little. */
+    mg_store(step->pair, step->tag);
+    mg_store(step->pair + 1, step->before + change);
+    if (step->word) mg_store(step->word, step->content + change);
+}
+
+/* Whether the limit refuses with `total` spent and reserved, this reservation included. Nothing more is let through an
+ * exhausted limit, not even a reservation of nothing. */
+static inline int mg_exceeds(const mg_step *step, int64_t total, int64_t now_ns) {
+    int64_t limit = step->limit;
+    if (step->kind == MG_KIND_GCRA) {
+        /* Cells were read before the word: a settlement charges the word before it releases the cell. */
+        int64_t ahead = mg_ahead(step->line, now_ns);
+        total = mg_cost(total > 0 ? total : 0, step->line[MG_L_STEP]) + ahead;
+        limit = step->line[MG_L_TAU];
+    }
+    return total > limit || (!step->amount && total >= limit);
+}
+
+/* After the fence, with the own cell counted: 0 in order, or MG_AGAIN or MG_REFUSED. */
+static inline int mg_verify(const mg_step *step, int cells, int64_t now_ns) {
+    if (mg_load(step->line + MG_L_META) != step->meta) return MG_AGAIN;
+    if (!step->pair) return 0;
+    int64_t newest, total = mg_pair_sum(step->line, cells, step->tag, step->rolling, &newest);
+    if (newest != step->tag) return MG_AGAIN;
+    return mg_exceeds(step, total, now_ns) ? MG_REFUSED : 0;
 }
 
 #endif

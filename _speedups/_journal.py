@@ -65,6 +65,7 @@ from _speedups._layout import (
     TOKENS,
     cost_of,
     number_of,
+    roll_sum,
     roll_tag,
     saturate,
     tag_of,
@@ -172,7 +173,8 @@ class JournaledArena(ArenaBase):
             block, base = self.sub_windows(q[at + L_EXTENSION])
             old = block.q[base + self.workers * ROLL_WORDS + sub]
             count = old & ROLL_COUNT_MASK if old & ~ROLL_COUNT_MASK == tag else 0
-            entry = (slot, sub, tag | max(0, min(ROLL_COUNT_MASK, count + amount)), 0)
+            ends = max(q[at + LINE + 2 * self.workers], tag_of(generation, number))
+            entry = (slot, sub, tag | max(0, min(ROLL_COUNT_MASK, count + amount)), ends)
         else:
             period = 0 if kind == GAUGE else q[at + L_PERIOD]
             tag = tag_of(generation, number_of(now_ns, period, q[at + L_OFFSET] if period else 0))
@@ -213,7 +215,8 @@ class JournaledArena(ArenaBase):
                 word = block.q[base + worker * ROLL_WORDS + sub]
                 if word >> ROLL_COUNT_BITS & ROLL_NUMBER_MASK == mark >> 6:
                     count = max(0, min(ROLL_COUNT_MASK, (word & ROLL_COUNT_MASK) + actual - reserved))
-                    entries.append((slot, sub, word & ~ROLL_COUNT_MASK | count, 0))
+                    ends = words[at + LINE + 2 * worker]
+                    entries.append((slot, sub, word & ~ROLL_COUNT_MASK | count, ends))
                 continue
             cell = at + LINE + 2 * worker
             if words[cell] & 0xFFFFFFFF == mark:
@@ -278,7 +281,10 @@ class JournaledArena(ArenaBase):
             self._put(segment.q, at + LINE + 2 * worker + 1, b)
         elif segment.q[at + L_META] & 0xFF == ROLLING:
             block, base = self.sub_windows(segment.q[at + L_EXTENSION])
-            self._put(block.q, base + worker * ROLL_WORDS + sub, a)
+            base += worker * ROLL_WORDS
+            self._put(block.q, base + sub, a)
+            self._put(segment.q, at + LINE + 2 * worker, b)
+            self._put(segment.q, at + LINE + 2 * worker + 1, roll_sum(block.q[base : base + SUB_WINDOWS], b))
 
     def _finish(self, worker: int, op: int) -> None:
         q, block = self.q, self.geometry.block(worker)

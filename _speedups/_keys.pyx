@@ -3,7 +3,7 @@
 
 import os
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from _speedups._bucket cimport ArenaWorker
 
@@ -19,9 +19,16 @@ cdef extern from *:
     static inline uint64_t mg_scale(uint64_t draw, uint64_t bound) {
         return (uint64_t)(((unsigned __int128)draw * bound) >> 64);
     }
+    /* One draw below `count`, and what is left of it as a draw below `bound`. */
+    static inline int mg_column(uint64_t draw, int count, uint64_t bound, uint64_t *height) {
+        unsigned __int128 product = (unsigned __int128)draw * (uint64_t)count;
+        *height = mg_scale((uint64_t)product, bound);
+        return (int)(product >> 64);
+    }
     """
     int mg_lowest(uint64_t bits) nogil
     uint64_t mg_scale(uint64_t draw, uint64_t bound) nogil
+    int mg_column(uint64_t draw, int count, uint64_t bound, uint64_t *height) nogil
 
 MAX_KEYS = 64
 cdef int64_t DISABLED = 0x7FFFFFFFFFFFFFFF
@@ -59,6 +66,28 @@ cdef class KeySet:
                 self._until[self._count] = &self._own[self._count]
             self._count += 1
         self._whole = ~<uint64_t>0 if self._count == 64 else (<uint64_t>1 << self._count) - 1
+        self._divide()
+
+    cdef int _divide(self) except -1:
+        """Walker's alias table: as many columns as keys, each as high as all weights together and shared by at most two
+        keys, so that one draw and one look at health choose among all. Left out when the weights are too large for it."""
+        cdef int index, small, large
+        total = sum([self._weights[index] for index in range(self._count)])
+        self._total = 0
+        if total * self._count >= 1 << 63:
+            return 0
+        left = [self._weights[index] * self._count for index in range(self._count)]
+        below = [index for index in range(self._count) if left[index] < total]
+        above = [index for index in range(self._count) if left[index] >= total]
+        while below:
+            small, large = below.pop(), above.pop()
+            self._cut[small], self._alias[small] = left[small], large
+            left[large] -= total - left[small]
+            (below if left[large] < total else above).append(large)
+        for index in above:
+            self._cut[index], self._alias[index] = total, index
+        self._total = total
+        return 0
 
     def __len__(self):
         return self._count
@@ -69,6 +98,20 @@ cdef class KeySet:
         return 0
 
     cpdef int choose(self, uint64_t allowed, int64_t now_ns) except? -3000:
+        cdef uint64_t height
+        cdef int index
+        if self._total:
+            index = 0
+            if self._count > 1:
+                index = mg_column(draw(), self._count, self._total, &height)
+                if height >= self._cut[index]:
+                    index = self._alias[index]
+            # Drawn among all and kept if it may be: what is drawn again instead falls to the others by their weight.
+            if allowed >> index & 1 and mg_load(self._until[index]) <= now_ns:
+                return index
+        return self._choose_among(allowed, now_ns)
+
+    cdef int _choose_among(self, uint64_t allowed, int64_t now_ns) noexcept:
         cdef uint64_t total = 0, drawn
         cdef uint64_t bounds[64]
         cdef int found[64]

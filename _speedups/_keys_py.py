@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from _speedups._bucket import ArenaWorker
@@ -17,7 +19,7 @@ _random = random.Random()
 class KeySet:
     """The keys of one provider, in configuration order; immutable but for health, which lives in the arena."""
 
-    __slots__ = ("_arena", "_count", "_own", "_slots", "_weights")
+    __slots__ = ("_arena", "_bounds", "_count", "_own", "_slots", "_weights")
 
     def __init__(self, arena: ArenaWorker | None, keys: Sequence[tuple[int, int, int]]) -> None:
         if len(keys) > MAX_KEYS:
@@ -27,6 +29,7 @@ class KeySet:
         self._arena = arena
         self._count = len(keys)
         self._weights = [weight for weight, _, _ in keys]
+        self._bounds = list(accumulate(self._weights))
         self._slots = [slot if arena is not None else -1 for _, slot, _ in keys]
         # Health of keys without an arena slot.
         self._own = [0] * len(keys)
@@ -41,6 +44,15 @@ class KeySet:
         return self._arena.cooldown_ns(slot)
 
     def choose(self, allowed: int, now_ns: int) -> int:
+        total = self._bounds[-1] if self._bounds else 0
+        if total:
+            index = bisect(self._bounds, _random.randrange(total)) if self._count > 1 else 0
+            # Drawn among all and kept if it may be: what is drawn again instead falls to the others by their weight.
+            if allowed >> index & 1 and self._until(index) <= now_ns:
+                return index
+        return self._choose_among(allowed, now_ns)
+
+    def _choose_among(self, allowed: int, now_ns: int) -> int:
         total, found, first_idle = 0, [], -1
         for index in range(self._count):
             if not allowed >> index & 1 or self._until(index) > now_ns:

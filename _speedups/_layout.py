@@ -8,6 +8,7 @@ first segment of limits. Further segments are files of their own.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,7 +77,8 @@ STEP_SHIFT: Final = 10
 NUMBER_BITS: Final = 48
 NUMBER_MASK: Final = (1 << NUMBER_BITS) - 1
 
-# A sub-window's word: count in 36 bits, number in 22, generation in 5.
+# A sub-window's word: count in 36 bits, number in 22, generation in 5. The pair beside it holds the number of the
+# newest sub-window its owner has counted in, and the sum of the 60 that end there.
 ROLL_WORDS: Final = 64
 ROLL_COUNT_BITS: Final = 36
 ROLL_COUNT_MASK: Final = (1 << ROLL_COUNT_BITS) - 1
@@ -88,7 +90,8 @@ ROLLING_SHARE: Final = 16
 LAYOUT: Final = int.from_bytes(
     hashlib.blake2b(
         b"arena 1; header 4096; block 256; entry slot|sub,a,b; body 8+32; entry slot:24|generation:8|period:32; "
-        b"limit id,meta,limit,period,step,tau,word,burst + (tag,count)*(workers+1); rolling 64*(workers+1)",
+        b"limit id,meta,limit,period,step,tau,word,burst + (tag,count)*(workers+1); "
+        b"rolling 64*(workers+1), its sum of 60 in the pair",
         digest_size=7,
     ).digest(),
     "little",
@@ -174,6 +177,16 @@ def number_of(now_ns: int, period_ns: int, offset_ns: int) -> int:
 
 def roll_tag(generation: int, number: int) -> int:
     return ((generation & 0x1F) << 22 | number & ROLL_NUMBER_MASK) << ROLL_COUNT_BITS
+
+
+def roll_sum(words: Iterable[int], tag: int) -> int:
+    """What one worker's sub-windows hold in the 60 that end with the tag's."""
+    number, mine = tag & NUMBER_MASK, tag >> NUMBER_BITS & 0x1F
+    return sum(
+        word & ROLL_COUNT_MASK
+        for word in words
+        if word >> ROLL_GENERATION_SHIFT == mine and number - (word >> ROLL_COUNT_BITS) & ROLL_NUMBER_MASK < SUB_WINDOWS
+    )
 
 
 def roll_mark(number: int) -> int:

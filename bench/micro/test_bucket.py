@@ -24,7 +24,8 @@ KINDS = {
     "gauge": ("GAUGE", 1000, 0, 0),
     "money": ("MONEY", 1 << 60, 0, 0),
 }
-SETS = {"empty": [], **{name: [slot] for slot, name in enumerate(KINDS)}, "five": [0, 1, 2, 5, 6]}
+# "p1": the five limits of bench/p1.yaml.
+SETS = {"empty": [], **{name: [slot] for slot, name in enumerate(KINDS)}, "p1": [2, 4, 0, 3, 5]}
 
 
 @pytest.fixture(params=MODULES.values(), ids=MODULES.keys())
@@ -55,17 +56,23 @@ def test_reserve_and_settle(benchmark: Any, bucket: ModuleType, worker: Any, nam
     benchmark(once)
 
 
+@pytest.mark.parametrize("workers", [1, 8], ids=lambda workers: f"{workers}-workers")
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.skipif("c" not in MODULES, reason="nothing is compiled: there is no C caller")
-def test_reserve_and_settle_from_c(benchmark: Any, tmp_path: Path, name: str) -> None:
-    """P10: the figure is for LOOPS operations."""
+def test_reserve_and_settle_from_c(benchmark: Any, tmp_path: Path, name: str, workers: int) -> None:
+    """P10: the figure is for LOOPS operations. Every worker has requests in every sub-window of the rolling limit."""
     bucket = MODULES["c"]
-    arena = bucket.Arena.create(str(tmp_path / "arena"), workers=2, capacity=64, reservations=64)
+    arena = bucket.Arena.create(str(tmp_path / "arena"), workers=workers, capacity=64, reservations=64)
     for slot, (kind, limit, period, unit) in enumerate(KINDS.values()):
         arena.define(slot, slot + 1, getattr(bucket, kind), limit, period, unit=unit)
-    worker, limits = arena.worker(0), bucket.LimitSet(SETS[name])
+    places, limits = [arena.worker(index) for index in range(workers)], bucket.LimitSet(SETS[name])
+    now = time.monotonic_ns()
+    for ago in range(59, -1, -1):
+        for place in places:
+            bucket._bench_reserve(place, bucket.LimitSet([4]), 1, now - ago * S, 0)
     benchmark.extra_info["operations"] = LOOPS
-    admitted = benchmark(bucket._bench_reserve, worker, limits, LOOPS, time.monotonic_ns(), 1000)
+    admitted = benchmark(bucket._bench_reserve, places[0], limits, LOOPS, now, 1000)
     assert admitted == LOOPS
-    worker.close()
+    for place in places:
+        place.close()
     arena.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from _speedups import _layout
 from tests.speedups.children import start, wait
 
 S = 10**9
@@ -117,6 +119,32 @@ def test_every_window_admits_its_limit_once(crowd: Crowd) -> None:
     total = sum(crowd.run(hammer_for(20 * period)))
     end = time.monotonic_ns() // period
     assert limit <= total <= (end - begin + 1) * limit
+
+
+def test_a_rolling_limit_over_processes_and_real_time(crowd: Crowd) -> None:
+    """No 60 sub-windows in a row hold more than the limit; each reservation names the one that it was counted in."""
+    limit, period = 200, 20_000_000
+    crowd.arena.define(0, 1, crowd.module.ROLLING, limit, period)
+
+    def hammer(module: Any, worker: Any, index: int) -> int:
+        arena, admitted = module.Arena.attach(crowd.arena.path), list[int]()
+        limits, body = module.LimitSet([0]), arena.geometry.bodies(index) + _layout.R_ENTRIES
+        end = time.monotonic_ns() + 12 * period
+        while (now := time.monotonic_ns()) < end:
+            handle = worker.reserve(limits, 1, 0, 0, now)
+            if handle >= 0:
+                named = arena.q[body + (handle & 0xFFFFFF) * _layout.BODY_WORDS]
+                admitted.append(named >> 38 & _layout.ROLL_NUMBER_MASK)
+                worker.settle(handle, 1, 0, 0, now)
+        (crowd.path / f"admitted-{index}").write_text(" ".join(map(str, admitted)))
+        return len(admitted)
+
+    assert sum(crowd.run(hammer)) > 3 * limit
+    counts = Counter(
+        int(number) for index in range(WORKERS) for number in (crowd.path / f"admitted-{index}").read_text().split()
+    )
+    for first in counts:
+        assert sum(counts[first + later] for later in range(_layout.SUB_WINDOWS)) <= limit
 
 
 def test_gcra_over_processes_and_real_time(crowd: Crowd) -> None:

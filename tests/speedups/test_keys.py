@@ -27,6 +27,36 @@ def test_draws_in_proportion_to_weight(keys: ModuleType) -> None:
         assert abs(counts[index] - share) < 250, "five standard deviations"
 
 
+def test_draws_in_proportion_among_those_that_are_left(keys: ModuleType) -> None:
+    """Whether a key rests, is not allowed, or weighs nothing."""
+    keys.seed(54321)
+    chosen = plain(keys, 1000, 5000, 0, 3000, 6000, 20_000)
+    chosen.cool(1, 10)
+    counts = Counter(chosen.choose(0b011111, 0) for _ in range(10_000))
+    assert set(counts) == {0, 3, 4}
+    for index, share in ((0, 1000), (3, 3000), (4, 6000)):
+        assert abs(counts[index] - share) < 250, "five standard deviations"
+
+
+def test_many_weights(keys: ModuleType) -> None:
+    """Each of 64 keys at least its share less five standard deviations, and all of them no more than there are."""
+    keys.seed(99)
+    weights = [1 + index * index for index in range(64)]
+    chosen, draws = plain(keys, *weights), 100_000
+    counts = Counter(chosen.choose(2**64 - 1, 0) for _ in range(draws))
+    for index, weight in enumerate(weights):
+        share = draws * weight / sum(weights)
+        assert abs(counts[index] - share) < 5 * share**0.5 + 3
+
+
+def test_the_largest_weights(keys: ModuleType) -> None:
+    keys.seed(1)
+    chosen = plain(keys, 2**62, 2**62, 1)
+    counts = Counter(chosen.choose(0b111, 0) for _ in range(2000))
+    assert set(counts) == {0, 1}
+    assert abs(counts[0] - 1000) < 120
+
+
 def test_the_same_seed_draws_the_same(keys: ModuleType) -> None:
     chosen = plain(keys, 5, 5, 5, 5)
     draws = []
