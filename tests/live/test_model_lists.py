@@ -94,7 +94,7 @@ def test_lists_are_merged_followed_and_kept(start_gateway: Start) -> None:
         (control,) = [pid for pid in gateway.children() if Path(f"/proc/{pid}/comm").read_text() == "mg-control\n"]
         script.steps = [http("{}", 500)]
         os.kill(control, signal.SIGKILL)
-        gateway.await_control()
+        gateway.wait_for_control()
         config["routes"] = {}
         gateway.configure(config)
         until(lambda: listed(gateway) == ["p/declared", "p/a", "p/short", "p/new"], "a new version with the list")
