@@ -75,7 +75,7 @@ cdef class ArenaWorker:
     cpdef int settle(self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except -1
     cpdef int64_t retry_after_ns(self, LimitSet limits, int64_t i, int64_t now_ns) except -1
     cdef int read_state(self, LimitSet limits, int64_t i, int64_t now_ns, int64_t *figures) except -1
-    cpdef int beat(self, int64_t now_ns, int64_t state, int64_t in_flight) except -1
+    cpdef int beat(self, int64_t now_ns, int64_t state, int64_t in_flight, int64_t connections=*) except -1
     cpdef int64_t cooldown_ns(self, int64_t slot) except? -3000
     cpdef int set_cooldown(self, int64_t slot, int64_t until_ns) except -1
     cpdef int extend_cooldown(self, int64_t slot, int64_t until_ns) except -1

@@ -105,6 +105,9 @@ class Arena(JournaledArena):
     def status(self, index: int) -> tuple[int, int, int, int, int]:
         """(epoch, pid, heartbeat_ns, state, in_flight) as worker ``index`` last published them."""
 
+    def connections(self, index: int) -> int:
+        """Callers' connections of worker ``index``, published with its heartbeat."""
+
     def add(self, slot: int, amount: int, now_ns: int) -> None:
         """Control's own cell (index ``workers``): corrections from the ledger."""
 
@@ -150,7 +153,7 @@ class ArenaWorker:
     def state_of(self, limits: LimitSet, i: int, now_ns: int) -> tuple[int, int, int]:
         """(limit, remaining, reset_ns from now) for the refusal and the x-ratelimit headers."""
 
-    def beat(self, now_ns: int, state: int, in_flight: int) -> None:
+    def beat(self, now_ns: int, state: int, in_flight: int, connections: int = 0) -> None:
         """Publish the heartbeat (state 0 starting, 1 serving, 2 draining)."""
 
     def cooldown_ns(self, slot: int) -> int:

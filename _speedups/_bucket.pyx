@@ -86,6 +86,7 @@ cdef enum:
     B_BEAT = 2
     B_STATE = 3
     B_IN_FLIGHT = 4
+    B_CONNECTIONS = 5
     J_OP = 8
     J_COUNT = 9
     J_STEP = 10
@@ -124,6 +125,7 @@ def _layout_agrees():
         ("LINE", LINE), ("L_META", L_META), ("L_LIMIT", L_LIMIT), ("L_PERIOD", L_PERIOD), ("L_STEP", L_STEP),
         ("L_EXTENSION", L_EXTENSION), ("L_TAU", L_TAU), ("L_WORD", L_WORD), ("L_OFFSET", L_OFFSET),
         ("META_BUSY", META_BUSY), ("B_BEAT", B_BEAT), ("B_STATE", B_STATE), ("B_IN_FLIGHT", B_IN_FLIGHT),
+        ("B_CONNECTIONS", B_CONNECTIONS),
         ("J_OP", J_OP), ("J_COUNT", J_COUNT), ("J_STEP", J_STEP), ("J_ENTRIES", J_ENTRIES),
         ("ENTRY_WORDS", ENTRY_WORDS), ("OP_RESERVE", OP_RESERVE), ("OP_SETTLE", OP_SETTLE),
         ("SUB_WINDOWS", SUB_WINDOWS), ("SUB_PAIR", SUB_PAIR), ("SUB_GCRA", SUB_GCRA), ("S_PENDING", S_PENDING),
@@ -658,9 +660,10 @@ cdef class ArenaWorker:
         self.read_state(limits, i, now_ns, figures)
         return figures[0], figures[1], figures[2]
 
-    cpdef int beat(self, int64_t now_ns, int64_t state, int64_t in_flight) except -1:
+    cpdef int beat(self, int64_t now_ns, int64_t state, int64_t in_flight, int64_t connections=0) except -1:
         mg_store(&self._block[B_STATE], state)
         mg_store(&self._block[B_IN_FLIGHT], in_flight)
+        mg_store(&self._block[B_CONNECTIONS], connections)
         mg_store(&self._block[B_BEAT], now_ns)
         return 0
 

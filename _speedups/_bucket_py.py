@@ -11,6 +11,7 @@ from typing import Final
 from _speedups._journal import JournaledArena
 from _speedups._layout import (
     B_BEAT,
+    B_CONNECTIONS,
     B_IN_FLIGHT,
     B_STATE,
     BODY_WORDS,
@@ -311,9 +312,10 @@ class ArenaWorker:
             return limit, remaining, q[at + L_PERIOD] - (now_ns + q[at + L_OFFSET]) % q[at + L_PERIOD]
         return limit, remaining, 0
 
-    def beat(self, now_ns: int, state: int, in_flight: int) -> None:
+    def beat(self, now_ns: int, state: int, in_flight: int, connections: int = 0) -> None:
         q, block = self._q, self._block
         q[block + B_STATE], q[block + B_IN_FLIGHT] = state, in_flight
+        q[block + B_CONNECTIONS] = connections
         q[block + B_BEAT] = now_ns
 
     def cooldown_ns(self, slot: int) -> int:

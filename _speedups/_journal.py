@@ -17,6 +17,7 @@ from typing import Final
 from _speedups._arena import ArenaBase, Entry
 from _speedups._layout import (
     B_BEAT,
+    B_CONNECTIONS,
     B_EPOCH,
     B_IN_FLIGHT,
     B_PID,
@@ -153,6 +154,12 @@ class JournaledArena(ArenaBase):
             raise IndexError(f"worker {index} does not exist")
         q, block = self.q, self.geometry.block(index)
         return q[block + B_EPOCH], q[block + B_PID], q[block + B_BEAT], q[block + B_STATE], q[block + B_IN_FLIGHT]
+
+    def connections(self, index: int) -> int:
+        if not 0 <= index < self.workers:
+            raise IndexError(f"worker {index} does not exist")
+        count: int = self.q[self.geometry.block(index) + B_CONNECTIONS]
+        return count
 
     # Control's corrections.
 
@@ -337,6 +344,7 @@ class JournaledArena(ArenaBase):
             posted = self._replay_owned(worker)
             block = self.geometry.block(worker)
             self._put(self.q, block + B_IN_FLIGHT, 0)
+            self._put(self.q, block + B_CONNECTIONS, 0)
         finally:
             os.close(fd)
         return posted
@@ -357,6 +365,7 @@ class JournaledArena(ArenaBase):
             self._put(q, block + B_PID, os.getpid())
             self._put(q, block + B_STATE, 0)
             self._put(q, block + B_IN_FLIGHT, 0)
+            self._put(q, block + B_CONNECTIONS, 0)
             self._put(q, block + B_BEAT, time.monotonic_ns())
         except BaseException:
             os.close(fd)

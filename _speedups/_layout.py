@@ -45,7 +45,7 @@ H_DEFINITIONS: Final = 9
 MAGIC: Final = int.from_bytes(b"mgarena\1", "little")
 
 # A worker's block.
-B_EPOCH, B_PID, B_BEAT, B_STATE, B_IN_FLIGHT = range(5)
+B_EPOCH, B_PID, B_BEAT, B_STATE, B_IN_FLIGHT, B_CONNECTIONS = range(6)
 J_OP, J_COUNT, J_STEP, J_ENTRIES = 8, 9, 10, 16
 BLOCK_WORDS: Final = 256
 ENTRY_WORDS: Final = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
 from hashlib import sha256
 from urllib.parse import unquote
 
@@ -98,28 +99,43 @@ def ask_control(x: Exchange) -> Response | None:
 def models(x: Exchange) -> Response:
     """``/v1/models`` from the snapshot: what this key may use, and one model by its id."""
     entry = x.route
-    listed = list_models(x.view, 0 if x.principal is None else x.principal.ruleset)
+    view = x.view
+    ruleset = 0 if x.principal is None else x.principal.ruleset
     if entry is None or not entry.rest:
-        return Response(200, orjson.dumps({"object": "list", "data": listed}))
+        page = view.model_pages.get(ruleset)
+        if page is None:
+            page = view.model_pages[ruleset] = orjson.dumps({"object": "list", "data": list_models(view, ruleset)})
+        return Response(200, page)
     wanted = unquote(entry.rest.decode("ascii", "replace"))
-    for model in listed:
-        if model["id"] == wanted:
-            return Response(200, orjson.dumps(model))
+    for name, owner in allowed_models(view, ruleset):
+        if name == wanted:
+            return Response(200, orjson.dumps(model_object(view, name, owner)))
     error = GatewayError("model_not_found", f"The model '{wanted[:128]}' is not known here.", param="model")
     return refuse(error, x.request_id.decode())
 
 
 def list_models(view: View, ruleset: int) -> list[dict[str, object]]:
-    """Routes and declared models in the OpenAI list's form, cut to what the ruleset allows."""
-    rules = view.rulesets[ruleset]
+    """Routes, declared models and those that providers list themselves, cut to what the ruleset allows."""
+    return [model_object(view, name, owner) for name, owner in allowed_models(view, ruleset)]
+
+
+def model_object(view: View, name: str, owner: str) -> dict[str, object]:
+    """In the form of OpenAI's list."""
     created = view.snapshot.created_ns // 1_000_000_000
-    names = [(name, "microgate") for name in view.routes]
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}
+
+
+def allowed_models(view: View, ruleset: int) -> Iterator[tuple[str, str]]:
+    """Names as callers write them, each with its owner."""
+    rules = view.rulesets[ruleset]
+    for name in view.routes:
+        if not rules.models or matches(rules.models, name):
+            yield name, "microgate"
     for provider, upstream in view.upstreams.items():
-        if not rules.providers or provider in rules.providers:
-            models = dict.fromkeys((*upstream.spec.models, *upstream.spec.aliases))
-            names += [(f"{provider}/{model}", provider) for model in models]
-    return [
-        {"id": name, "object": "model", "created": created, "owned_by": owner}
-        for name, owner in names
-        if not rules.models or matches(rules.models, name)
-    ]
+        if rules.providers and provider not in rules.providers:
+            continue
+        listed = view.snapshot.listed.get(provider, ())
+        for model in dict.fromkeys((*upstream.spec.models, *upstream.spec.aliases, *listed)):
+            name = f"{provider}/{model}"
+            if not rules.models or matches(rules.models, name):
+                yield name, provider

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from importlib import import_module
 
 from _speedups._bucket import Arena
-from gateway.processes import logs
+from gateway.processes import logs, steering
 from gateway.processes.announce import announce
 from gateway.processes.children import Closable, describe_exit, fork, load
 from gateway.processes.context import BootOptions, ControlContext, ServeOptions, WorkerContext
@@ -237,7 +237,8 @@ class Supervisor:
                 log.warning("worker %d is silent: it gets no new connections until it is heard again", slot.index)
         self.standings = standings
         best = max(standings)
-        self.listeners.steer([standing == best for standing in standings])
+        held = [self.arena.connections(slot.index) for slot in self.slots]
+        self.listeners.steer(steering.balanced([standing == best for standing in standings], held))
         return now_ns
 
     def _watch(self, slot: Slot, now_ns: int) -> None:

@@ -206,7 +206,7 @@ class Worker:
         self.memory.swapped()
 
     def _publish_beat(self) -> None:
-        self.cells.beat(time.monotonic_ns(), self.state, self.runtime.in_flight())
+        self.cells.beat(time.monotonic_ns(), self.state, self.runtime.in_flight(), self.runtime.connections())
 
     def _beat(self) -> None:
         now = self.loop.time()

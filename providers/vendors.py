@@ -70,7 +70,7 @@ class Vendor:
     @property
     def placeholders(self) -> tuple[str, ...]:
         """What the operator has to fill in: names of the parts in braces."""
-        return tuple(re.findall(r"\{(\w+)\}", self.base_url))
+        return tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", self.base_url)))
 
     def path_of(self, operation: str) -> str:
         """Path after the base URL; ``{model}`` in it stands for the upstream model."""
@@ -269,6 +269,20 @@ _ROWS = (
         _ops("chat responses"),
         "recorded",
         note="Bedrock's OpenAI-compatible endpoint; the credential is a Bedrock API key.",
+    ),
+    Vendor(
+        "bedrock",
+        "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
+        ("chat", "passthrough"),
+        "docs",
+        note="Bedrock's own OpenAI-compatible endpoint; the credential is a Bedrock API key.",
+    ),
+    Vendor(
+        "vertex",
+        "https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/endpoints/openapi",
+        ("chat", "passthrough"),
+        "docs",
+        note="Vertex AI's OpenAI-compatible endpoint; the credential is an access token, which lasts an hour.",
     ),
     Vendor(
         "gemini",

@@ -7,6 +7,7 @@ import platform
 import resource
 import socket
 import sqlite3
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -55,6 +56,7 @@ def examine(data_dir: str, host: str, port: int) -> Iterator[Finding]:
         _packages,
         _event_loop,
         _open_files,
+        _trust,
         lambda: _data_dir(data_dir or default_data_dir()),
         _shared_memory,
         _sqlite,
@@ -88,6 +90,16 @@ def _event_loop() -> Finding:
     if find_spec("uvloop") is None:
         return Finding("warn", "event loop", "uvloop is not installed: asyncio serves, slower")
     return Finding("ok", "event loop", f"uvloop {import_module('uvloop').__version__}")
+
+
+def _trust() -> Finding:
+    """What verifies providers' certificates, unless ``tls.ca_file`` names something else."""
+    context = ssl.create_default_context()
+    count = len(context.get_ca_certs())
+    where = ssl.get_default_verify_paths()
+    if count or (where.capath and os.path.isdir(where.capath) and os.listdir(where.capath)):
+        return Finding("ok", "trust", f"{ssl.OPENSSL_VERSION}; {count} authorities from {where.cafile or where.capath}")
+    return Finding("warn", "trust", "no certificate authorities: providers over https need tls.ca_file")
 
 
 def _open_files() -> Finding:

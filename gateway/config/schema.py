@@ -117,7 +117,11 @@ class ProviderEntry(Entry, frozen=True):
     operations: Annotated[
         list[OperationName] | None, Meta(description="Operations it offers, instead of the vendor's.")
     ] = None
-    models: Annotated[list[ModelName], Meta(description="Models listed by /v1/models.")] = []
+    models: Annotated[list[ModelName], Meta(description="Models listed by /v1/models in any case.")] = []
+    list_models: Annotated[
+        bool | None,
+        Meta(description="Merge its own list of models into /v1/models; by default that of every vendor of the table."),
+    ] = None
     aliases: Annotated[
         dict[ModelName, ModelName], Meta(description="Model as asked for -> model (or deployment) upstream.")
     ] = {}
@@ -284,6 +288,14 @@ class LogEntry(Entry, frozen=True):
     content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
 
 
+class ModelListsEntry(Entry, frozen=True):
+    """The providers' own lists of models."""
+
+    refresh: Annotated[
+        Duration | None, Meta(description="How often they are asked for, once a second at most; 0: never.")
+    ] = None
+
+
 class MetricsEntry(Entry, frozen=True):
     """/metrics."""
 
@@ -306,3 +318,4 @@ class Config(Entry, frozen=True):
     admin: AdminEntry = AdminEntry()
     log: LogEntry = LogEntry()
     metrics: MetricsEntry = MetricsEntry()
+    model_lists: ModelListsEntry = ModelListsEntry()

@@ -133,6 +133,8 @@ def _keys(entry: ProviderEntry, path: Path, keyless: bool) -> Iterator[Problem]:
 
 
 def _operations(entry: ProviderEntry, path: Path) -> Iterator[Problem]:
+    if entry.list_models and entry.operations is not None and "models" not in entry.operations:
+        yield Problem((*path, "list_models"), "models is not among this provider's operations")
     if entry.operations is not None:
         for operation in entry.paths:
             if operation not in entry.operations:
@@ -348,6 +350,9 @@ def _server(config: Config) -> Iterator[Problem]:
         and retry.backoff_initial > retry.backoff_max
     ):
         yield Problem(("retry", "backoff_initial"), "is longer than backoff_max")
+    refresh = config.model_lists.refresh
+    if refresh is not None and 0 < refresh < 1:
+        yield Problem(("model_lists", "refresh"), "must be 0 or at least 1s")
     if config.metrics.token is not None and len(config.metrics.token.reveal()) < MIN_VIRTUAL_KEY:
         yield Problem(("metrics", "token"), f"must have at least {MIN_VIRTUAL_KEY} characters")
 

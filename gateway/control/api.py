@@ -67,6 +67,8 @@ class ProviderSummary(msgspec.Struct):
     operations: list[str]
     keys: list[str]
     models: list[str]
+    listed: list[str]
+    """What its own list of models had when it was last asked."""
     enabled: bool
 
 
@@ -186,6 +188,7 @@ async def config(request: Request[Any, Any, Any]) -> ConfigReport:
                 sorted(provider.dialects),
                 [key.name for key in provider.keys],
                 list(provider.models),
+                list(snapshot.listed.get(name, ())),
                 provider.enabled,
             )
             for name, provider in snapshot.providers.items()

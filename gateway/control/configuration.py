@@ -93,6 +93,7 @@ class Configuration:
         self._pending: list[_Pending] = []
         self._retired: tuple[int, ...] = ()
         self._settling: asyncio.Task[None] | None = None
+        self._made: boot.Made | None = None
         self._again = asyncio.Event()
         self.server: ChannelServer | None = None
         self.config: Config | None = None
@@ -172,6 +173,21 @@ class Configuration:
                 self._adopt(made, started)
             return self.last
 
+    async def take_lists(self, found: Mapping[str, tuple[str, ...]]) -> bool:
+        """Publish providers' lists of models. False before the first configuration has been made."""
+        async with self._building:
+            made, old = self._made, self.snapshot
+            if made is None:
+                return False
+            # A provider may have gone, or may be another by now, since it was asked.
+            listed = {**old.listed, **{n: names for n, names in found.items() if n in old.providers}}
+            if listed != old.listed:
+                changes = {"version": old.version + 1, "created_ns": time.time_ns(), "listed": listed}
+                self.snapshot = msgspec.structs.replace(old, **changes)
+                self._publish(old, time.perf_counter())
+                self._settle_later(made, ())
+        return True
+
     def _refuse(self, mistakes: tuple[Mistake, ...], lines: list[str]) -> None:
         self.reloads["failed"] += 1
         for line in lines:
@@ -191,13 +207,21 @@ class Configuration:
         for warning in made.warnings:
             log.warning("configuration: %s", warning)
         if changed:
-            path = store.publish(self._paths, new)
-            change = store.encode(delta(old, new))
-            told = self.server.publish(Publish(new.version, path, change)) if self.server is not None else 0
-            took_ms = (time.perf_counter() - started) * 1e3
-            log.info("configuration version %d published to %d workers in %.0f ms", new.version, told, took_ms)
+            self._publish(old, started)
+        self._made = made
         # Also when nothing changed: it is the first confirmation after a start that seals what the boot made.
-        self._pending.append(_Pending(self.snapshot.version, made.built.retired if changed else (), made))
+        self._settle_later(made, made.built.retired if changed else ())
+
+    def _publish(self, old: Snapshot, started: float) -> None:
+        new = self.snapshot
+        path = store.publish(self._paths, new)
+        change = store.encode(delta(old, new))
+        told = self.server.publish(Publish(new.version, path, change)) if self.server is not None else 0
+        took_ms = (time.perf_counter() - started) * 1e3
+        log.info("configuration version %d published to %d workers in %.0f ms", new.version, told, took_ms)
+
+    def _settle_later(self, made: boot.Made, retired: tuple[int, ...]) -> None:
+        self._pending.append(_Pending(self.snapshot.version, retired, made))
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle())
 

@@ -21,6 +21,7 @@ from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.ingest import Ingest
+from gateway.control.model_lists import ModelLists
 from gateway.control.state import ControlState
 from gateway.processes import logs
 from gateway.processes.channel import ChannelServer, Health
@@ -95,6 +96,8 @@ class _Control:
         self._background(configuration.watch(), "configuration")
         self._background(self._maintain(), "maintenance")
         self._background(self._note(configuration), "database")
+        lists = ModelLists(lambda: configuration.snapshot, configuration.take_lists)
+        self._background(lists.run(), "model lists")
         admin = asyncio.create_task(self._serve_admin(configuration, channel, reports), name="admin")
         try:
             await self._until_stopped(admin)

@@ -53,9 +53,10 @@ class Listeners:
             sock.listen(BACKLOG)
         self.listening = True
 
-    def steer(self, chosen: Sequence[bool]) -> None:
-        """Send new connections to the chosen slots only. No effect before ``listen`` and when nothing changed."""
-        weights = [int(wanted) for wanted in chosen]
+    def steer(self, wanted: Sequence[int]) -> None:
+        """Send new connections to the slots in proportion to these weights, to those of 0 none. No effect before
+        ``listen`` and when nothing changed."""
+        weights = list(wanted)
         if not self.listening or not self._steered or weights == self._weights:
             return
         try:

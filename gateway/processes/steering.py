@@ -25,6 +25,17 @@ _SKF_AD_RANDOM = 0xFFFFF000 + 56
 _MOST_INSTRUCTIONS = 4096
 
 
+EVEN_SLOTS = 8
+"""Up to so many, chance alone spreads long-lived connections well enough; above, weights follow their numbers."""
+
+USUAL_WEIGHT = 8
+"""Of a slot that holds as much as the average. Weights are whole and coarse, so the program seldom changes."""
+MOST_WEIGHT = 24
+FEW = 16
+"""Connections a slot on average below which differences are chance and cost nothing."""
+GAIN = 3
+
+
 class Instruction(NamedTuple):
     """struct sock_filter"""
 
@@ -58,6 +69,20 @@ def program(weights: Sequence[int]) -> list[Instruction]:
     if len(code) > _MOST_INSTRUCTIONS:
         raise ValueError(f"{len(chosen)} slots are more than one program can name")
     return code
+
+
+def balanced(wanted: Sequence[bool], connections: Sequence[int]) -> list[int]:
+    """Weights of the wanted slots by the connections they hold: more for those with fewer. A wanted slot always gets
+    some, lest a count that is late by a heartbeat starve it."""
+    if len(wanted) <= EVEN_SLOTS:
+        return [int(slot) for slot in wanted]
+    counts = [count for slot, count in zip(wanted, connections, strict=True) if slot]
+    average = sum(counts) / max(1, len(counts))
+    weights = []
+    for slot, count in zip(wanted, connections, strict=True):
+        lead = (average - count) / max(FEW, average)
+        weights.append(max(1, min(MOST_WEIGHT, round(USUAL_WEIGHT * (1 + GAIN * lead)))) if slot else 0)
+    return weights
 
 
 def attach(sock: socket.socket, weights: Sequence[int]) -> None:

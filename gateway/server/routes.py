@@ -159,6 +159,7 @@ PREFIXES: tuple[tuple[bytes, RouteEntry], ...] = tuple(
     )
 )
 DEPLOYMENTS: dict[bytes, RouteEntry] = {row.path.partition("{}")[2].encode(): row for row in ROUTES if "{}" in row.path}
+MODELS = int(Operation.MODELS)
 DEPLOYMENT_PREFIX = b"/openai/deployments/"
 
 
@@ -174,8 +175,9 @@ def find(path: bytes) -> RouteEntry | None:
     for prefix, entry in PREFIXES:
         if path.startswith(prefix) and len(path) > len(prefix):
             rest = path[len(prefix) :]
-            # A segment that could leave the prefix at a more lenient reader (RFC 3986 5.2.4) is no path of ours.
-            if unsafe(rest):
+            # A segment that could leave the prefix at a more lenient reader (RFC 3986 5.2.4) is no path of ours. A
+            # model's name goes no further than this process, and SDKs encode the slash in it.
+            if entry.operation != MODELS and unsafe(rest):
                 return None
             return entry.at(rest)
     return None

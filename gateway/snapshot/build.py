@@ -122,6 +122,7 @@ def provision(
         table=os.path.basename(table),
         virtual_keys=len(rows),
         pepper=pepper,
+        listed=_still_listed(providers, previous),
         # Names of what is gone are kept: records about it may still arrive.
         names={**previous.names, **made.names} if previous is not None else made.names,
     )
@@ -167,6 +168,19 @@ def _with_health(provider: Provider, slots: _SlotBook, forget: bool) -> Provider
         return provider
     keys = [msgspec.structs.replace(key, health_slot=slots.of_key(_health_id(key), forget)) for key in provider.keys]
     return msgspec.structs.replace(provider, keys=tuple(keys))
+
+
+def _still_listed(providers: dict[str, Provider], previous: Snapshot | None) -> dict[str, tuple[str, ...]]:
+    """What providers listed before, as long as they are the same and still asked."""
+    if previous is None:
+        return {}
+    listed = {}
+    for name, models in previous.listed.items():
+        now, before = providers.get(name), previous.providers.get(name)
+        same = now is not None and before is not None and (now.id, now.base_url) == (before.id, before.base_url)
+        if same and now is not None and now.list_models and now.enabled:
+            listed[name] = models
+    return listed
 
 
 def _health_id(key: ProviderKey) -> int:

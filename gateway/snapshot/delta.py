@@ -24,6 +24,7 @@ def delta(old: Snapshot, new: Snapshot) -> Delta:
         settings=new.settings if new.settings != old.settings else None,
         table=new.table if new.table != old.table else "",
         virtual_keys=new.virtual_keys if new.virtual_keys != old.virtual_keys else -1,
+        listed=new.listed if new.listed != old.listed else None,
         names={i: name for i, name in new.names.items() if old.names.get(i) != name},
     )
 
@@ -44,5 +45,6 @@ def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
         settings=change.settings if change.settings is not None else snapshot.settings,
         table=change.table or snapshot.table,
         virtual_keys=change.virtual_keys if change.virtual_keys >= 0 else snapshot.virtual_keys,
+        listed=change.listed if change.listed is not None else snapshot.listed,
         names=snapshot.names | change.names,
     )

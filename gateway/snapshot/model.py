@@ -76,6 +76,8 @@ class Provider(_Base, frozen=True):
     keys: tuple[ProviderKey, ...] = ()
     models: tuple[str, ...] = ()
     """Models declared in configuration, listed by /v1/models as name/model."""
+    list_models: bool = False
+    """Its own list of models is asked for (``Snapshot.listed``)."""
     stream_usage: str = "never"
     """``ask``: a stream reports usage only when asked by stream_options; ``always``; ``never``."""
     timeouts: Timeouts = Timeouts()
@@ -152,6 +154,8 @@ class Settings(_Base, frozen=True):
     log_format: str = "text"
     admin_listen: str = ""
     """host:port at which control serves administration and metrics itself; empty: workers relay them to it."""
+    model_refresh: float = 3600.0
+    """Seconds after which a provider is asked for its list of models again; 0: none is ever asked."""
     demo: bool = False
     listen_tls: ListenTls | None = None
 
@@ -178,6 +182,8 @@ class Snapshot(_Base, frozen=True):
     virtual_keys: int = 0
     pepper: bytes = b""
     """32 bytes: the HMAC key of the table's digests."""
+    listed: dict[str, tuple[str, ...]] = {}
+    """Provider's name -> models of its own list, shown by /v1/models beside the declared ones."""
     names: dict[int, str] = {}
     """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
 
@@ -196,4 +202,5 @@ class Delta(_Base, frozen=True):
     settings: Settings | None = None
     table: str = ""
     virtual_keys: int = -1
+    listed: dict[str, tuple[str, ...]] | None = None
     names: dict[int, str] = {}

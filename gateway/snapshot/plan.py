@@ -125,6 +125,7 @@ def with_demo(base: Plan, socket_path: str, demo_key: str, pepper: bytes) -> Pla
         base_url=f"unix:{socket_path}|/v1",
         dialects=dict(DIALECTS),
         paths=dict(PATHS),
+        list_models=True,
         stream_usage="ask",
     )
     key = KeyPlan(key_digest(pepper, demo_key.encode()), id_hash("demo:virtual_key/demo"), ENABLED | FROM_FILE, 0)
@@ -242,6 +243,7 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
             for key in entry.keys
         ),
         models=tuple(entry.models),
+        list_models=vendor is not None if entry.list_models is None else entry.list_models,
         stream_usage=entry.stream_usage or (vendor.stream_usage if vendor is not None else "never"),
         timeouts=_timeouts(entry.timeouts, defaults),
         max_connections=entry.max_connections,
@@ -344,6 +346,7 @@ def _settings(config: Config) -> Settings:
             given[field] = float(value) if isinstance(value, float) else int(value)
     token = config.metrics.token
     drain = config.server.drain_timeout
+    refresh = config.model_lists.refresh
     return Settings(
         retry=msgspec.convert(retry, Retry),
         limits=msgspec.convert(given, ServerLimits),
@@ -354,6 +357,7 @@ def _settings(config: Config) -> Settings:
         log_level=config.log.level,
         log_format=config.log.format,
         admin_listen=config.admin.listen or "",
+        model_refresh=float(refresh) if refresh is not None else Settings().model_refresh,
         listen_tls=(
             ListenTls(cert_file=str(config.server.tls.cert), key_file=str(config.server.tls.key))
             if config.server.tls is not None

@@ -55,3 +55,10 @@ def test_packages_from_two_places_are_bad(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_no_bad_finding_is_status_0(tmp_path: Path) -> None:
     assert doctor.report(io.StringIO(), str(tmp_path), "127.0.0.1", 0) == 0
+
+
+def test_missing_authorities_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert findings(tmp_path)["trust"].detail.startswith("OpenSSL")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert findings(tmp_path)["trust"].grade == "warn"

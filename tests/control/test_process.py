@@ -132,7 +132,8 @@ def test_health_tells_of_workers_log_and_configuration(running: Control) -> None
 def test_the_configuration_in_force_is_shown_without_credentials(running: Control) -> None:
     answer = running.get("/api/config")
     assert answer.json["providers"][0] | {"operations": []} == {
-        "name": "mock", "vendor": "custom", "operations": [], "keys": ["k1"], "models": [], "enabled": True,
+        "name": "mock", "vendor": "custom", "operations": [], "keys": ["k1"], "models": [], "listed": [],
+        "enabled": True,
     }  # fmt: skip
     assert answer.json["virtual_keys"] == 2
     assert b"sk-" not in answer.body

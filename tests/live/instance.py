@@ -40,6 +40,8 @@ def configuration(upstream_url: str, **more: Any) -> dict[str, Any]:
         "providers": {"mock": {**provider, **more.pop("provider", {})}},
         "routes": {"m": {"targets": ["mock/m"]}},
         "virtual_keys": [{"name": "test", "value": KEY}],
+        # Upstreams count what they are asked.
+        "model_lists": {"refresh": 0},
     }
     # Streams that a test leaves hanging must not hold up its end for the default half minute.
     return {**base, **more, "server": {"drain_timeout": "3s", **more.get("server", {})}}

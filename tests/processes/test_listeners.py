@@ -59,9 +59,9 @@ def test_an_address_that_is_not_ours_is_named(host: str) -> None:
 
 def test_steering_without_listening_waits() -> None:
     listeners = Listeners("127.0.0.1", 0, 2)
-    listeners.steer([True, False])
+    listeners.steer([1, 0])
     listeners.listen()
-    listeners.steer([True, False])
+    listeners.steer([1, 0])
     try:
         listeners.sockets[0].setblocking(True)
         for _ in range(20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import select
 import socket
 from collections import Counter
@@ -14,7 +15,7 @@ from gateway.processes import steering
 CONNECTS = 400
 
 
-def run(weights: Sequence[int], random: int) -> int:
+def run(weights: Sequence[int], drawn: int) -> int:
     """A cBPF interpreter for the five instructions in use: returns what the kernel would."""
     code = steering.program(weights)
     at, accumulator = 0, 0
@@ -23,7 +24,7 @@ def run(weights: Sequence[int], random: int) -> int:
         at += 1
         if step.code == 0x20:
             assert step.k == 0xFFFFF038
-            accumulator = random
+            accumulator = drawn
         elif step.code == 0x94:
             accumulator %= step.k
         elif step.code == 0x35:
@@ -46,12 +47,12 @@ def run(weights: Sequence[int], random: int) -> int:
     ],
 )
 def test_every_slot_gets_its_share(weights: list[int], share: list[int]) -> None:
-    drawn = Counter(run(weights, random) for random in range(6))
+    drawn = Counter(run(weights, number) for number in range(6))
     assert [drawn[slot] for slot in range(len(weights))] == share
 
 
 def test_256_slots_fit() -> None:
-    assert {run([1] * 256, random) for random in range(256)} == set(range(256))
+    assert {run([1] * 256, number) for number in range(256)} == set(range(256))
 
 
 @pytest.mark.parametrize("bad", [[], [-1], [1, -1], [1] * 3000])
@@ -104,3 +105,48 @@ def test_the_kernel_follows(group: list[socket.socket]) -> None:
     assert spread(group) == [0, 0, CONNECTS]
     steering.attach(group[0], [0, 1, 0])
     assert spread(group) == [0, CONNECTS, 0]
+
+
+def test_few_slots_are_equal_whatever_they_hold() -> None:
+    assert steering.balanced([True, True, False], [1000, 0, 0]) == [1, 1, 0]
+    assert steering.balanced([True] * steering.EVEN_SLOTS, range(0, 800, 100)) == [1] * steering.EVEN_SLOTS
+
+
+def test_many_slots_are_weighted_by_what_they_lack() -> None:
+    wanted = [True] * 9 + [False]
+    level = steering.balanced(wanted, [100] * 10)
+    assert level == [steering.USUAL_WEIGHT] * 9 + [0]
+    weights = steering.balanced(wanted, [200, 120, 100, 100, 100, 100, 100, 80, 0, 0])
+    assert weights == [*sorted(weights[:9]), 0]
+    assert 1 <= weights[0] < weights[1] < weights[2] < weights[7] < weights[8] <= steering.MOST_WEIGHT
+    # A handful of connections is chance.
+    assert set(steering.balanced(wanted, [0, 1] * 5)) <= {
+        0,
+        *range(steering.USUAL_WEIGHT - 2, steering.USUAL_WEIGHT + 3),
+    }
+
+
+def arrivals(slots: int, connections: int, per_look: int, *, weighted: bool, held: list[int]) -> list[int]:
+    """``connections`` arrive, ``per_look`` between two looks of the supervisor, and stay."""
+    dice = random.Random(7)
+    for _ in range(0, connections, per_look):
+        weights = steering.balanced([True] * slots, held) if weighted else [1] * slots
+        for slot in dice.choices(range(slots), weights, k=per_look):
+            held[slot] += 1
+    return held
+
+
+@pytest.mark.parametrize("slots", [9, 16, 64])
+def test_connections_end_up_level(slots: int) -> None:
+    total = 100 * slots
+    even = arrivals(slots, total, 25, weighted=False, held=[0] * slots)
+    levelled = arrivals(slots, total, 25, weighted=True, held=[0] * slots)
+    assert max(levelled) / min(levelled) <= 1.3 < max(even) / min(even)
+
+
+def test_a_replaced_worker_catches_up() -> None:
+    held = arrivals(16, 1600, 25, weighted=True, held=[0] + [100] * 15)
+    assert max(held) / min(held) <= 1.3
+    # All at once between two looks: it gets more than its share, and nobody is flooded for long.
+    held = arrivals(16, 16_000, 4_000, weighted=True, held=[0] + [100] * 15)
+    assert max(held) / min(held) <= 1.3

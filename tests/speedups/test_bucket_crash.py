@@ -402,9 +402,12 @@ def test_a_place_has_one_owner(bucket: ModuleType, tmp_path: Path) -> None:
     worker.close()
     again = arena.worker(1)
     assert again.epoch == 2
-    again.beat(123, 1, 7)
+    again.beat(123, 1, 7, 9)
     assert arena.status(1) == (2, os.getpid(), 123, 1, 7)
+    assert [arena.connections(who) for who in (0, 1)] == [0, 9]
     with pytest.raises(IndexError):
         arena.status(2)
+    with pytest.raises(IndexError):
+        arena.connections(2)
     again.close()
     arena.close()

@@ -67,7 +67,7 @@ class Script:
                     arena.add(chance.choice([1, 2, 3, 4]), chance.randrange(3), self.now)
             seen.append([arena.used(slot, self.now) for slot in range(7)])
         for who, worker in enumerate(workers):
-            worker.beat(self.now, 1, who)
+            worker.beat(self.now, 1, who, who + 5)
             worker.close()
 
 

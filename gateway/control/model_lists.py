@@ -1,0 +1,233 @@
+"""The providers' own lists of models, for /v1/models: asked for here, served by the workers from their snapshot.
+
+A list is asked for soon after the start, when a provider was added or changed, and once an interval
+(``model_lists.refresh``). One that cannot be had changes nothing: the list before it stays in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import gateway
+from _speedups._chunked import ChunkedBody
+from _speedups._head import HeadScan
+from gateway.phases.verdict import decode
+from gateway.serving import Upstream
+from gateway.snapshot.model import Provider, Snapshot
+from gateway.upstream.dial import Dialer, DialError
+from gateway.upstream.origin import Origin
+from providers.model_list import model_names
+
+log = logging.getLogger("microgate.models")
+
+FIRST_AFTER_S = 3.0
+"""The start is over by then, and a process that is restarted again and again asks nobody."""
+
+LOOK_S = 0.5
+"""How often it is looked whether a list is due."""
+
+ANSWER_WITHIN_S = 15.0
+MOST_HEAD_BYTES = 1 << 16
+MOST_BYTES = 8 << 20
+"""OpenRouter's list, the longest, has 400 KB."""
+
+AT_ONCE = 4
+
+RETRY_S = 60.0
+"""After a failure, unless lists are asked for more often anyway."""
+
+JITTER = 0.1
+"""Of the interval: many instances must not ask together for ever."""
+
+Take = Callable[[Mapping[str, tuple[str, ...]]], Awaitable[bool]]
+
+
+class ListError(Exception):
+    """Why there is no list; without address and credential."""
+
+
+@dataclass
+class _Due:
+    spec: Provider
+    at: float
+    failing: bool = False
+
+
+class ModelLists:
+    """``snapshot()`` is the one in force; ``take`` publishes new lists and says whether it could."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], take: Take) -> None:
+        self._snapshot = snapshot
+        self._take = take
+        self._due: dict[str, _Due] = {}
+        self._asking: dict[str, asyncio.Task[tuple[str, ...] | None]] = {}
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._dialer = Dialer(asyncio.get_running_loop())
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.sleep(FIRST_AFTER_S)
+        try:
+            while True:
+                self._start_due(asyncio.get_running_loop().time())
+                await self._take_found()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            for task in self._asking.values():
+                task.cancel()
+            await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+    def _start_due(self, now: float) -> None:
+        snapshot = self._snapshot()
+        interval = snapshot.settings.model_refresh
+        wanted = {name: spec for name, spec in snapshot.providers.items() if interval and is_listed(spec)}
+        self._due = {name: due for name, due in self._due.items() if wanted.get(name) == due.spec}
+        for name, spec in wanted.items():
+            due = self._due.setdefault(name, _Due(spec, now))
+            if due.at <= now and name not in self._asking:
+                self._asking[name] = asyncio.create_task(self._ask(name, due, interval))
+
+    async def _take_found(self) -> None:
+        """What has come since the last look, in one version; a slow provider holds up nobody else's list."""
+        done = {name: task for name, task in self._asking.items() if task.done()}
+        found = {name: names for name, task in done.items() if (names := task.result()) is not None}
+        if not found or await self._take(found):
+            # Else the configuration is being built for the first time: at the next look.
+            for name in done:
+                del self._asking[name]
+
+    async def _ask(self, name: str, due: _Due, interval: float) -> tuple[str, ...] | None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._gate:
+                names = await fetch(self._dialer, due.spec)
+        except ListError as error:
+            due.at = loop.time() + min(interval, RETRY_S)
+            level = logging.DEBUG if due.failing else logging.WARNING
+            due.failing = True
+            log.log(level, "the provider %s has not told its models: %s", name, error)
+            return None
+        due.at = loop.time() + interval * random.uniform(1 - JITTER, 1)
+        due.failing = False
+        log.debug("the provider %s has %d models", name, len(names))
+        return names
+
+
+def is_listed(spec: Provider) -> bool:
+    """Whether this provider is asked for its models."""
+    usable = not spec.keys or any(key.enabled for key in spec.keys)
+    return spec.enabled and spec.list_models and "models" in spec.dialects and usable
+
+
+async def fetch(dialer: Dialer, spec: Provider) -> tuple[str, ...]:
+    """The provider's list, as its first usable key sees it. Raises ListError."""
+    link = _Link()
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            origin = Origin.of(spec)
+            transport = await dialer.dial(origin, lambda: link)
+            try:
+                transport.write(request(spec, origin))
+                return model_names(await link.answer)
+            finally:
+                transport.abort()
+    except (DialError, ValueError) as error:
+        raise ListError(str(error)) from error
+    except TimeoutError:
+        raise ListError(f"no answer within {ANSWER_WITHIN_S:g} s") from None
+
+
+def request(spec: Provider, origin: Origin) -> bytes:
+    """The head that a worker would send, of a GET of the list."""
+    upstream = Upstream(spec, None, _Place(origin))
+    key = next(index for index, key in enumerate(upstream.key_specs) if key.enabled)
+    head = upstream.head(b"GET", spec.paths["models"], key)
+    agent = f"user-agent: microgate/{gateway.__version__}\r\n"
+    return head + agent.encode() + b"accept: application/json\r\nconnection: close\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The part of a pool that writing a head needs."""
+
+    origin: Origin
+
+
+class _Link(asyncio.Protocol):
+    """One answer, taken apart as it comes; ``answer`` is its decoded body, or ValueError for anything but a
+    well-formed 200."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._head = bytearray()
+        self._scan: HeadScan | None = None
+        self._chunks: ChunkedBody | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self.answer.done():
+            return
+        try:
+            if self._scan is None:
+                self._take_head(data)
+            else:
+                self._take_body(self._scan, data)
+        except ValueError as error:
+            self.answer.set_exception(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        scan = self._scan
+        if self.answer.done():
+            return
+        if scan is not None and exc is None and self._chunks is None and scan.content_length < 0:
+            # The close is its end (RFC 9112 6.3).
+            self._finish(scan)
+        else:
+            self.answer.set_exception(ValueError("the connection was closed before the answer was complete"))
+
+    def _take_head(self, data: bytes) -> None:
+        before = len(self._head)
+        self._head += data
+        end = self._head.find(b"\r\n\r\n", max(0, before - 3)) + 4
+        if end < 4:
+            if len(self._head) > MOST_HEAD_BYTES:
+                raise ValueError("the answer has too large a head")
+            return
+        scan = HeadScan()
+        if not scan.response(bytes(self._head[:end])):
+            raise ValueError(f"not valid HTTP: {scan.why}")
+        if scan.status != 200:
+            raise ValueError(f"status {scan.status}")
+        if scan.transfer_encoding is not None:
+            self._chunks = ChunkedBody()
+        self._scan = scan
+        self._take_body(scan, bytes(self._head[end:]))
+
+    def _take_body(self, scan: HeadScan, data: bytes) -> None:
+        chunks = self._chunks
+        if chunks is not None:
+            data = chunks.feed(data)
+            if chunks.broken:
+                raise ValueError("the answer is not validly framed")
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            raise ValueError(f"the answer is longer than {MOST_BYTES} bytes")
+        if chunks.done if chunks is not None else 0 <= scan.content_length <= self._size:
+            self._finish(scan)
+
+    def _finish(self, scan: HeadScan) -> None:
+        body = b"".join(self._parts)
+        coding = scan.content_encoding
+        if coding is not None and coding.lower() != b"identity":
+            decoded = decode(coding, body)
+            if decoded is None:
+                self.answer.set_exception(ValueError("the answer is not encoded as it says"))
+                return
+            body = decoded
+        self.answer.set_result(body)
