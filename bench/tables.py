@@ -76,11 +76,11 @@ def _p2(document: Document) -> list[str]:
         [
             (
                 name,
-                _number(seen["offered"]),
+                _number(seen.get("offered")),
                 *(_middle(seen.get(figure)) for figure in names),
-                _middle(seen["cpu_us"]),
+                _middle(seen.get("cpu_us")),
                 str(seen["failed"]),
-                _middle(seen["generator_cpu_us"]),
+                _middle(seen.get("generator_cpu_us")),
             )
             for name, seen in document["subjects"].items()
         ],
@@ -111,7 +111,7 @@ def _memory_rows(subjects: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             name,
-            _number(seen["offered"]),
+            _number(seen.get("offered")),
             str(seen["peak_in_flight"]),
             str(seen["failed"]),
             *(_number(seen[when]["data_plane_rss_mib"]) for when in ("idle", "peak", "after")),

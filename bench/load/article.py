@@ -52,7 +52,7 @@ OWN_SECONDS = 20.0
 """Lengths of the two loads: what is offered to everybody, and 80 % of a gateway's own capacity."""
 
 
-MOST_OFFERED = 12_000.0
+MOST_OFFERED = 8_000.0
 """Requests a second up to which the generator keeps its own schedule on a core it shares with the upstream."""
 
 
