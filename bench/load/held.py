@@ -33,6 +33,10 @@ def _memory(one: Subject) -> dict[str, float]:
     }
 
 
+RAMP = 6.0
+"""Seconds in which P4's rate grows, not measured."""
+
+
 class Held:
     """One subject's load, and what its memory was before, meanwhile and after."""
 
@@ -83,7 +87,7 @@ def p4(options: Options) -> None:
             rate = session.bearable(one, "instant")
             waiting = int(rate * answer.DELAY * SPARE)
             held[one.name] = Held(
-                session, one, "delay", rate=rate, seconds=seconds, warmup=2.0, connections=waiting,
+                session, one, "delay", rate=rate, seconds=seconds, warmup=RAMP, ramp=True, connections=waiting,
                 max_connections=int(rate * answer.DELAY * MOST) + 64,
             )  # fmt: skip
         figures: dict[str, Any] = {"rate": options.rate, "seconds": seconds}
@@ -92,7 +96,8 @@ def p4(options: Options) -> None:
     result.write(
         "p4",
         "8,000 requests in flight",
-        f"Open loop, {options.rate:g} requests a second at even distances for {seconds:g} s after 2 s of warm-up, "
+        f"Open loop, {options.rate:g} requests a second at even distances for {seconds:g} s after {RAMP:g} s in which "
+        "the rate grew from nothing (8,000 connections to a provider are not opened in one second), "
         f"upstream answering after {answer.DELAY} s (echo module of nginx); as many connections as requests in flight. "
         "The pure build is offered half of its own capacity. Memory is RSS of supervisor and worker: idle, highest "
         f"while loaded, and {rest:g} s after the load. {placement.method()}",

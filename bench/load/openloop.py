@@ -24,6 +24,7 @@ class Load:
     def __init__(
         self, directory: Path, subject: Subject, kind: str, *, rate: float, seconds: float, warmup: float = 1.0,
         connections: int = 64, timeout: float = 30.0, header: str = "", max_connections: int = 16_000,
+        ramp: bool = False,
     ) -> None:  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
         body = directory / "body.json"
@@ -34,6 +35,8 @@ class Load:
             "--warmup", str(warmup), "--connections", str(connections), "--timeout", str(timeout),
             "--max-connections", str(max_connections),
         ]  # fmt: skip
+        if ramp:
+            command.append("--ramp")
         chosen = header or subject.overhead_header
         if chosen:
             command += ["--header", chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import random
 from datetime import UTC, datetime
 from itertools import islice
@@ -16,6 +17,11 @@ NS = 1_000_000_000
 def even(rate: float, seconds: float) -> list[int]:
     """Nanoseconds from the start, ``rate`` a second at equal distances, over ``seconds``."""
     return [int(i * NS / rate) for i in range(int(rate * seconds))]
+
+
+def ramp(rate: float, seconds: float) -> list[int]:
+    """Nanoseconds from the start of a rate that grows evenly from nothing to ``rate`` within ``seconds``."""
+    return [int(math.sqrt(2 * i * seconds / rate) * NS) for i in range(int(rate * seconds / 2))]
 
 
 def poisson(rate: float, seconds: float, seed: int = 1) -> list[int]:

@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rate", type=float, help="requests a second (100)")
     options.add_argument("--seconds", type=float, default=10.0, help="length of the measured part (10)")
     options.add_argument("--warmup", type=float, default=1.0, help="seconds sent first and not measured (1)")
+    options.add_argument("--ramp", action="store_true", help="let the rate grow from nothing during the warm-up")
     options.add_argument("--arrivals", choices=("even", "poisson"), default="even", help="spacing (even)")
     options.add_argument("--trace", type=Path, help="arrivals from a file instead; --rate then stretches it if given")
     options.add_argument("--limit", type=int, default=0, help="first rows of the trace only")
@@ -49,7 +50,11 @@ def _moments(options: argparse.Namespace) -> list[int]:
     if options.trace is not None:
         return arrivals.trace(options.trace, options.rate or 0.0, options.limit)
     spacing = arrivals.even if options.arrivals == "even" else arrivals.poisson
-    return spacing(options.rate or 100.0, options.warmup + options.seconds)
+    rate = options.rate or 100.0
+    if not options.ramp:
+        return spacing(rate, options.warmup + options.seconds)
+    start = int(options.warmup * arrivals.NS)
+    return [*arrivals.ramp(rate, options.warmup), *(start + moment for moment in spacing(rate, options.seconds))]
 
 
 def plan(options: argparse.Namespace) -> Plan:

@@ -17,6 +17,14 @@ def test_even_arrivals_do_not_drift() -> None:
     assert moments[29_997] == 9_999_000_000
 
 
+def test_a_ramp_grows_evenly_up_to_its_rate() -> None:
+    moments = arrivals.ramp(1000, 2)
+    assert len(moments) == 1000
+    assert moments[250] == pytest.approx(1000 * MS, rel=0.01)
+    assert moments[-1] - moments[-2] == pytest.approx(1 * MS, rel=0.01)
+    assert moments[-1] < 2000 * MS
+
+
 def test_poisson_arrivals_repeat_with_their_seed_and_keep_the_rate() -> None:
     moments = arrivals.poisson(1000, 20, seed=3)
     assert moments == arrivals.poisson(1000, 20, seed=3)

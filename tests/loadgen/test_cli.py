@@ -50,6 +50,12 @@ def test_failures_give_exit_code_1(url: str, capsys: pytest.CaptureFixture[str])
     assert "10 x status 503" in capsys.readouterr().out
 
 
+def test_a_ramp_is_not_measured(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main([url, "--rate", "100", "--seconds", "0.1", "--warmup", "0.2", "--ramp", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert (report["completed"], report["offered_per_s"], report["statuses"]) == (10, 100, {"200": 10})
+
+
 def test_a_trace_sets_the_moments(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "t.csv"
     path.write_text("0\n10\n20\n")
