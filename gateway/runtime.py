@@ -228,3 +228,6 @@ class Runtime:
 
     def connections(self) -> int:
         return 0 if self.core is None else len(self.core.connections)
+
+    def upstream_connections(self) -> int:
+        return sum(pool.open for pool in self.pools.values())

@@ -64,6 +64,7 @@ class RuntimeProtocol(Protocol):
 
     def in_flight(self) -> int: ...
     def connections(self) -> int: ...
+    def upstream_connections(self) -> int: ...
 
 
 def run(context: WorkerContext) -> int:
@@ -214,7 +215,8 @@ class Worker:
         self._publish_beat()
         if os.getppid() != self.context.supervisor_pid:
             self._stop.set()
-        in_flight, connections = self.runtime.in_flight(), self.runtime.connections()
+        in_flight = self.runtime.in_flight()
+        connections = self.runtime.connections() + self.runtime.upstream_connections()
         self.memory.observe(in_flight, connections, now)
         self._beats += 1
         if self._beats % READINESS_EVERY_BEATS == 0:

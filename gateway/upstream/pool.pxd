@@ -6,6 +6,8 @@ from gateway.exchange cimport Exchange
 from gateway.upstream.connection cimport Home, UpstreamConnection
 
 cdef long long IDLE_NS
+cdef int WARM
+cdef long long SURPLUS_NS
 
 cdef class Pool(Home):
     cdef public Core core

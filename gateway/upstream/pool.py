@@ -19,6 +19,12 @@ IDLE_NS = 55_000_000_000
 """Most providers and load balancers close idle connections after 60 s or more; ours go first, so that fewer requests
 meet a connection that is being closed."""
 
+WARM = 64
+"""Idle connections kept that long: most loads come back to fewer."""
+
+SURPLUS_NS = 15_000_000_000
+"""Those beyond go sooner, so that the memory of a burst can be given back within a minute."""
+
 DIAL_ERRORS = {
     "refused": ErrorKind.CONNECT,
     "timeout": ErrorKind.TIMEOUT_CONNECT,
@@ -148,7 +154,7 @@ class Pool(Home):
             # In the last case its place is given to the new one that somebody waits for.
             link.close()
             return
-        self.core.wheel.set(link, monotonic_ns() + IDLE_NS)
+        self.core.wheel.set(link, monotonic_ns() + (IDLE_NS if len(self.idle) < WARM else SURPLUS_NS))
         self.idle.append(link)
 
     def lost(self, link: UpstreamConnection) -> None:

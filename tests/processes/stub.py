@@ -138,6 +138,9 @@ class Runtime:
     def connections(self) -> int:
         return len(self.open)
 
+    def upstream_connections(self) -> int:
+        return 0
+
 
 async def _channel(context: ControlContext) -> None:
     """Publishes version 2 to every worker and says that its database is away."""
