@@ -107,7 +107,7 @@ def p3(options: Options) -> None:
     """Latency that is added with one caller."""
     with Session(options) as session:
         subjects = [subject.direct(session.upstream), *session.usual()]
-        session.place(subjects, urgent=False)
+        session.place(subjects)
         rows = _rounds(session, subjects, "instant", 1, apart=True)
         figures = _figures(rows, "nginx") | session.remarks
         for name, seen in rows.items():
@@ -117,7 +117,7 @@ def p3(options: Options) -> None:
                 figures["subjects"][name][f"added_{percentile}"] = statistics.summary(added, 1)
     method = (
         f"{_method(options, 1)} Added latency is a subject's percentile less the upstream's own of the same round. "
-        f"{placement.method(urgent=False)} So a gateway's figure holds the wake-ups of an idle core; the "
+        f"{placement.method()} So a gateway's figure holds the wake-ups of an idle core; the "
         "upstream's own holds none."
     )
     result.write("p3", "Added latency with one caller", method, figures, quick=options.quick)

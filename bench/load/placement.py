@@ -46,7 +46,7 @@ def _pin(pid: int, cores: set[int]) -> None:
 def outside(pid: int, *, urgent: bool = True) -> None:
     """Caller or provider: every core but the last, and ahead of all others there where the system permits it.
 
-    In a closed loop nobody may be ``urgent``: a real-time process that never rests is stopped for 50 ms a second."""
+    Real-time processes that never rest are stopped for 50 ms a second: wrk at the upstream itself is not ``urgent``."""
     cores = _cores()
     with contextlib.suppress(OSError):
         if len(cores) > 1:
@@ -76,14 +76,13 @@ def permitted() -> bool:
     return True
 
 
-def method(*, subjects: bool = True, urgent: bool = True) -> str:
+def method(*, subjects: bool = True) -> str:
     """The sentence a result says about it."""
     first = ", ".join(str(core) for core in _cores()[:-1])
     if not first:
         return "One core for everybody."
     text = f"Callers and upstream are pinned to core {first}"
-    if urgent:
-        text += " with real-time priority" if permitted() else " (real-time priority was not permitted)"
+    text += " with real-time priority" if permitted() else " (real-time priority was not permitted)"
     if subjects:
         text += f", workers to core {_cores()[-1]}, a gateway's other processes to core {first}"
     return text + "."

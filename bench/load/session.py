@@ -77,10 +77,10 @@ class Session:
         self.upstream.process.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def place(self, subjects: Iterable[Subject], *, urgent: bool = True) -> None:
+    def place(self, subjects: Iterable[Subject]) -> None:
         """Keep generator and upstream, workers, and the rest on cores of their own (see ``placement``)."""
         for pid in tree.members(self.upstream.process.pid):
-            placement.outside(pid, urgent=urgent)
+            placement.outside(pid)
         for one in subjects:
             if one.process is not self.upstream.process:
                 placement.subject(one)
@@ -134,13 +134,13 @@ class Session:
         self, one: Subject, kind: str, connections: int, seconds: float, *, apart: bool = False
     ) -> dict[str, Any]:
         """One closed-loop round: speed, latency, and CPU of the whole tree by role; ``apart``: wrk runs where ``place``
-        has put the upstream. Raises NotReady without wrk."""
+        has put the upstream, as urgent as it unless it asks the upstream itself. Raises NotReady without wrk."""
         if not wrk.available():
             raise NotReady("wrk is needed: apt-get install wrk")
         before = one.snapshot()
         run = wrk.run(
             self.directory, one.port, one.path(kind), one.body(kind), key=one.key, connections=connections,
-            seconds=seconds, apart=apart,
+            seconds=seconds, apart=apart, urgent=one.process is not self.upstream.process,
         )  # fmt: skip
         time.sleep(SETTLE)
         after = one.snapshot()

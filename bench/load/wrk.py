@@ -63,8 +63,9 @@ def run(
     connections: int,
     seconds: float,
     apart: bool = False,
+    urgent: bool = False,
 ) -> Run:
-    """POST ``body`` with 17 headers from ``connections`` callers, ``apart`` from what is measured.
+    """POST ``body`` with 17 headers from ``connections`` callers, ``apart`` from what is measured (and ``urgent``).
 
     Raises RuntimeError when wrk fails, TimeoutExpired when it hangs."""
     lines = [
@@ -79,7 +80,7 @@ def run(
     command += ["-s", str(script), f"http://127.0.0.1:{port}{path}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         if apart:
-            placement.outside(child.pid, urgent=False)
+            placement.outside(child.pid, urgent=urgent)
         try:
             out, err = child.communicate(timeout=seconds + GRACE)
         except BaseException:
