@@ -155,7 +155,7 @@ class Forward(Asking):
                 message = f"The provider answered {status} with a page that is no API answer."
                 error = GatewayError("upstream", message, source="provider")
                 body = error.body(x.request_id.decode())
-                x.answer_head = b"HTTP/1.1 502 \r\ncontent-type: application/json\r\n\r\n"
+                x.answer_head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
                 x.answer_length = -1
         elif status >= 300 and not x.relayed:
             self.failed(

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from gateway.processes.channel import Publish, WorkerChannel
 from gateway.processes.context import BootOptions
 from gateway.processes.paths import Paths
 from gateway.snapshot import store
+from tests.waiting import wait_for
 
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -46,17 +46,6 @@ virtual_keys:
   - {name: alice, value: sk-alice-0123456789abcdef0123456789abcdef}
   - {name: bob, value: sk-bob-0123456789abcdef0123456789abcdef}
 """
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """The first true answer of ``condition``; fails the test when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.02)
-    raise AssertionError(f"not in time: {what}")
 
 
 class Worker:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,22 +14,15 @@ from tests.live.instance import Gateway, configuration, free_port
 from tests.live.upstreams import Upstream
 from tests.live.wire import KEY, Answer, ask, request
 from tests.upstream.servers import Authority
+from tests.waiting import wait_for
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not in time: {what}"
-        time.sleep(0.05)
-    return found
-
-
-def get(port: int, path: str, key: str = "", **fields: str) -> Answer | None:
-    """None while nobody listens."""
+def get(port: int, path: str, key: str = "", **fields: str) -> Answer:
+    """Status 0 while nobody listens."""
     try:
         return ask(port, request("GET", path, None, key, fields=[(k.replace("_", "-"), v) for k, v in fields.items()]))
     except OSError:
-        return None
+        return Answer(0, [])
 
 
 def operator(gateway: Gateway) -> str:
@@ -44,18 +34,17 @@ def test_administration_has_its_own_address_and_only_that(upstream: Upstream, st
     settings = {"admin": {"listen": f"127.0.0.1:{port}"}, "metrics": {"token": "scraper-0123456789"}}
     gateway = start_gateway(configuration(upstream.url, **settings))
     token = operator(gateway)
-    until(lambda: get(port, "/metrics"), "the admin address")
+    wait_for(lambda: get(port, "/metrics").status, "the admin address")
     for path in ("/api/health", "/api/config", "/ui", "/docs", "/"):
         for key in ("", KEY, "scraper-0123456789"):
             answer = get(port, path, key)
-            assert answer is not None
             assert answer.status == 401, (path, key)
             assert json.loads(answer.body)["error"]["code"] == "authentication_error"
     seen = [get(port, path, token) for path in ("/api/health", "/api/config", "/ui", "/nothing")]
-    assert [answer and answer.status for answer in seen] == [200, 200, 501, 404]
+    assert [answer.status for answer in seen] == [200, 200, 501, 404]
     # Local callers and the scraper's token, as at the server's port; nobody whom a proxy brings.
     forwarded = {"X_Forwarded_For": "127.0.0.1"}
-    assert [get(port, "/metrics", key, **more).status for key, more in (  # type: ignore[union-attr]
+    assert [get(port, "/metrics", key, **more).status for key, more in (
         ("", {}), ("wrong-wrong-wrong", {}), ("", forwarded), (token, forwarded), ("scraper-0123456789", forwarded)
     )] == [200, 200, 401, 401, 200]  # fmt: skip
     for path in ("/api/health", "/metrics", "/ui", "/docs"):
@@ -64,21 +53,21 @@ def test_administration_has_its_own_address_and_only_that(upstream: Upstream, st
     assert gateway.get("/livez").status == 200
     # Another address takes over while serving, and without one the server's port has it all again.
     gateway.configure(configuration(upstream.url, **settings | {"admin": {"listen": f"127.0.0.1:{another}"}}))
-    until(lambda: get(another, "/metrics") and get(port, "/metrics") is None, "the other address")
+    wait_for(lambda: get(another, "/metrics").status and not get(port, "/metrics").status, "the other address")
     gateway.configure(configuration(upstream.url))
-    until(lambda: get(another, "/metrics") is None, "the address given back")
-    until(lambda: gateway.get("/metrics").status == 200, "the server's port")
+    wait_for(lambda: not get(another, "/metrics").status, "the address given back")
+    wait_for(lambda: gateway.get("/metrics").status == 200, "the server's port")
 
 
 def test_an_address_that_is_taken_is_a_complaint_and_no_more(upstream: Upstream, start_gateway: Start) -> None:
     with Upstream() as squatter:
         gateway = start_gateway(configuration(upstream.url, admin={"listen": f"127.0.0.1:{squatter.port}"}))
         reason = "administration cannot listen on its address"
-        until(lambda: reason in gateway.get("/readyz").body.decode(), "the complaint")
+        wait_for(lambda: reason in gateway.get("/readyz").body.decode(), "the complaint")
         assert gateway.get("/readyz").status == 200
         assert ask(gateway.port).status == 200
-    until(lambda: get(squatter.port, "/metrics"), "the address, once it is free")
-    until(lambda: reason not in gateway.get("/readyz").body.decode(), "the end of the complaint")
+    wait_for(lambda: get(squatter.port, "/metrics").status, "the address, once it is free")
+    wait_for(lambda: reason not in gateway.get("/readyz").body.decode(), "the end of the complaint")
 
 
 def test_the_admin_address_speaks_the_servers_tls(upstream: Upstream, start_gateway: Start, tmp_path: Path) -> None:
@@ -102,7 +91,7 @@ def test_the_admin_address_speaks_the_servers_tls(upstream: Upstream, start_gate
             except OSError:
                 return 0
 
-        until(lambda: metrics() == 200, "the admin address")
+        wait_for(lambda: metrics() == 200, "the admin address")
     finally:
         gateway.stop()
 
@@ -115,7 +104,7 @@ def test_log_lines_are_as_configured_unless_told_otherwise(
     gateway = start_gateway(config, more=options)
     gateway.wait_for_control()
     gateway.configure(config | {"routes": {}})
-    until(lambda: get(gateway.port, "/v1/models", KEY).body.count(b'"id"') == 0, "the new configuration")  # type: ignore[union-attr]
+    wait_for(lambda: get(gateway.port, "/v1/models", KEY).body.count(b'"id"') == 0, "the new configuration")
     gateway.stop()
     lines = [line for line in gateway.stderr().splitlines() if line.startswith("{")]
     rows = [json.loads(line) for line in lines]

@@ -13,24 +13,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from gateway.processes.paths import Paths
+from tests.waiting import PATIENCE_S, wait_for
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PATIENCE_S = 30.0
-"""For anything that has to happen at all; how fast it happens is measured elsewhere."""
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(0.01)
 
 
 def alive(pid: int) -> bool:
@@ -80,7 +71,7 @@ class Gateway:
     def start(self, *, workers: int = 1, **stub: str) -> Gateway:
         """Start and wait until it listens."""
         self.launch(workers=workers, **stub)
-        until(lambda: "listens on" in self.out or self.ended, "the gateway listens")
+        wait_for(lambda: "listens on" in self.out or self.ended, "the gateway listens")
         found = re.search(r"listens on http://127\.0\.0\.1:(\d+)", self.out)
         assert found, self.err
         self.port = int(found[1])
@@ -121,7 +112,7 @@ class Gateway:
 
     def worker(self, index: int) -> int:
         """Pid of a worker; waits until there is one."""
-        until(lambda: f"worker-{index}" in self.children(), f"worker {index} runs")
+        wait_for(lambda: f"worker-{index}" in self.children(), f"worker {index} runs")
         return self.children()[f"worker-{index}"]
 
     def replaced(self, index: int, pid: int) -> bool:
@@ -154,7 +145,7 @@ class Gateway:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            until(lambda: not any(map(alive, left)), "killed children are gone")
+            wait_for(lambda: not any(map(alive, left)), "killed children are gone")
         sys.stdout.write(self.out if self._out.exists() else "")
         sys.stderr.write(self.err if self._err.exists() else "")
         shutil.rmtree(self.paths.runtime_dir, ignore_errors=True)
@@ -226,4 +217,4 @@ class Load:
     def more(self, answers: int) -> None:
         """Wait for that many further answers."""
         goal = self.answers + answers
-        until(lambda: self.answers >= goal, f"{answers} more answers")
+        wait_for(lambda: self.answers >= goal, f"{answers} more answers")

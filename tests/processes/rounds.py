@@ -24,7 +24,8 @@ import threading
 import time
 from pathlib import Path
 
-from tests.processes.harness import ROOT, Gateway, ask, until
+from tests.processes.harness import ROOT, Gateway, ask
+from tests.waiting import wait_for
 
 CALLERS = 16
 PAUSE_S = 0.03
@@ -119,7 +120,7 @@ def kill(gateway: Gateway, rounds: int, number: int = signal.SIGKILL) -> None:
         before = len(callers.failed)
         killed = time.monotonic()
         os.kill(pid, number)
-        until(lambda v=victim, p=pid: gateway.replaced(v, p), "a successor runs")
+        wait_for(lambda v=victim, p=pid: gateway.replaced(v, p), "a successor runs")
         while True:
             # The successor accepts when it answers one of a few fresh connections.
             with gateway.connect() as sock:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.harness import Gateway, Load, alive, ask, begin, until
+from tests.processes.harness import Gateway, Load, alive, ask, begin
+from tests.waiting import wait_for
 
 
 def test_serves_and_stops_in_order(gateway: Gateway) -> None:
     gateway.start(workers=2)
     assert gateway.answering() == {"0", "1"}
-    until(lambda: set(gateway.children()) == {"worker-0", "worker-1", "control"}, "all processes run")
+    wait_for(lambda: set(gateway.children()) == {"worker-0", "worker-1", "control"}, "all processes run")
     assert re.search(r"2 workers, each with at most \d+ open files and \d+ connections", gateway.out)
     children = gateway.children()
     gateway.signal(signal.SIGTERM)
@@ -30,13 +31,13 @@ def test_serves_and_stops_in_order(gateway: Gateway) -> None:
 
 def test_a_stop_signal_to_the_whole_group_is_no_crash(gateway: Gateway) -> None:
     gateway.start(workers=2)
-    until(lambda: set(gateway.children()) == {"worker-0", "worker-1", "control"}, "all processes run")
+    wait_for(lambda: set(gateway.children()) == {"worker-0", "worker-1", "control"}, "all processes run")
     # It finds all its children ended when it looks.
     os.kill(gateway.pid, signal.SIGSTOP)
     children = gateway.children().values()
     for pid in [*children, gateway.pid]:
         os.kill(pid, signal.SIGTERM)
-    until(lambda: not any(map(alive, children)), "the children have ended")
+    wait_for(lambda: not any(map(alive, children)), "the children have ended")
     os.kill(gateway.pid, signal.SIGCONT)
     assert gateway.wait() == 0
     assert "next start" not in gateway.err
@@ -52,11 +53,11 @@ def test_a_killed_worker_loses_only_what_it_was_answering(gateway: Gateway, roun
             failed = len(load.failed_at)
             os.kill(pid, signal.SIGKILL)
             killed = time.monotonic()
-            until(lambda p=pid, v=victim % 2: gateway.replaced(v, p), "a successor runs")
+            wait_for(lambda p=pid, v=victim % 2: gateway.replaced(v, p), "a successor runs")
             load.more(24)
             assert all(began <= killed for began in load.failed_at[failed:]), load.errors
             assert len(load.failed_at) - failed <= 6
-            until(lambda: gateway.answering() == {"0", "1"}, "both answer again")
+            wait_for(lambda: gateway.answering() == {"0", "1"}, "both answer again")
 
 
 def test_connections_that_wait_in_a_dead_workers_queue_are_answered(gateway: Gateway) -> None:
@@ -78,11 +79,11 @@ def test_a_stopped_worker_gets_no_new_connections_and_is_killed(gateway: Gateway
     gateway.start(workers=2)
     frozen = gateway.worker(0)
     os.kill(frozen, signal.SIGSTOP)
-    until(lambda: "worker 0 is silent" in gateway.err, "its heartbeat is missed")
+    wait_for(lambda: "worker 0 is silent" in gateway.err, "its heartbeat is missed")
     for _ in range(20):
         assert gateway.get("/slot") == "1" or gateway.replaced(0, frozen)
-    until(lambda: gateway.replaced(0, frozen), "the frozen worker is replaced")
-    until(lambda: gateway.answering() == {"0", "1"}, "its successor answers")
+    wait_for(lambda: gateway.replaced(0, frozen), "the frozen worker is replaced")
+    wait_for(lambda: gateway.answering() == {"0", "1"}, "its successor answers")
     assert "no sign of life" in gateway.err
     assert "worker 0 was killed by SIGKILL" in gateway.err
 
@@ -91,7 +92,7 @@ def test_a_worker_that_never_starts_does_not_keep_the_others_from_serving(gatewa
     gateway.start(workers=2, crash="1")
     assert gateway.answering() == {"0"}
     pauses = re.compile(r"worker 1 exited with status 70; next start in ([\d.]+) s")
-    until(lambda: len(pauses.findall(gateway.err)) >= 4, "it is tried again and again")
+    wait_for(lambda: len(pauses.findall(gateway.err)) >= 4, "it is tried again and again")
     found = [float(text) for text in pauses.findall(gateway.err)]
     assert found == sorted(found)
     assert found[-1] >= 4 * found[0]
@@ -145,7 +146,7 @@ def test_a_second_signal_ends_it_at_once(gateway: Gateway) -> None:
     with gateway.connect() as held:
         begin(held, "/hold")
         gateway.signal(signal.SIGINT)
-        until(lambda: "stopping" in gateway.err, "the drain has begun")
+        wait_for(lambda: "stopping" in gateway.err, "the drain has begun")
         gateway.signal(signal.SIGINT)
         assert gateway.wait() == 1
 
@@ -163,13 +164,13 @@ def test_connections_are_refused_once_the_drain_has_begun(gateway: Gateway) -> N
                 return True
             return False
 
-        until(refused, "new connections are refused")
+        wait_for(refused, "new connections are refused")
         assert not gateway.ended
 
 
 def test_a_killed_supervisor_takes_its_processes_along(gateway: Gateway) -> None:
     gateway.start(workers=2)
-    until(lambda: "control" in gateway.children(), "control runs")
+    wait_for(lambda: "control" in gateway.children(), "control runs")
     children = gateway.children()
     with gateway.connect() as running:
         begin(running, "/slow")
@@ -178,13 +179,13 @@ def test_a_killed_supervisor_takes_its_processes_along(gateway: Gateway) -> None
         gateway.process.wait()
         # A drain, not a crash: what was running is answered.
         assert running.recv(4096).startswith(b"HTTP/1.1 200")
-    until(lambda: not any(map(alive, children.values())), "no orphan is left")
+    wait_for(lambda: not any(map(alive, children.values())), "no orphan is left")
     with pytest.raises(ConnectionRefusedError):
         gateway.connect()
     # And the next one starts on the same directory and port.
     port = gateway.port
     gateway.launch(port=port)
-    until(lambda: "listens on" in gateway.out or gateway.ended, "the next gateway listens")
+    wait_for(lambda: "listens on" in gateway.out or gateway.ended, "the next gateway listens")
     assert gateway.get() == "ok"
 
 
@@ -197,14 +198,14 @@ def test_a_successor_waits_for_the_drain_of_the_killed_ones_workers(gateway: Gat
         gateway.process.wait()
         gateway.launch(workers=1)
         assert b"cut by the drain's deadline" in held.recv(4096)
-    until(lambda: "listens on" in gateway.out or gateway.ended, "the successor listens")
+    wait_for(lambda: "listens on" in gateway.out or gateway.ended, "the successor listens")
     assert not gateway.ended
     assert "still held by a draining worker" in gateway.err
 
 
 def test_no_child_holds_what_belongs_to_another(gateway: Gateway) -> None:
     gateway.start(workers=3)
-    until(lambda: len(gateway.children()) == 4, "all processes run")
+    wait_for(lambda: len(gateway.children()) == 4, "all processes run")
     listening = listening_inodes(gateway.port)
     assert len(listening) == 3
     held = {name: listening & sockets_of(pid) for name, pid in gateway.children().items()}
@@ -217,26 +218,26 @@ def test_no_child_holds_what_belongs_to_another(gateway: Gateway) -> None:
     # A worker that came later inherits no more than the first ones did.
     first = gateway.worker(1)
     os.kill(first, signal.SIGKILL)
-    until(lambda: gateway.replaced(1, first), "a successor runs")
+    wait_for(lambda: gateway.replaced(1, first), "a successor runs")
     assert listening & sockets_of(gateway.worker(1)) == held["worker-1"]
 
 
 def test_control_is_restarted_and_hears_of_reloads(gateway: Gateway) -> None:
     gateway.start(workers=1)
     seen = gateway.data_dir / "control-saw"
-    until(seen.exists, "control runs")
+    wait_for(seen.exists, "control runs")
     first = gateway.children()["control"]
     gateway.signal(signal.SIGHUP)
-    until(lambda: "SIGHUP" in seen.read_text(), "control hears of the reload")
+    wait_for(lambda: "SIGHUP" in seen.read_text(), "control hears of the reload")
     os.kill(first, signal.SIGKILL)
-    until(lambda: seen.read_text().count("start") == 2, "control is back")
+    wait_for(lambda: seen.read_text().count("start") == 2, "control is back")
     assert gateway.children()["control"] != first
     assert gateway.get() == "ok"
 
 
 def test_a_control_process_that_keeps_crashing_harms_nobody(gateway: Gateway) -> None:
     gateway.start(workers=1, control="crash")
-    until(lambda: gateway.err.count("control exited with status 3") >= 3, "control is tried again")
+    wait_for(lambda: gateway.err.count("control exited with status 3") >= 3, "control is tried again")
     assert gateway.get() == "ok"
 
 
@@ -268,9 +269,9 @@ def test_a_failed_boot_ends_it_with_boots_own_words(gateway: Gateway) -> None:
 
 def test_boot_can_be_interrupted(gateway: Gateway) -> None:
     gateway.launch(boot="hang")
-    until(lambda: "boot" in gateway.children(), "boot runs")
+    wait_for(lambda: "boot" in gateway.children(), "boot runs")
     boot = gateway.children()["boot"]
-    until((gateway.data_dir / "boot-hangs").exists, "boot is at its work")
+    wait_for((gateway.data_dir / "boot-hangs").exists, "boot is at its work")
     gateway.signal(signal.SIGINT)
     assert gateway.wait() == 130
     assert not alive(boot)

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from tests.processes.harness import Gateway, ask, until
+from tests.processes.harness import Gateway, ask
+from tests.waiting import wait_for
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -24,22 +25,22 @@ def test_both_event_loops_serve_and_drain(gateway: Gateway, loop: str) -> None:
 
 def test_a_published_version_is_applied_and_control_complaints_are_passed_on(gateway: Gateway) -> None:
     gateway.start(workers=1, control="channel")
-    until(lambda: gateway.get("/version") == "2", "the worker serves version 2")
-    until(lambda: gateway.get("/ready") == "True the database is away", "readiness names the database")
+    wait_for(lambda: gateway.get("/version") == "2", "the worker serves version 2")
+    wait_for(lambda: gateway.get("/ready") == "True the database is away", "readiness names the database")
     # A worker that comes later is told as well.
     first = gateway.worker(0)
     os.kill(first, signal.SIGKILL)
-    until(lambda: gateway.replaced(0, first), "a successor runs")
-    until(lambda: gateway.get("/version") == "2", "the successor serves version 2")
+    wait_for(lambda: gateway.replaced(0, first), "a successor runs")
+    wait_for(lambda: gateway.get("/version") == "2", "the successor serves version 2")
 
 
 def test_readiness_is_red_while_a_worker_does_not_serve(gateway: Gateway) -> None:
     gateway.start(workers=2)
-    until(lambda: gateway.get("/ready") == "True", "all is well")
+    wait_for(lambda: gateway.get("/ready") == "True", "all is well")
     os.kill(gateway.worker(1), signal.SIGSTOP)
-    until(lambda: gateway.get("/ready") == "False worker 1 does not serve", "the others see it")
+    wait_for(lambda: gateway.get("/ready") == "False worker 1 does not serve", "the others see it")
     os.kill(gateway.worker(1), signal.SIGKILL)
-    until(lambda: {gateway.get("/ready") for _ in range(20)} == {"True"}, "all is well again")
+    wait_for(lambda: {gateway.get("/ready") for _ in range(20)} == {"True"}, "all is well again")
 
 
 def test_a_lone_drain_is_followed_by_a_successor_without_a_refused_caller(gateway: Gateway) -> None:
@@ -49,8 +50,8 @@ def test_a_lone_drain_is_followed_by_a_successor_without_a_refused_caller(gatewa
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
         assert gateway.get() == "ok"
-    until(lambda: gateway.replaced(0, first), "a successor runs")
-    until(lambda: gateway.answering() == {"0", "1"}, "both answer")
+    wait_for(lambda: gateway.replaced(0, first), "a successor runs")
+    wait_for(lambda: gateway.answering() == {"0", "1"}, "both answer")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -94,5 +95,5 @@ def test_out_of_descriptors_refuses_callers_without_spinning(gateway: Gateway, l
         except OSError:
             return False
 
-    until(answers, "it takes connections again")
+    wait_for(answers, "it takes connections again")
     assert gateway.worker(0) == pid

@@ -274,6 +274,15 @@ class CountedWords:
     def __init__(self, words: memoryview) -> None:
         self.words = words
 
+    @classmethod
+    def put_under(cls, arena: Any, worker: Any, left: int) -> None:
+        """From now on all stores of this worker are counted."""
+        segment = arena.segments[0]
+        segment.q, segment.u = cls(segment.q), cls(segment.u)
+        arena.q = worker._q = segment.q
+        worker._u = segment.u
+        cls.left = left
+
     def __getitem__(self, at: Any) -> Any:
         return self.words[at]
 
@@ -303,13 +312,9 @@ def test_reservation_dies_at_every_store(tmp_path: Path, ending: str) -> None:
         now = time.monotonic_ns()
         worker, limits = arena.worker(0), bucket.LimitSet(slots)
         worker.settle(worker.reserve(limits, 1, 100, 1000, now), 1, 10, 100, now)
-        segment = arena.segments[0]
-        segment.q, segment.u = CountedWords(segment.q), CountedWords(segment.u)  # type: ignore[assignment]
-        arena.q = worker._q = segment.q
-        worker._u = segment.u
+        CountedWords.put_under(arena, worker, stores)
         if ending == "refused":
             worker._arena.take = lambda *_: -1  # type: ignore[method-assign]
-        CountedWords.left = stores
         step = "reserving"
         try:
             handle = worker.reserve(limits, 1, 100, 1000, now)

@@ -142,13 +142,9 @@ def test_killed_at_every_store_it_never_counts_too_little(tmp_path: Path, later:
         worker, limits = arena.worker(0), bucket.LimitSet([0, 1])
         worker.settle(worker.reserve(limits, 1, 20, 0, NOW), 1, 10, 0, NOW)
         now = NOW + later * SUB_WINDOW
-        segment = arena.segments[0]
-        segment.q, segment.u = CountedWords(segment.q), CountedWords(segment.u)  # type: ignore[assignment]
-        arena.q = worker._q = segment.q
-        worker._u = segment.u
+        CountedWords.put_under(arena, worker, stores)
         if ending == "refused":
             worker._arena.take = lambda *_: -1  # type: ignore[method-assign]
-        CountedWords.left = stores
         # What counts now at least, and what may be posted for a reservation that was killed.
         acknowledged, posted = 0, {0}
         try:
