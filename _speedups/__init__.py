@@ -50,6 +50,8 @@ COMPILED_MODULES: Final = (
     "gateway.phases.ask",
     "gateway.phases.forward",
     "gateway.phases.settle",
+    "gateway.control.histogram",
+    "gateway.control.aggregate",
 )
 
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

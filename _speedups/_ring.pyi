@@ -1,6 +1,7 @@
 """Records and the rings that carry them from a worker to the control process; importable from ``_bucket`` too."""
 
-from typing import Final, final
+from collections.abc import Iterable
+from typing import Any, Final, final
 
 RECORD_SIZE: Final = 640
 
@@ -90,9 +91,17 @@ class RingReader:
     """Consumer side, in the control process. Positions are durable only when the caller commits them."""
 
     def __init__(self, path: str, spill_path: str) -> None: ...
-    def read(self, most: int) -> list[tuple[int, int, int, bytes]]:
-        """Up to ``most`` records as (slot, epoch, sequence, packed record), ring first, then the spill file; torn or
-        overwritten ones are never returned. Does not free anything."""
+    def read(self, most: int) -> list[Any]:
+        """The values of up to ``most`` records, one record behind the other, from the ring or, when that is empty, from
+        the spill file; torn or overwritten ones are never returned. Does not free anything.
+
+        A record's values are those of ``LogRow``: slot, epoch, sequence, ``started_us``, then the fields from
+        ``snapshot`` on without the schema, ids as signed integers, texts decoded, request id and client as
+        bytearrays."""
+
+    def resume(self, stored: Iterable[tuple[int, int]]) -> int:
+        """Begin again at what is not freed, but behind the records with these (epoch, sequence), where they are still
+        waiting. How many are left out thereby."""
 
     def commit(self) -> None:
         """Free what ``read`` returned (after the caller's own transaction)."""

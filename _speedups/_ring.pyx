@@ -1,8 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Records and the rings that carry them to the control process."""
 
+from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_GET_BUFFER
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.unistd cimport write
@@ -304,21 +306,38 @@ cdef class RingReader:
         return 0
 
     def read(self, Py_ssize_t most):
-        cdef list found = []
+        cdef list values = []
         cdef int64_t head
         cdef int64_t *row
         cdef bytes spilled
         self._check()
         head = mg_load(&self._words[W_HEAD])
-        while self._next < head and len(found) < most:
+        while self._next < head and most > 0:
             row = self._words + HEADER_WORDS + self._next % self._rows * ROW_WORDS
             if row[0] == self._next:
-                take(found, row)
+                most -= take(values, row)
             self._next += 1
-        if len(found) < most:
-            for spilled in self._spill.read(self._words[W_SPILL_BASE], most - len(found)):
-                take(found, <int64_t *>PyBytes_AS_STRING(spilled))
-        return found
+        if not values:
+            for spilled in self._spill.read(self._words[W_SPILL_BASE], most):
+                take(values, <int64_t *>PyBytes_AS_STRING(spilled))
+        return values
+
+    def resume(self, stored):
+        cdef int64_t done, epoch, sequence, skipped
+        cdef int64_t *row
+        self._check()
+        self._next = done = self._words[W_POSITION]
+        self._spill.next = self._words[W_SPILL_DONE]
+        skipped = 0
+        for epoch, sequence in stored:
+            if <uint64_t>sequence & SPILL_BIT:
+                skipped += self._spill.skip(self._words[W_SPILL_BASE], epoch, sequence)
+            elif done <= sequence < mg_load(&self._words[W_HEAD]):
+                row = self._words + HEADER_WORDS + sequence % self._rows * ROW_WORDS
+                if row[0] == sequence and row[1] == epoch:
+                    skipped += sequence + 1 - self._next
+                    self._next = sequence + 1
+        return skipped
 
     def commit(self):
         self._check()
@@ -342,11 +361,37 @@ cdef class RingReader:
         self._mapping.close()
 
 
-cdef int take(list found, int64_t *row) except -1:
-    """Append the row if it is whole."""
-    if row[4] == SIZE and <uint64_t>row[3] == mg_checksum(row + 8, <uint64_t>row[0], <uint64_t>row[1]):
-        found.append((row[2], row[1], row[0], PyBytes_FromStringAndSize(<char *>(row + 8), SIZE)))
-    return 0
+cdef inline object text(unsigned char *field, Py_ssize_t size, Py_ssize_t room):
+    return PyUnicode_DecodeUTF8(<char *>field, min(size, room), "replace")
+
+
+cdef int take(list values, int64_t *row) except -1:
+    """Append the row's values if it is whole; how many rows that were."""
+    cdef RecordRow *r = <RecordRow *>(row + 8)
+    cdef int64_t *words = row + 8
+    cdef int i
+    if row[4] != SIZE or <uint64_t>row[3] != mg_checksum(r, <uint64_t>row[0], <uint64_t>row[1]):
+        return 0
+    values.append(row[2])
+    values.append(row[1])
+    values.append(row[0])
+    values.append(r.started_ns // 1000)
+    for i in range(1, 22):  # snapshot to chunks
+        values.append(words[i])
+    values.append(r.flags)
+    values.append(r.kind)
+    for i in range(2, 8):  # operation to attempts, behind the schema
+        values.append((&r.kind)[i])
+    for i in range(5):  # stream to cache_verdict
+        values.append((&r.stream)[i])
+    # No bytes objects and no None: sqlite3 would look for an adapter of each.
+    values.append(PyByteArray_FromStringAndSize(<char *>r.request_id, 16))
+    values.append(text(r.model, r.model_len, 96))
+    values.append(text(r.target_model, r.target_len, 96))
+    values.append(text(r.dropped, r.dropped_len, 64))
+    values.append(text(r.receipt, r.receipt_len, 48))
+    values.append(PyByteArray_FromStringAndSize(<char *>r.client, 16))
+    return 1
 
 
 def _bench_push(RingWriter writer, Record record, int64_t count):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 import time
 from typing import Final
 
@@ -26,6 +27,8 @@ W_POSITION, W_SPILL_DONE, W_SLEEPING = 16, 17, 18
 SPILL_BIT: Final = 1 << 62
 # A control process dead for so long that a worker spilled 1 GiB (1.5 million rows) will not come back in time.
 SPILL_MAX_BYTES: Final = 1 << 30
+SKIP_ROWS: Final = 1024
+"""Read at a time while a row is looked for in the spill file."""
 
 
 def rows_of(size_bytes: int) -> int:
@@ -157,3 +160,27 @@ class SpillReader:
         rows = [data[at : at + ROW_SIZE] for at in range(0, len(data) - ROW_SIZE + 1, ROW_SIZE)]
         self.next += len(rows) * ROW_SIZE
         return rows
+
+    def skip(self, base: int, epoch: int, sequence: int) -> int:
+        """Go on behind the waiting row with this identity; how many rows that leaves out, 0 when it is not there."""
+        waiting = self.waiting(base)
+        if not waiting:
+            return 0
+        # Sequence and epoch, the first two words of a row.
+        wanted = struct.pack("<QQ", sequence, epoch)
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if int.from_bytes(os.pread(fd, 8, self.next - base), "little") > sequence:
+                return 0
+            for first in range(0, waiting, SKIP_ROWS):
+                data = os.pread(fd, SKIP_ROWS * ROW_SIZE, self.next - base + first * ROW_SIZE)
+                at = data.find(wanted)
+                while at >= 0 and at % ROW_SIZE:
+                    at = data.find(wanted, at + 1)
+                if at >= 0:
+                    skipped = first + at // ROW_SIZE + 1
+                    self.next += skipped * ROW_SIZE
+                    return skipped
+        finally:
+            os.close(fd)
+        return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from _speedups._ring_file import (
     HEAD_SIZE,
@@ -39,7 +40,9 @@ _MASK64: Final = (1 << 64) - 1
 _PRIME: Final = (1 << 61) - 1
 _ROW_HEAD: Final = struct.Struct("<QQQQQ24x")
 _RECORD: Final = struct.Struct("<6Q7qq5q3qI8H9B3x16s96s96s64s48s16s96x")
-assert _RECORD.size == RECORD_SIZE
+_VALUES: Final = struct.Struct("<Q5q7qq5q3qI8H9B3x16s96s96s64s48s16s96x")
+"""The record as SQL has it: ids are signed there."""
+assert _RECORD.size == _VALUES.size == RECORD_SIZE
 assert _ROW_HEAD.size == HEAD_SIZE
 
 
@@ -188,24 +191,47 @@ class RingReader:
         self._next = self._words[W_POSITION]
         self._spill = SpillReader(spill_path, self._words[W_SPILL_DONE])
 
-    def read(self, most: int) -> list[tuple[int, int, int, bytes]]:
-        found: list[tuple[int, int, int, bytes]] = []
+    def read(self, most: int) -> list[Any]:
+        values: list[Any] = []
         head = self._words[W_HEAD]
-        while self._next < head and len(found) < most:
+        while self._next < head and most > 0:
             at = RING_HEADER + self._next % self._rows * ROW_SIZE
-            self._take(found, bytes(self._bytes[at : at + ROW_SIZE]), self._next)
+            most -= self._take(values, bytes(self._bytes[at : at + ROW_SIZE]), self._next)
             self._next += 1
-        if len(found) < most:
-            for row in self._spill.read(self._words[W_SPILL_BASE], most - len(found)):
-                self._take(found, row, -1)
-        return found
+        if not values:
+            for row in self._spill.read(self._words[W_SPILL_BASE], most):
+                self._take(values, row, -1)
+        return values
 
     @staticmethod
-    def _take(found: list[tuple[int, int, int, bytes]], row: bytes, expected: int) -> None:
+    def _take(values: list[Any], row: bytes, expected: int) -> int:
         sequence, epoch, slot, total, size = _ROW_HEAD.unpack_from(row)
-        payload = row[HEAD_SIZE:]
-        if expected in (-1, sequence) and size == RECORD_SIZE and total == checksum(payload, sequence, epoch):
-            found.append((slot, epoch, sequence, payload))
+        if expected not in (-1, sequence) or size != RECORD_SIZE or total != checksum(row[HEAD_SIZE:], sequence, epoch):
+            return 0
+        f = _VALUES.unpack_from(row, HEAD_SIZE)
+        model, target_model, dropped, receipt = (
+            field[:length].decode("utf-8", "replace") for field, length in zip(f[41:45], f[36:40], strict=True)
+        )
+        values += (slot, epoch, sequence, f[0] // 1000)
+        values += f[1:24]
+        values += f[25:36]
+        values += (bytearray(f[40]), model, target_model, dropped, receipt, bytearray(f[45]))
+        return 1
+
+    def resume(self, stored: Iterable[tuple[int, int]]) -> int:
+        words = self._words
+        self._next = done = words[W_POSITION]
+        self._spill.next = words[W_SPILL_DONE]
+        skipped = 0
+        for epoch, sequence in stored:
+            if sequence & SPILL_BIT:
+                skipped += self._spill.skip(words[W_SPILL_BASE], epoch, sequence)
+            elif done <= sequence < words[W_HEAD]:
+                at = RING_HEADER + sequence % self._rows * ROW_SIZE
+                if _ROW_HEAD.unpack_from(self._bytes, at)[:2] == (sequence, epoch):
+                    skipped += sequence + 1 - self._next
+                    self._next = sequence + 1
+        return skipped
 
     def commit(self) -> None:
         self._words[W_POSITION] = self._next

@@ -1,35 +1,22 @@
 """Counters and histograms over the records, kept in plain dictionaries.
 
 One record costs one look-up and a handful of additions: the series of its combination of labels holds references to the
-cells it adds to, and every cell keeps its label string ready for rendering (``metrics.py``). Written by the ingest
+cells it adds to, and every cell keeps its label string ready for rendering (``exposition.py``). Written by the ingest
 thread, read by whoever renders; a reader copies the list of cells first and may see a record half counted.
+
+Compiled with the types in ``aggregate.pxd``.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from gateway.control import trail
 from gateway.control.histogram import LATENCY_US, OVERHEAD_US, Histogram
-from gateway.control.trail import (
-    ATTEMPT,
-    CACHE_VERDICT,
-    ERROR_KIND,
-    EXCHANGE,
-    OPERATION,
-    OUTCOME,
-    PROVIDER,
-    PROVIDER_KEY,
-    STATUS,
-    STREAM,
-    TARGET_MODEL,
-    UPSTREAM_US,
-    VIRTUAL_KEY,
-    Fields,
-    unsigned,
-)
-from gateway.records import CacheVerdict, ErrorKind, Flags, Outcome, UsageSource
+from gateway.control.trail import Values, unsigned
+from gateway.records import CacheVerdict, ErrorKind, Flags, Kind, Outcome, UsageSource
+from gateway.stores.protocols import LogRow
 from providers.operations import Operation
 
 MAX_SERIES = 10_000
@@ -45,9 +32,23 @@ MAX_FAILED_MODELS = 50
 OTHER = "other"
 NONE = "none"
 
-_FALLBACK = int(Flags.FALLBACK)
-_ESTIMATE = int(UsageSource.ESTIMATE)
-_OK = int(Outcome.OK)
+WIDTH = trail.WIDTH
+EXCHANGE = int(Kind.EXCHANGE)
+FALLBACK = int(Flags.FALLBACK)
+ESTIMATE = int(UsageSource.ESTIMATE)
+OK = int(Outcome.OK)
+
+# Places of a record's values.
+_place = LogRow._fields.index
+VIRTUAL_KEY, PROVIDER, PROVIDER_KEY = _place("virtual_key"), _place("provider"), _place("provider_key")
+TOKENS, COST = _place("prompt_tokens"), _place("cost_nanodollars")
+QUEUE_US, GATEWAY_US, UPSTREAM_US = _place("queue_us"), _place("gateway_us"), _place("upstream_us")
+TTFT_US, TOTAL_US, CHUNKS = _place("ttft_us"), _place("total_us"), _place("chunks")
+REQUEST_BYTES, RESPONSE_BYTES = _place("request_bytes"), _place("response_bytes")
+FLAGS, KIND, OPERATION, STATUS = _place("flags"), _place("kind"), _place("operation"), _place("status")
+ATTEMPT, ATTEMPTS, STREAM = _place("attempt"), _place("attempts"), _place("stream")
+OUTCOME, ERROR_KIND, USAGE_SOURCE = _place("outcome"), _place("error_kind"), _place("usage_source")
+CACHE_VERDICT, TARGET_MODEL = _place("cache_verdict"), _place("target_model")
 
 Cell = TypeVar("Cell")
 
@@ -149,8 +150,8 @@ class Aggregates:
         self._names: Mapping[int, str] = {}
         self._exchange_series: dict[tuple[object, ...], _Series] = {}
         self._attempt_series: dict[tuple[object, ...], Attempts] = {}
-        self._models: dict[int, dict[bytes, str]] = {}
-        self._failed_models: dict[int, dict[bytes, str]] = {}
+        self._models: dict[int, dict[str, str]] = {}
+        self._failed_models: dict[int, dict[str, str]] = {}
         self._unnamed: set[tuple[object, ...]] = set()
 
     def rename(self, names: Mapping[int, str]) -> None:
@@ -162,84 +163,89 @@ class Aggregates:
             self._exchange_series.pop(key, None)
             self._attempt_series.pop(key, None)
 
-    def add(self, f: Fields) -> None:
-        """Count one record."""
-        # All names at once: 46 places of a tuple cost less to unpack than a dozen of them to index.
-        (
-            _, _, virtual_key, provider, provider_key, _,
-            prompt, completion, cached, cache_write, reasoning, audio_in, audio_out, cost,
-            queue_us, gateway_us, upstream_us, ttft_us, total_us, request_bytes, response_bytes, chunks,
-            flags, kind, _, operation, _, _, status, _, attempts,
-            stream, outcome, error_kind, usage_source, cache_verdict, _, _, _, _, _, _, target_model, _, _, _,
-        ) = f  # fmt: skip
-        self.records += 1
-        if kind != EXCHANGE:
-            self._add_attempt(f)
-            return
+    def add(self, values: Values) -> None:
+        """Count records."""
+        for at in range(0, len(values), WIDTH):
+            kind = values[at + KIND]
+            if kind == EXCHANGE:
+                self._add_exchange(values, at)
+            else:
+                self._add_attempt(values, at)
+            self.records += 1
+
+    def _add_exchange(self, values: Values, at: int) -> None:
+        """Count the record whose values begin ``at`` there."""
+        attempts = values[at + ATTEMPTS]
         key = (
-            provider, target_model, virtual_key, provider_key, operation, status, outcome, error_kind, stream,
-            cache_verdict, attempts > 1,
+            values[at + PROVIDER], values[at + TARGET_MODEL], values[at + VIRTUAL_KEY], values[at + PROVIDER_KEY],
+            values[at + OPERATION], values[at + STATUS], values[at + OUTCOME], values[at + ERROR_KIND],
+            values[at + STREAM], values[at + CACHE_VERDICT], attempts > 1,
         )  # fmt: skip
         series = self._exchange_series.get(key)
         if series is None:
-            series = self._new_series(key, f)
+            series = self._new_series(key, values[at : at + WIDTH])
         series.requests.count += 1
         attempt = series.attempts
         if attempt is not None:
             attempt.count += 1
-            histogram = attempt.upstream
-            histogram.counts[bisect_left(LATENCY_US, upstream_us)] += 1
-            histogram.total += upstream_us
+            attempt.upstream.add(values[at + UPSTREAM_US])
         usage = series.usage
-        usage.received += request_bytes
-        usage.sent += response_bytes
+        received, sent = values[at + REQUEST_BYTES], values[at + RESPONSE_BYTES]
+        usage.received += received
+        usage.sent += sent
+        prompt, completion = values[at + TOKENS], values[at + TOKENS + 1]
         if prompt or completion:
             usage.prompt += prompt
             usage.completion += completion
-            if cost:
-                usage.cost += cost
-            if cached or cache_write or reasoning or audio_in or audio_out:
-                usage.cached += cached
-                usage.cache_write += cache_write
-                usage.reasoning += reasoning
-                usage.audio_in += audio_in
-                usage.audio_out += audio_out
-            if usage_source == _ESTIMATE:
+            cached, cache_write, reasoning = values[at + TOKENS + 2], values[at + TOKENS + 3], values[at + TOKENS + 4]
+            audio_in, audio_out, cost = values[at + TOKENS + 5], values[at + TOKENS + 6], values[at + COST]
+            usage.cached += cached
+            usage.cache_write += cache_write
+            usage.reasoning += reasoning
+            usage.audio_in += audio_in
+            usage.audio_out += audio_out
+            usage.cost += cost
+            source = values[at + USAGE_SOURCE]
+            if source == ESTIMATE:
                 usage.estimated += 1
         if attempts > 1:
             usage.retries += attempts - 1
-        if flags & _FALLBACK:
+        flags = values[at + FLAGS]
+        if flags & FALLBACK:
             usage.fallbacks += 1
         overhead = series.overhead
-        histogram = overhead.gateway
-        histogram.counts[bisect_left(OVERHEAD_US, gateway_us)] += 1
-        histogram.total += gateway_us
+        overhead.gateway.add(values[at + GATEWAY_US])
+        queue_us = values[at + QUEUE_US]
         if queue_us:
             overhead.queue.add(queue_us)
         timing = series.timing
-        histogram = timing.duration
-        histogram.counts[bisect_left(LATENCY_US, total_us)] += 1
-        histogram.total += total_us
+        total_us = values[at + TOTAL_US]
+        timing.duration.add(total_us)
+        stream = values[at + STREAM]
         if stream:
+            chunks, ttft_us = values[at + CHUNKS], values[at + TTFT_US]
             timing.chunks += chunks
             if ttft_us:
                 timing.ttft.add(ttft_us)
                 if chunks > 1:
                     timing.between.add((total_us - ttft_us) // (chunks - 1))
 
-    def _add_attempt(self, f: Fields) -> None:
-        key = (f[PROVIDER], f[PROVIDER_KEY], f[STATUS], f[OUTCOME], f[ERROR_KIND], f[ATTEMPT] > 1)
+    def _add_attempt(self, values: Values, at: int) -> None:
+        key = (
+            values[at + PROVIDER], values[at + PROVIDER_KEY], values[at + STATUS], values[at + OUTCOME],
+            values[at + ERROR_KIND], values[at + ATTEMPT] > 1,
+        )  # fmt: skip
         attempts = self._attempt_series.get(key)
         if attempts is None:
-            attempts = self._attempts_of(key, f)
+            attempts = self._attempts_of(key, values[at : at + WIDTH])
             if len(self._attempt_series) < MAX_SERIES:
                 self._attempt_series[key] = attempts
         attempts.count += 1
-        attempts.upstream.add(f[UPSTREAM_US])
+        attempts.upstream.add(values[at + UPSTREAM_US])
 
     # -- the first record of a kind
 
-    def _new_series(self, key: tuple[object, ...], f: Fields) -> _Series:
+    def _new_series(self, key: tuple[object, ...], f: Values) -> _Series:
         provider = self._name(f[PROVIDER], key)
         if len(self._exchange_series) < MAX_SERIES:
             model, principal = self._model(f), self._name(f[VIRTUAL_KEY], key)
@@ -268,7 +274,7 @@ class Aggregates:
             self._exchange_series[key] = series
         return series
 
-    def _attempts_of(self, key: tuple[object, ...], f: Fields) -> Attempts:
+    def _attempts_of(self, key: tuple[object, ...], f: Values) -> Attempts:
         provider, provider_key = self._name(f[PROVIDER], key), self._name(f[PROVIDER_KEY], key)
         if len(self.attempts) >= MAX_SERIES:
             provider_key = OTHER
@@ -290,7 +296,7 @@ class Aggregates:
             return f"id:{unsigned(id_hash):016x}"
         return escape(name.rpartition("/")[2])
 
-    def _model(self, f: Fields) -> str:
+    def _model(self, f: Values) -> str:
         """The label of the model that was sent to the provider. A name that a caller made up is not worth a series."""
         raw, provider = f[TARGET_MODEL], f[PROVIDER]
         if not provider:
@@ -300,10 +306,10 @@ class Aggregates:
         if label is not None:
             return label
         failed = self._failed_models.setdefault(provider, {})
-        table, room = (models, MAX_MODELS) if f[OUTCOME] == _OK else (failed, MAX_FAILED_MODELS)
+        table, room = (models, MAX_MODELS) if f[OUTCOME] == OK else (failed, MAX_FAILED_MODELS)
         if raw not in table and len(table) >= room:
             return failed.get(raw, OTHER)
-        label = table[raw] = failed.get(raw) or escape(raw.rstrip(b"\0").decode("utf-8", "replace")) or NONE
+        label = table[raw] = failed.get(raw) or escape(raw) or NONE
         return label
 
 

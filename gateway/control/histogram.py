@@ -1,4 +1,7 @@
-"""Histograms over integers (microseconds), cheap to add to and quick to render."""
+"""Histograms over integers (microseconds), cheap to add to and quick to render.
+
+Compiled with the types in ``histogram.pxd``.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Records from the workers' rings into counters and the request log.
 
-One thread reads all rings, a batch at a time: count, insert, free. A batch is freed only after the transaction that
-holds its rows has been committed; killed in between, the next control process reads the batch again and the log's
-unique key leaves out what is there. So every record is stored exactly once, whichever step the process dies at, and
-while this process is dead the rings and their spill files hold what comes.
+One thread reads all rings, a batch at a time: count, insert, free. How far the rings were read is stored in the
+transaction that stores the rows, and a batch is freed only after that. A process that was killed in between has a
+successor that asks the log how far it came and reads on from there; so does this one after an error that leaves open
+what is stored. So every record is stored exactly once, whichever step the process dies at, and while this process is
+dead the rings and their spill files hold what comes.
 
 Under load the thread sleeps a fixed time between batches, so that one transaction carries many rows; when nothing comes
 it tells the producers so and waits for their eventfd.
@@ -17,19 +18,24 @@ import re
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from _speedups._bucket import RingReader
-from _speedups._ring_file import W_DROPPED, W_SPILLED
+from _speedups._ring_file import SPILL_BIT, W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
-from gateway.control.trail import Texts, log_row, unpack
+from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogStore, StoreUnavailable
 
 log = logging.getLogger("microgate.ingest")
 
 BATCH = 2048
-"""Records of one ring in one transaction: at most some 15 ms of work, and a third of a 4 MiB ring."""
+"""Records of one ring in one transaction: at most some 10 ms of work, and a third of a 4 MiB ring."""
+
+PIECE = 16
+"""Records read, counted and inserted at a time: their values are gone again while they are in the processor's nearest
+cache, and the log inserts as many with one statement."""
 
 BUSY_SLEEP_S = 0.05
 """Between batches under load. A ring holds 5,900 records, which one worker fills in 0.2 s at the very most."""
@@ -44,10 +50,20 @@ RETRY_S = 0.5
 """Between attempts to store a batch that the log would not take (disk full): well under the 5 s in which it must
 recover."""
 
-SPILL_BIT = 62
-"""Sequences of spilled records carry this bit and count apart; positions are those of the ring itself."""
+SEQUENCE = 2
+"""Place of it in a record's values."""
 
 _RING = re.compile(r"ring-(\d+)", re.ASCII)
+
+
+_Source: TypeAlias = tuple[int, int]
+"""Slot, and 1 for its spill file, 0 for its ring."""
+
+
+def _last(values: Values) -> tuple[_Source, tuple[int, int]]:
+    """Where the last record of ``values`` comes from, and its (epoch, sequence)."""
+    slot, epoch, sequence = values[-WIDTH : 3 - WIDTH]
+    return (slot, int(sequence >= SPILL_BIT)), (epoch, sequence)
 
 
 class _Ring:
@@ -86,10 +102,10 @@ class Ingest:
         self._rings: dict[int, _Ring] = {}
         self._closing = threading.Lock()
         """Held while a reader is closed, and by whoever asks readers something from another thread."""
-        self._texts = Texts()
-        self._rows: list[tuple[object, ...]] = []
-        """Read, counted and not stored yet."""
-        self._positions: dict[tuple[int, int], int] = {}
+        self._counted: dict[_Source, int] = {}
+        """Sequence of the last record that is counted and perhaps not stored."""
+        self._unsure = True
+        """What is stored has to be asked of the log before anything is read."""
         self._look_at = 0.0
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -115,7 +131,8 @@ class Ingest:
             self._thread.join()
             self._thread = None
         for _ in range(100):
-            if not self._drain_guarded() or self.blocked:
+            self._drain_guarded()
+            if self.blocked or not self._is_waiting():
                 break
         with self._closing:
             for ring in self._rings.values():
@@ -164,71 +181,92 @@ class Ingest:
         except Exception:
             # The thread must not die of one batch: nothing was freed, so nothing is lost by trying again.
             log.exception("ingest failed")
-            self.blocked = True
+            self._rewind()
             return 0
 
     # -- one round
 
     def drain(self) -> int:
-        """One batch from every ring: read, count, store, free. How many records were read; 0 as well while the log
+        """One batch from every ring: read, count, store, free. How many records were stored; 0 as well while the log
         refuses (``blocked``)."""
-        if self._rows or self._positions:
-            if not self._store_batch():
-                return 0
-            self._free()
-        self._look_for_rings()
-        count = 0
-        for ring in self._rings.values():
-            count += self._read(ring)
-        if count and self._store_batch():
-            self._free()
-        return count
-
-    def _read(self, ring: _Ring) -> int:
-        records = ring.reader.read(BATCH)
-        if not records:
-            return 0
-        add, texts, rows = self._aggregates.add, self._texts, self._rows
-        positions = self._positions
-        for slot, epoch, sequence, data in records:
-            fields = unpack(data)
-            add(fields)
-            rows.append(log_row(slot, epoch, sequence, fields, texts))
-            if not sequence >> SPILL_BIT:
-                positions[slot, epoch] = sequence
-        return len(records)
-
-    def _store_batch(self) -> bool:
-        rows = self._rows
         try:
-            new = self._store.append(rows, self._positions)
+            self._look_for_rings()
+            if self._unsure:
+                self._resume()
+            new = self._store_batch() if self._is_waiting() else 0
         except StoreUnavailable:
-            self.blocked = True
-            return False
-        except Exception:
-            log.exception("a batch of %d records is not fit for the log; taken one by one", len(rows))
-            new = self._store_singly(rows)
-            if new < 0:
-                self.blocked = True
-                return False
+            self._rewind()
+            return 0
         self.blocked = False
-        self.stored += new
-        self.repeated += len(rows) - new
-        self._rows = []
-        self._positions = {}
-        return True
+        return new
 
-    def _store_singly(self, rows: Sequence[tuple[object, ...]]) -> int:
-        """-1 when the log went away meanwhile."""
+    def _is_waiting(self) -> bool:
+        return any(ring.reader.lag() for ring in self._rings.values())
+
+    def _rewind(self) -> None:
+        for ring in self._rings.values():
+            ring.reader.resume(())
+        self.blocked = self._unsure = True
+
+    def _resume(self) -> None:
+        """Read on behind what is stored, whatever was read before."""
+        stored = self._store.positions()
+        for slot, ring in self._rings.items():
+            self.repeated += ring.reader.resume([stored[key] for key in ((slot, 0), (slot, 1)) if key in stored])
+        self._free()
+        self._unsure = False
+
+    def _store_batch(self) -> int:
+        positions: dict[_Source, tuple[int, int]] = {}
+        try:
+            new = self._store.append(self._read(positions), positions)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("a batch is not fit for the log; its records are taken one by one")
+            self._resume()
+            new = self._store_singly()
+        self.stored += new
+        self._counted = {}
+        self._free()
+        return new
+
+    def _read(self, positions: dict[_Source, tuple[int, int]]) -> Iterator[Values]:
+        """The values of a batch, counted, and in ``positions`` how far that comes."""
+        for ring in self._rings.values():
+            left = BATCH
+            while left > 0 and (values := ring.reader.read(min(left, PIECE))):
+                source, reached = _last(values)
+                self._count(values, source, reached[1])
+                positions[source] = reached
+                left -= len(values) // WIDTH
+                yield values
+
+    def _count(self, values: Values, source: _Source, last: int) -> None:
+        """Add what a try before this one has not added."""
+        counted = self._counted.get(source, -1)
+        if values[SEQUENCE] <= counted:
+            records = [values[at : at + WIDTH] for at in range(0, len(values), WIDTH)]
+            values = [value for record in records if record[SEQUENCE] > counted for value in record]
+        self._aggregates.add(values)
+        self._counted[source] = max(last, counted)
+
+    def _store_singly(self) -> int:
         new = 0
-        for row in rows:
-            try:
-                new += self._store.append([row], {})
-            except StoreUnavailable:
-                return -1
-            except Exception:
-                self.rejected += 1
-                log.exception("record %s left out", row[:3])
+        for ring in self._rings.values():
+            for _ in range(BATCH):
+                values = ring.reader.read(1)
+                if not values:
+                    break
+                source, reached = _last(values)
+                self._count(values, source, reached[1])
+                try:
+                    new += self._store.append([values], {source: reached})
+                except StoreUnavailable:
+                    raise
+                except Exception:
+                    self.rejected += 1
+                    log.exception("record %s left out", values[: SEQUENCE + 1])
         return new
 
     def _free(self) -> None:
@@ -251,10 +289,12 @@ class Ingest:
             if ring is not None and ring.is_replaced():
                 with self._closing:
                     self._rings.pop(slot).reader.close()
+                self._counted = {source: at for source, at in self._counted.items() if source[0] != slot}
                 ring = None
             if ring is None:
                 try:
                     self._rings[slot] = _Ring(self._paths.ring(slot), self._paths.spill(slot))
+                    self._unsure = True
                 except (OSError, ValueError) as error:
                     log.debug("ring %d: %s", slot, error)
 

@@ -6,15 +6,15 @@ Only ``LogStore`` has an implementation so far. The other protocols say what the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 
 class LogRow(NamedTuple):
-    """One row of the request log, in the order of its columns: the record's own fields in the record's own order,
-    so that a row is made from a record by slicing (``_speedups/_bucket.pyi`` says what each means).
+    """One row of the request log, in the order of its columns: the record's own fields in the record's own order, as
+    ``RingReader.read`` gives them (``_speedups/_ring.pyi`` says what each means).
 
     Ids are the 64-bit hashes of stable ids as *signed* integers (SQL has no others).
     """
@@ -63,9 +63,14 @@ class LogRow(NamedTuple):
     model: str
     target_model: str
     dropped: str | None
+    """Empty or None when there is none; so is ``receipt``."""
     receipt: str | None
     client: bytes | None = None
     """The caller's address, 16 bytes; None in rows of a program that did not record it."""
+
+
+Positions: TypeAlias = Mapping[tuple[int, int], tuple[int, int]]
+"""(slot, 1 for its spill file and 0 for its ring) -> (epoch, sequence) of the last record from there."""
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,13 +119,14 @@ class StoreUnavailable(Exception):
 class LogStore(Protocol):
     """The request log. One process appends, from one thread; ``page`` may be called from any thread."""
 
-    def append(self, rows: Sequence[tuple[object, ...]], positions: Mapping[tuple[int, int], int]) -> int:
-        """Store rows (``LogRow`` or plain tuples in its order) and the ring positions reached in one transaction;
-        returns how many were new. A row whose unique key is there already is left out, so that a batch may be given
-        again after a crash. All or nothing. Raises StoreUnavailable."""
+    def append(self, rows: Iterable[Sequence[object]], positions: Positions) -> int:
+        """Store rows and the ring positions that they reach in one transaction, all or nothing; returns how many rows
+        that were. An item of ``rows`` is the values of one row or of several, one behind the other; ``positions`` is
+        looked at once ``rows`` is at its end. Raises StoreUnavailable."""
 
-    def positions(self) -> Mapping[tuple[int, int], int]:
-        """(slot, epoch) -> highest sequence read from that ring and stored."""
+    def positions(self) -> Positions:
+        """How far the rings are stored: whoever reads on from there stores each record once. Raises
+        StoreUnavailable."""
 
     def page(self, query: LogQuery) -> LogPage:
         """Raises ValueError for a cursor that is none, StoreUnavailable."""

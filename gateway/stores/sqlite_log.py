@@ -1,9 +1,7 @@
 """The request log in SQLite: a directory of hourly segments (``sqlite_segment.py``), one writer process.
 
-Positions of the record rings are stored in the transaction that stores the rows. They are carried from segment to
-segment, and the first batch after a start always goes to the newest segment there is, whatever the hour: if the
-predecessor died after its commit and before it freed the ring, the unique key of that segment sees the same records
-again.
+Positions of the record rings are stored in the transaction that stores the rows, and are carried from segment to
+segment: a predecessor that died after its commit and before it freed the ring has left word of what is stored.
 """
 
 from __future__ import annotations
@@ -15,12 +13,12 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from gateway.stores import sqlite_segment as segment
-from gateway.stores.protocols import LogPage, LogQuery, LogRow, StoreStatus, StoreUnavailable
+from gateway.stores.protocols import LogPage, LogQuery, LogRow, Positions, StoreStatus, StoreUnavailable
 from gateway.stores.sqlite_rules import connect_reader, describe, version_note
 
 log = logging.getLogger("microgate.log")
@@ -66,7 +64,7 @@ class SqliteLog:
         self._problem = ""
         self._segment: segment.OpenSegment | None = None
         self._name: segment.SegmentName | None = None
-        self._positions: Mapping[tuple[int, int], int] = {}
+        self._positions: dict[tuple[int, int], tuple[int, int]] = {}
         self._appended = False
         self._verify = False
         self._lock_fd = self._take_lock()
@@ -85,18 +83,22 @@ class SqliteLog:
 
     # -- writing
 
-    def append(self, rows: Sequence[tuple[object, ...]], positions: Mapping[tuple[int, int], int]) -> int:
+    def append(self, rows: Iterable[Sequence[object]], positions: Positions) -> int:
         with self._guarded():
             current = self._segment or self._open()
-            if self._appended:
+            if self._appended:  # no segment is left empty, however low the limit
                 current = self._roll_if_due(current)
             new = current.append(rows, positions)
             self._appended = True
+            self._positions.update(positions)
             self._problem = ""
             return new
 
-    def positions(self) -> Mapping[tuple[int, int], int]:
-        return {} if self._segment is None else dict(self._segment.positions)
+    def positions(self) -> Positions:
+        with self._guarded():
+            # Asked of the file: after an error nothing else tells whether the batch is in it.
+            self._positions = (self._segment or self._open()).positions()
+            return dict(self._positions)
 
     def _open(self) -> segment.OpenSegment:
         """The newest segment, or a new one when there is none or the newest is no place for new rows."""
@@ -118,7 +120,7 @@ class SqliteLog:
         opened = segment.OpenSegment(os.path.join(self.directory, name.file), self._positions, verify=self._verify)
         if self._segment is not None:
             self._segment.close()
-        self._segment, self._name, self._positions, self._verify = opened, name, opened.positions, False
+        self._segment, self._name, self._positions, self._verify = opened, name, opened.positions(), False
         return opened
 
     def _roll_if_due(self, current: segment.OpenSegment) -> segment.OpenSegment:

@@ -1,8 +1,7 @@
 """One segment of the request log: a SQLite file of its own, written for an hour, then indexed and left alone.
 
-While it is open it has no secondary index but the records' unique key, whose values only ever grow, so that a row costs
-an append. Whoever queries it then scans backwards, newest first. Closing it builds the indexes, folds the WAL into the
-file and turns WAL mode off: from then on it is one plain file.
+While it is open it has no index, so that a row costs an append. Whoever queries it then scans backwards, newest first.
+Closing it builds the indexes, folds the WAL into the file and turns WAL mode off: from then on it is one plain file.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gateway.stores.protocols import LogRow
+from gateway.stores.protocols import LogRow, Positions
 from gateway.stores.sqlite_rules import connect_reader, connect_writer, enter_wal
 
-FORMAT = 2
-"""``PRAGMA user_version`` of a segment. A reader refuses a greater one. 1: without ``client``."""
+FORMAT = 3
+"""``PRAGMA user_version`` of a segment. A reader refuses a greater one. 1: without ``client``. 1 and 2: with a unique
+key on the record's identity, and the positions of rings alone."""
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(?:-(\d+))?\.db", re.ASCII)
 
@@ -32,9 +32,13 @@ _TYPES = {
 }
 _COLUMNS = ", ".join(f"{name} {_TYPES.get(name, 'INTEGER')}" for name in LogRow._fields)
 
+_POSITION = (
+    "CREATE TABLE position "
+    "(slot INTEGER, spilled INTEGER, epoch INTEGER, sequence INTEGER, PRIMARY KEY (slot, spilled))"
+)
 _SCHEMA = (
-    f"CREATE TABLE log (id INTEGER PRIMARY KEY, {_COLUMNS}, UNIQUE (slot, epoch, sequence))",
-    "CREATE TABLE ring_position (slot INTEGER, epoch INTEGER, sequence INTEGER, PRIMARY KEY (slot, epoch))",
+    f"CREATE TABLE log (id INTEGER PRIMARY KEY, {_COLUMNS})",
+    _POSITION,
     "CREATE TABLE closed (first_us INTEGER, last_us INTEGER, row_count INTEGER)",
     f"PRAGMA user_version = {FORMAT}",
 )
@@ -48,14 +52,19 @@ _INDEXES = (
 )
 """A filter on anything else scans; (model as asked) mostly equals the target's, so it has none of its own."""
 
+WIDTH = len(LogRow._fields)
+GROUP = 16
+"""Rows that one statement inserts: a row's share of preparing and stepping it falls below that of its values. 704
+values are within the 999 that any SQLite takes."""
+
 _NAMES = ", ".join(LogRow._fields)
-_MARKS = ", ".join("?" * len(LogRow._fields))
-# Built from the field names alone; values are always bound.
-_INSERT = "INSERT OR IGNORE INTO log (%s) VALUES (%s)".__mod__((_NAMES, _MARKS))
+_MARKS = f"({', '.join('?' * WIDTH)})"
+# Built from the field names alone; values are always bound. A segment that an earlier program began has a unique key
+# still; what is there already is left out.
+_INSERT = "INSERT OR IGNORE INTO log (%s) VALUES %s".__mod__((_NAMES, _MARKS))
+_INSERT_GROUP = _INSERT + f", {_MARKS}" * (GROUP - 1)
 _SELECT = "SELECT * FROM log WHERE "
-_ADVANCE = (
-    "INSERT INTO ring_position VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)"
-)
+_ADVANCE = "INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?)"
 
 
 class SegmentName(NamedTuple):
@@ -93,7 +102,7 @@ class DamagedSegment(Exception):
 class OpenSegment:
     """The newest segment, with the one writing connection."""
 
-    def __init__(self, path: str, positions: Mapping[tuple[int, int], int], *, verify: bool = False) -> None:
+    def __init__(self, path: str, positions: Positions, *, verify: bool = False) -> None:
         """Opens, or creates with ``positions``. ``verify`` reads it through first (after an I/O error).
 
         Raises sqlite3.Error, OSError; DamagedSegment when what is there is no sound segment.
@@ -102,7 +111,7 @@ class OpenSegment:
         self._connection = connect_writer(path)
         try:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, 1, FORMAT):
+            if version > FORMAT:
                 raise DamagedSegment(f"it has format {version}, this program writes {FORMAT}")
             if version == 0 and self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 raise DamagedSegment("it is a database of another program")
@@ -111,44 +120,58 @@ class OpenSegment:
             enter_wal(self._connection, synchronous="NORMAL")
             if version == 0:
                 self._create(positions)
-            elif version == 1:
-                self._add_client()
-            stored = self._connection.execute("SELECT slot, epoch, sequence FROM ring_position")
-            self.positions: dict[tuple[int, int], int] = {(slot, epoch): sequence for slot, epoch, sequence in stored}
+            elif version < FORMAT:
+                self._upgrade(version)
             self.is_closed = bool(self._connection.execute("SELECT count(*) FROM closed").fetchone()[0])
         except BaseException:
             self._connection.close()
             raise
 
-    def _create(self, positions: Mapping[tuple[int, int], int]) -> None:
+    def _create(self, positions: Positions) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA:
             self._connection.execute(statement)
-        self._connection.executemany(_ADVANCE, [(slot, epoch, at) for (slot, epoch), at in positions.items()])
+        self._advance(positions)
         self._connection.execute("COMMIT")
 
-    def _add_client(self) -> None:
+    def _upgrade(self, version: int) -> None:
         """What an earlier program began this hour goes on with the present columns."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("ALTER TABLE log ADD COLUMN client BLOB")
-        self._connection.execute(f"PRAGMA user_version = {FORMAT}")
-        self._connection.execute("COMMIT")
-
-    def append(self, rows: Sequence[tuple[object, ...]], positions: Mapping[tuple[int, int], int]) -> int:
-        """Insert rows and positions in one transaction; how many rows were new."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
+        if version == 1:
+            execute("ALTER TABLE log ADD COLUMN client BLOB")
+        execute(_POSITION)
+        execute("INSERT INTO position SELECT slot, 0, epoch, max(sequence) FROM ring_position GROUP BY slot")
+        execute("DROP TABLE ring_position")
+        execute(f"PRAGMA user_version = {FORMAT}")
+        execute("COMMIT")
+
+    def positions(self) -> dict[tuple[int, int], tuple[int, int]]:
+        stored = self._connection.execute("SELECT slot, spilled, epoch, sequence FROM position")
+        return {(slot, spilled): (epoch, sequence) for slot, spilled, epoch, sequence in stored}
+
+    def append(self, rows: Iterable[Sequence[object]], positions: Positions) -> int:
+        """Insert rows and positions in one transaction; how many rows were new."""
+        cursor = self._connection.cursor()
+        before = self._connection.total_changes
+        cursor.execute("BEGIN IMMEDIATE")
         try:
-            new = self._connection.executemany(_INSERT, rows).rowcount if rows else 0
-            self._connection.executemany(_ADVANCE, [(slot, epoch, at) for (slot, epoch), at in positions.items()])
-            execute("COMMIT")
+            for values in rows:
+                if len(values) == GROUP * WIDTH:
+                    cursor.execute(_INSERT_GROUP, values)
+                else:
+                    cursor.executemany(_INSERT, [values[at : at + WIDTH] for at in range(0, len(values), WIDTH)])
+            new = self._connection.total_changes - before
+            self._advance(positions)
+            cursor.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
-        for key, sequence in positions.items():
-            self.positions[key] = max(self.positions.get(key, 0), sequence)
         return new
+
+    def _advance(self, positions: Positions) -> None:
+        self._connection.executemany(_ADVANCE, [(*where, *reached) for where, reached in positions.items()])
 
     def bytes(self) -> int:
         return size_of(self.path)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +17,7 @@ from _speedups._bucket import RingWriter
 from gateway.control.aggregate import Aggregates
 from gateway.control.ingest import Ingest
 from gateway.processes.paths import Paths
-from gateway.stores.protocols import LogQuery, LogStore, StoreUnavailable
+from gateway.stores.protocols import LogQuery, LogStore, Positions, StoreUnavailable
 from gateway.stores.sqlite_log import SqliteLog
 from tests.control.trail_records import exchange
 
@@ -89,7 +89,7 @@ def test_records_are_counted_stored_and_freed(paths: Paths, writer: RingWriter, 
         assert ready.ingest.lag() == {0: 0}
         assert ready.ingest.stored == 50
         assert numbers(store) == list(range(50))
-        assert store.positions().keys() == {(0, 1)}
+        assert store.positions().keys() == {(0, 0)}
 
 
 def test_what_was_spilled_is_stored_too(paths: Paths, writer: RingWriter, store: SqliteLog) -> None:
@@ -119,18 +119,46 @@ def test_rings_of_all_workers_are_found_also_those_that_come_later(paths: Paths,
     assert numbers(store) == [0, 1, 2]
 
 
+def test_a_ring_that_comes_to_light_later_is_read_behind_what_is_stored(
+    paths: Paths, writer: RingWriter, store: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        writer.push(exchange(number))
+    with monkeypatch.context() as patch, Ready(paths, store) as killed:
+        patch.setattr(Ingest, "_free", lambda self: None)
+        killed.ingest.drain()
+        assert killed.ingest.stored == 100
+    away = os.path.join(paths.data_dir, "away")
+    os.rename(paths.ring(0), away)
+    with Ready(paths, store) as ready:
+        assert ready.ingest.drain() == 0
+        os.rename(away, paths.ring(0))
+        writer.push(exchange(100))
+        monkeypatch.setattr(ready.ingest, "_look_at", 0.0)
+        assert ready.drain_all() == 1
+        assert ready.ingest.repeated == 100
+        assert ready.aggregates.records == 1
+    assert numbers(store) == list(range(101))
+
+
 class Moody:
     """A log that answers as told before it does what it should."""
 
     def __init__(self, store: SqliteLog) -> None:
         self.store = store
         self.moods: list[Exception | None] = []
+        self.late = self.middle = False
+        """Refuses when everything, or the first rows, were taken."""
 
-    def append(self, rows: Sequence[tuple[object, ...]], positions: Mapping[tuple[int, int], int]) -> int:
+    def append(self, rows: Iterable[Sequence[object]], positions: Positions) -> int:
         mood = self.moods.pop(0) if self.moods else None
-        if mood is not None:
-            raise mood
-        return self.store.append(rows, positions)
+        if mood is None:
+            return self.store.append(rows, positions)
+        if self.late:
+            self.store.append(rows, positions)
+        elif self.middle:
+            next(iter(rows))
+        raise mood
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.store, name)
@@ -140,7 +168,7 @@ def test_a_log_that_refuses_is_asked_again_and_nothing_is_lost_or_counted_twice(
     paths: Paths, writer: RingWriter, store: SqliteLog
 ) -> None:
     moody = Moody(store)
-    moody.moods = [StoreUnavailable("full")] * 3
+    moody.moods, moody.middle = [StoreUnavailable("full")] * 3, True
     for number in range(10):
         writer.push(exchange(number))
     with Ready(paths, moody) as ready:  # type: ignore[arg-type] # delegates the rest
@@ -149,11 +177,37 @@ def test_a_log_that_refuses_is_asked_again_and_nothing_is_lost_or_counted_twice(
         writer.push(exchange(10))
         assert ready.ingest.drain() == 0
         assert ready.ingest.drain() == 0
-        assert ready.drain_all() == 1
+        assert ready.ingest.lag() == {0: 11}
+        assert ready.drain_all() == 11
         assert not ready.ingest.blocked
         assert ready.aggregates.records == 11
         assert ready.ingest.lag() == {0: 0}
     assert numbers(store) == list(range(11))
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("I/O error"), OverflowError("unexpected")])
+@pytest.mark.parametrize("late", [True, False])
+def test_an_error_that_leaves_open_what_is_stored(
+    paths: Paths, writer: RingWriter, store: SqliteLog, error: Exception, late: bool
+) -> None:
+    """The log is asked how far it came: nothing is stored or counted twice, whether the rows are in it or not."""
+    moody = Moody(store)
+    moody.moods = [None, error, error, error]
+    moody.late, moody.middle = late, not late
+    with Ready(paths, moody) as ready:  # type: ignore[arg-type] # delegates the rest
+        for number in range(20):
+            writer.push(exchange(number))
+        assert ready.drain_all() == 20
+        for number in range(20, 200):
+            writer.push(exchange(number))
+        for _ in range(5):
+            ready.ingest.drain()
+            writer.push(exchange(number := number + 1))
+        ready.drain_all()
+        assert ready.aggregates.records == number + 1
+        assert ready.ingest.stored + ready.ingest.repeated + ready.ingest.rejected == number + 1
+        stored = numbers(store)
+        assert len(stored) == len(set(stored)) == number + 1 - ready.ingest.rejected
 
 
 def test_a_record_that_does_not_fit_does_not_keep_the_others_out(
@@ -221,10 +275,11 @@ class Store(SqliteLog):
         return new
 
 class Mortal(Ingest):
-    def _read(self, ring):
-        count = super()._read(ring)
-        die("after read")
-        return count
+    def _read(self, positions):
+        for values in super()._read(positions):
+            die("after read")
+            yield values
+        die("before commit")
 
     def _free(self):
         for ring in self._rings.values():
@@ -243,7 +298,9 @@ while True:
 def test_killed_at_any_step_every_record_is_stored_exactly_once(paths: Paths) -> None:
     writers = [RingWriter(paths.ring(slot), slot, 1, paths.spill(slot), SMALL_RING) for slot in range(2)]
     number = 0
-    steps = ("after read", "before append", "after append", "between frees", "after free", "idle")
+    steps = (
+        "before append", "after read", "before commit", "after append", "between frees", "after free", "idle",
+    )  # fmt: skip
     for step in steps:
         for countdown in (0, 1, 3):
             for _ in range(60 + 40 * countdown):

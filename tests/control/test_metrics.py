@@ -13,7 +13,7 @@ from gateway.control.exposition import FAMILIES, render
 from gateway.control.histogram import LATENCY_US, Histogram
 from gateway.records import ErrorKind, Flags, Kind, Outcome, UsageSource
 from gateway.snapshot.model import id_hash
-from tests.control.trail_records import NAMES, exchange, fields_of
+from tests.control.trail_records import NAMES, exchange, values_of
 
 Samples = dict[str, float]
 
@@ -51,7 +51,7 @@ def test_an_exchange_is_counted_in_every_family(counted: Aggregates) -> None:
         reasoning_tokens=6,
         cost_nanodollars=1_500_000_000,
     )
-    counted.add(fields_of(record))
+    counted.add(values_of(record))
     found = samples(counted)
     by_key = 'model="m",provider="mock",virtual_key="alice"'
     assert (
@@ -84,10 +84,10 @@ def test_attempts_are_those_with_records_and_the_last_of_each_exchange(counted: 
         kind=int(Kind.ATTEMPT), status=429, outcome=int(Outcome.UPSTREAM_ERROR),
         error_kind=int(ErrorKind.UPSTREAM_RATE_LIMITED),
     )  # fmt: skip
-    counted.add(fields_of(failed))
-    counted.add(fields_of(exchange(attempt=2, attempts=2, flags=int(Flags.FALLBACK))))
+    counted.add(values_of(failed))
+    counted.add(values_of(exchange(attempt=2, attempts=2, flags=int(Flags.FALLBACK))))
     refused = exchange(attempt=0, attempts=0, provider=0, provider_key=0, status=401, outcome=int(Outcome.REFUSED))
-    counted.add(fields_of(refused))
+    counted.add(values_of(refused))
     found = samples(counted)
     assert total(found, "microgate_attempts_total") == 2
     assert (
@@ -117,7 +117,7 @@ def test_sums_hold_over_random_records(counted: Aggregates) -> None:
         )
         prompt += record.prompt_tokens
         duration += record.total_us
-        counted.add(fields_of(record))
+        counted.add(values_of(record))
     found = samples(counted)
     assert total(found, "microgate_requests_total") == 3000
     assert total(found, "microgate_tokens_total", 'type="prompt"') == prompt
@@ -128,7 +128,7 @@ def test_sums_hold_over_random_records(counted: Aggregates) -> None:
 
 
 def test_every_family_is_declared_with_help_and_type(counted: Aggregates) -> None:
-    counted.add(fields_of(exchange(stream=1)))
+    counted.add(values_of(exchange(stream=1)))
     page = render(counted)
     for family in FAMILIES:
         assert f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.type}\n" in page
@@ -137,11 +137,11 @@ def test_every_family_is_declared_with_help_and_type(counted: Aggregates) -> Non
 
 def test_an_id_without_a_name_is_shown_bare_and_named_once_it_is_known() -> None:
     aggregates = Aggregates()
-    aggregates.add(fields_of(exchange()))
+    aggregates.add(values_of(exchange()))
     bare = f'provider="id:{id_hash("file:provider/mock"):016x}"'
     assert total(samples(aggregates), "microgate_requests_total", bare) == 1
     aggregates.rename(NAMES)
-    aggregates.add(fields_of(exchange()))
+    aggregates.add(values_of(exchange()))
     found = samples(aggregates)
     assert total(found, "microgate_requests_total", bare) == 1
     assert total(found, "microgate_requests_total", 'provider="mock"', 'virtual_key="alice"') == 1
@@ -150,27 +150,27 @@ def test_an_id_without_a_name_is_shown_bare_and_named_once_it_is_known() -> None
 def test_two_ids_of_one_name_share_their_series(counted: Aggregates) -> None:
     again = id_hash("0190-another-alice")
     counted.rename({**NAMES, again: "virtual_key/alice"})
-    counted.add(fields_of(exchange()))
-    counted.add(fields_of(exchange(virtual_key=again)))
+    counted.add(values_of(exchange()))
+    counted.add(values_of(exchange(virtual_key=again)))
     assert total(samples(counted), "microgate_requests_total", 'virtual_key="alice"') == 2
 
 
 def test_invented_models_do_not_become_series(counted: Aggregates) -> None:
     for number in range(500):
         counted.add(
-            fields_of(exchange(target_model=b"invented-%d" % number, status=404, outcome=int(Outcome.UPSTREAM_ERROR)))
+            values_of(exchange(target_model=b"invented-%d" % number, status=404, outcome=int(Outcome.UPSTREAM_ERROR)))
         )
     found = samples(counted)
     assert total(found, "microgate_requests_total") == 500
     assert sum("microgate_requests_total" in text for text in found) == aggregate.MAX_FAILED_MODELS + 1
-    counted.add(fields_of(exchange(target_model=b"real")))
+    counted.add(values_of(exchange(target_model=b"real")))
     assert total(samples(counted), "microgate_requests_total", 'model="real"') == 1
 
 
 def test_the_number_of_series_is_bounded(counted: Aggregates, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregate, "MAX_SERIES", 100)
     for number in range(1, 1001):
-        counted.add(fields_of(exchange(virtual_key=number)))
+        counted.add(values_of(exchange(virtual_key=number)))
     found = samples(counted)
     assert total(found, "microgate_requests_total") == 1000
     assert sum("microgate_requests_total" in text for text in found) == 101
@@ -179,7 +179,7 @@ def test_the_number_of_series_is_bounded(counted: Aggregates, monkeypatch: pytes
 
 
 def test_values_of_a_newer_program_are_counted_by_number(counted: Aggregates) -> None:
-    counted.add(fields_of(exchange(outcome=200, error_kind=201, operation=999)))
+    counted.add(values_of(exchange(outcome=200, error_kind=201, operation=999)))
     assert total(samples(counted), "microgate_requests_total", 'outcome="200"', 'error="201"', 'operation="999"') == 1
 
 

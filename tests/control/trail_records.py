@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from _speedups._bucket import Record
-from gateway.control.trail import Fields, unpack
+import os
+import tempfile
+
+from _speedups._bucket import Record, RingReader, RingWriter
+from gateway.control.trail import Values
 from gateway.records import Kind, Outcome, UsageSource
 from gateway.snapshot.model import id_hash
 from providers.operations import Dialect, Operation
@@ -53,5 +56,15 @@ def exchange(number: int = 1, **fields: object) -> Record:
     return record
 
 
-def fields_of(record: Record) -> Fields:
-    return unpack(record.pack())
+def values_of(*records: Record, slot: int = 0, epoch: int = 1) -> Values:
+    """What the control process reads when a worker has pushed them."""
+    with tempfile.TemporaryDirectory() as place:
+        names = os.path.join(place, "ring"), os.path.join(place, "spill")
+        writer = RingWriter(names[0], slot, epoch, names[1], 4096 + 704 * max(8, len(records)))
+        for record in records:
+            assert writer.push(record)
+        reader = RingReader(*names)
+        values = reader.read(len(records))
+        reader.close()
+        writer.close()
+    return values

@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 import struct
+import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +40,14 @@ TYPES = {
     st.binary(max_size=120): "model target_model dropped receipt",
 }
 fields = st.fixed_dictionaries({name: values for values, names in TYPES.items() for name in names.split()})
+NAMES = [
+    "slot", "epoch", "sequence", "started_us", "snapshot", "virtual_key", "provider", "provider_key", "route",
+    "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_in_tokens",
+    "audio_out_tokens", "cost_nanodollars", "queue_us", "gateway_us", "upstream_us", "ttft_us", "total_us",
+    "request_bytes", "response_bytes", "chunks", "flags", "kind", "operation", "dialect", "target_dialect", "status",
+    "attempt", "attempts", "stream", "outcome", "error_kind", "usage_source", "cache_verdict", "request_id", "model",
+    "target_model", "dropped", "receipt", "client",
+]  # fmt: skip
 ROOM = {"model": 96, "target_model": 96, "dropped": 64, "receipt": 48}
 
 
@@ -64,6 +73,27 @@ def test_both_twins_pack_the_same_and_read_it_back(values: dict[str, Any], ident
         assert record.pack() == module.Record().pack()
 
 
+@settings(max_examples=40, deadline=None)
+@given(values=fields)
+def test_both_twins_read_the_same_values(values: dict[str, Any]) -> None:
+    found = []
+    for module in RINGS.values():
+        with tempfile.TemporaryDirectory() as place:
+            pair = Pair(module, Path(place))
+            pair.record = filled(module, values)
+            pair.push(values["total_us"])
+            (row,) = rows_of(pair.reader)
+            pair.close()
+        found.append({name: value for name, value in row.items() if name != "sequence"})
+        expected: dict[str, Any] = {"slot": 3, "epoch": 1, "started_us": values["started_ns"] // 1000}
+        expected |= {name: value for name, value in values.items() if name not in ("started_ns", "schema")}
+        for name in ("snapshot", "virtual_key", "provider", "provider_key", "route"):
+            expected[name] = int.from_bytes(values[name].to_bytes(8, "little"), "little", signed=True)
+        expected |= {name: values[name][:room].decode("utf-8", "replace") for name, room in ROOM.items()}
+        assert found[-1] == expected
+    assert all(one == found[0] for one in found)
+
+
 def test_a_record_that_is_too_short(ring: ModuleType) -> None:
     with pytest.raises(ValueError, match="640"):
         ring.Record.unpack(bytes(639))
@@ -76,6 +106,20 @@ def test_a_record_never_carries_bytes_of_the_one_before(ring: ModuleType) -> Non
     record.pack()
     record.model = b"x"
     assert b"ecret" not in record.pack()
+
+
+def rows_of(reader: Any, most: int = 1000) -> list[dict[str, Any]]:
+    """Up to ``most`` records, from ring and spill file."""
+    rows: list[dict[str, Any]] = []
+    while len(rows) < most and (values := reader.read(most - len(rows))):
+        rows += [
+            dict(zip(NAMES, values[at : at + len(NAMES)], strict=True)) for at in range(0, len(values), len(NAMES))
+        ]
+    return rows
+
+
+def identities(reader: Any) -> list[tuple[int, int, int]]:
+    return [(row["slot"], row["epoch"], row["sequence"]) for row in rows_of(reader)]
 
 
 class Pair:
@@ -95,7 +139,7 @@ class Pair:
             assert self.writer.push(self.record)
 
     def read(self, most: int = 1000) -> list[int]:
-        return [self.ring.Record.unpack(data).total_us for _, _, _, data in self.reader.read(most)]
+        return [row["total_us"] for row in rows_of(self.reader, most)]
 
     def close(self) -> None:
         self.writer.close()
@@ -126,7 +170,7 @@ def test_identity_of_a_row_is_unique_over_epochs(pair: Pair) -> None:
     pair.writer.close()
     pair.writer = pair.new_writer(2)
     pair.push(3)
-    rows = pair.reader.read(10)
+    rows = identities(pair.reader)
     assert [row[:2] for row in rows] == [(3, 1), (3, 1), (3, 2)]
     sequences = [row[2] for row in rows]
     assert sequences == list(range(sequences[0], sequences[0] + 3))
@@ -146,6 +190,53 @@ def test_a_consumer_that_dies_before_its_commit_reads_again(pair: Pair) -> None:
     pair.reader = pair.ring.RingReader(*pair.names)
     assert pair.read() == []
     assert pair.reader.lag() == 0
+
+
+def test_a_consumer_goes_on_behind_what_it_had_stored(pair: Pair) -> None:
+    """For every place in ring and spill file at which it may have died."""
+    pair.push(*range(30))
+    rows = identities(pair.reader)
+    assert pair.reader.resume(()) == 0
+    for ring in (-1, 0, 7, 15):
+        for spilled in (-1, 16, 20, 29):
+            stored = [rows[at][1:] for at in (ring, spilled) if at >= 0]
+            assert pair.reader.resume(stored) == ring + 1 + max(0, spilled - 15)
+            assert pair.read() == [*range(ring + 1, 16), *range(max(16, spilled + 1), 30)]
+    pair.reader.resume([rows[7][1:], rows[20][1:]])
+    pair.reader.commit()
+    pair.reader.close()
+    pair.reader = pair.ring.RingReader(*pair.names)
+    assert pair.read() == [*range(8, 16), *range(21, 30)]
+
+
+def test_positions_that_are_not_waiting_leave_nothing_out(pair: Pair) -> None:
+    pair.push(*range(20))
+    rows = identities(pair.reader)
+    pair.reader.resume(())
+    (ring_epoch, ring), (spill_epoch, spilled) = rows[3][1:], rows[17][1:]
+    for epoch, sequence in (
+        (ring_epoch + 1, ring), (spill_epoch + 1, spilled), (ring_epoch, ring - 100), (ring_epoch, ring + 10**9),
+        (spill_epoch, spilled - 100), (spill_epoch, spilled + 10**9),
+    ):  # fmt: skip
+        assert pair.reader.resume([(epoch, sequence)]) == 0
+        assert pair.read() == list(range(20))
+    pair.read()
+    pair.reader.commit()
+    assert pair.reader.resume([rows[3][1:], rows[17][1:]]) == 0
+    assert pair.read() == []
+
+
+def test_a_row_far_into_the_spill_file_is_found(ring: ModuleType, tmp_path: Path) -> None:
+    pair = Pair(ring, tmp_path)
+    count = 16 + 2 * _ring_file.SKIP_ROWS + 50
+    pair.push(*range(count))
+    rows = []
+    while values := pair.reader.read(500):
+        rows += [values[at : at + 3] for at in range(0, len(values), len(NAMES))]
+    for at in (16 + _ring_file.SKIP_ROWS - 1, 16 + _ring_file.SKIP_ROWS, count - 1):
+        assert pair.reader.resume([tuple(rows[at][1:])]) == at - 15
+        assert pair.reader.lag() == 16 + count - 1 - at
+    pair.close()
 
 
 def test_a_full_ring_spills_and_the_spill_is_cut(pair: Pair) -> None:
@@ -172,7 +263,7 @@ def test_a_full_ring_spills_and_the_spill_is_cut(pair: Pair) -> None:
 
 def test_spilled_rows_have_sequences_of_their_own(pair: Pair) -> None:
     pair.push(*range(20))
-    sequences = [row[2] for row in pair.reader.read(100)]
+    sequences = [row[2] for row in identities(pair.reader)]
     assert len(set(sequences)) == 20
     assert [bool(sequence >> 62) for sequence in sequences] == [False] * 16 + [True] * 4
 
@@ -226,7 +317,7 @@ def test_spill_file_full_counts_drops(ring: ModuleType, tmp_path: Path) -> None:
         assert results == [True] * 19 + [False] * 6
         assert pair.writer.spilled == 3
         assert pair.writer.dropped == 6
-        assert len(pair.reader.read(100)) == 19
+        assert len(pair.read()) == 19
         pair.reader.commit()
         assert pair.writer.push(pair.record)
         pair.close()
@@ -292,8 +383,9 @@ def test_each_twin_reads_what_the_other_wrote(tmp_path: Path) -> None:
                 record.total_us = number
                 record.model = b"model" * number
                 assert writer.push(record)
-            rows = reader.read(100)
-            assert [reader_of.Record.unpack(row[3]).total_us for row in rows] == list(range(20))
+            rows = rows_of(reader)
+            assert [row["total_us"] for row in rows] == list(range(20))
+            assert [row["model"] for row in rows] == [("model" * number)[:96] for number in range(20)]
             reader.commit()
             writer.close()
             reader.close()
@@ -346,13 +438,14 @@ def test_a_killed_producer_loses_no_record(ring: ModuleType, tmp_path: Path) -> 
             acknowledged += len(data) // 8
         os.close(told)
         got = []
-        while rows := pair.reader.read(100):
-            identities = {row[:3] for row in rows}
-            assert not identities & seen
-            seen |= identities
-            got += [pair.ring.Record.unpack(row[3]) for row in rows]
+        while rows := rows_of(pair.reader, 100):
+            found = {(row["slot"], row["epoch"], row["sequence"]) for row in rows}
+            assert len(found) == len(rows)
+            assert not found & seen
+            seen |= found
+            got += rows
             pair.reader.commit()
-        mine = sorted(record.total_us for record in got if record.snapshot == epoch)
+        mine = sorted(record["total_us"] for record in got if record["snapshot"] == epoch)
         assert mine in (list(range(acknowledged)), list(range(acknowledged + 1)))
         assert len(mine) == len(got), "nothing of an earlier epoch comes again"
     pair.close()

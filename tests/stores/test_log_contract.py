@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.stores.protocols import LogQuery, LogStore
+from gateway.stores.protocols import LogQuery, LogRow, LogStore
 from tests.stores.conftest import Clock
 from tests.stores.rows import row
 
@@ -28,25 +28,46 @@ def every(store: LogStore, **query: object) -> list[int]:
 def test_rows_come_back_whole_and_newest_first(open_log: Open) -> None:
     store = open_log()
     rows = [row(i, prompt_tokens=i, dropped="logprobs", receipt="r") for i in range(1, 6)]
-    assert store.append(rows, {(0, 1): 5}) == 5
+    assert store.append(rows, {(0, 0): (1, 5)}) == 5
     assert store.page(LogQuery()).rows == rows[::-1]
 
 
-def test_a_batch_given_again_after_a_crash_is_stored_once(open_log: Open) -> None:
+def test_positions_are_stored_with_their_rows(open_log: Open) -> None:
     store = open_log()
-    assert store.append([row(1), row(2)], {(0, 1): 2}) == 2
+    assert store.positions() == {}
+    assert store.append([row(1), row(2)], {(0, 0): (1, 2)}) == 2
     again = open_log()
-    assert again.append([row(1), row(2), row(3)], {(0, 1): 3}) == 1
-    assert every(again) == [3, 2, 1]
+    assert again.positions() == {(0, 0): (1, 2)}
+    assert again.append([row(3)], {(0, 0): (1, 3), (0, 1): (1, 77)}) == 1
+    assert open_log().positions() == {(0, 0): (1, 3), (0, 1): (1, 77)}
+    assert every(open_log()) == [3, 2, 1]
 
 
-def test_it_is_stored_once_when_the_hour_has_changed_between_crash_and_restart(open_log: Open, clock: Clock) -> None:
-    open_log().append([row(1), row(2)], {(0, 1): 2})
+def test_positions_are_known_when_the_hour_has_changed_between_crash_and_restart(open_log: Open, clock: Clock) -> None:
+    open_log().append([row(1), row(2)], {(0, 0): (1, 2)})
     clock.now += 7200
-    again = open_log()
-    assert again.append([row(1), row(2)], {(0, 1): 2}) == 0
-    assert again.append([row(3)], {(0, 1): 3}) == 1
-    assert every(again) == [3, 2, 1]
+    assert open_log().positions() == {(0, 0): (1, 2)}
+    assert open_log().append([row(3)], {(0, 0): (1, 3)}) == 1
+    assert open_log().positions() == {(0, 0): (1, 3)}
+    assert every(open_log()) == [3, 2, 1]
+
+
+def test_positions_are_carried_from_segment_to_segment(open_log: Open, clock: Clock) -> None:
+    store = open_log()
+    store.append([row(5)], {(0, 0): (1, 5), (1, 0): (1, 9)})
+    clock.now += 3600
+    store.append([row(6)], {(0, 0): (1, 6)})
+    assert store.positions() == {(0, 0): (1, 6), (1, 0): (1, 9)}
+    assert open_log().positions() == {(0, 0): (1, 6), (1, 0): (1, 9)}
+
+
+def test_a_ring_made_anew_may_begin_below_the_one_before(open_log: Open) -> None:
+    """The clock stood wrong when one of the two was made."""
+    store = open_log()
+    store.append([row(500)], {(0, 0): (1, 500)})
+    store.append([row(3)], {(0, 0): (1, 3)})
+    assert open_log().positions() == {(0, 0): (1, 3)}
+    assert every(open_log()) == [3, 500]
 
 
 def test_equal_sequences_of_other_workers_and_epochs_are_other_records(open_log: Open) -> None:
@@ -54,22 +75,35 @@ def test_equal_sequences_of_other_workers_and_epochs_are_other_records(open_log:
     assert store.append([row(1), row(1, slot=1), row(1, epoch=2)], {}) == 3
 
 
-def test_positions_survive_and_never_go_back(open_log: Open, clock: Clock) -> None:
-    store = open_log()
-    store.append([row(5)], {(0, 1): 5, (1, 1): 9})
-    store.append([], {(0, 1): 3})
-    clock.now += 3600
-    store.append([row(6)], {(0, 1): 6})
-    assert store.positions() == {(0, 1): 6, (1, 1): 9}
-    assert open_log().positions() == {(0, 1): 6, (1, 1): 9}
+def test_an_item_may_hold_many_rows(open_log: Open) -> None:
+    """However many: implementations have statements for some numbers."""
+    store, sequence = open_log(), 0
+    for count in (1, 2, 15, 16, 17, 40):
+        rows = [row(sequence + i) for i in range(count)]
+        sequence += count
+        assert store.append([[value for each in rows for value in each]], {}) == count
+    assert every(store) == list(range(sequence - 1, -1, -1))
+
+
+def test_positions_are_looked_at_when_the_rows_are_at_their_end(open_log: Open) -> None:
+    positions: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def rows() -> Iterator[LogRow]:
+        for i in range(1, 4):
+            positions[0, 0] = (1, i)
+            yield row(i)
+
+    assert open_log().append(rows(), positions) == 3
+    assert open_log().positions() == {(0, 0): (1, 3)}
 
 
 def test_a_refused_batch_leaves_nothing_behind(open_log: Open) -> None:
     store = open_log()
     with pytest.raises((ValueError, OverflowError)):
-        store.append([row(1), row(2, provider=1 << 70)], {(0, 1): 2})
+        store.append([row(1), row(2, provider=1 << 70)], {(0, 0): (1, 2)})
     assert store.page(LogQuery()).rows == []
-    assert store.append([row(1)], {(0, 1): 1}) == 1
+    assert store.positions() == {}
+    assert store.append([row(1)], {(0, 0): (1, 1)}) == 1
 
 
 def test_pages_follow_each_other_without_gap_or_repetition(open_log: Open, clock: Clock) -> None:

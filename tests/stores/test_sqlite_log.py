@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.stores.protocols import LogQuery, StoreUnavailable
+from gateway.stores.protocols import LogQuery, LogRow, StoreUnavailable
 from gateway.stores.sqlite_log import LogLimits, SqliteLog
 from gateway.stores.sqlite_rules import connect_reader
 from gateway.stores.sqlite_segment import OpenSegment, rows_between
@@ -54,15 +54,13 @@ def test_a_second_writer_is_refused(store: SqliteLog) -> None:
         SqliteLog(store.directory)
 
 
-def test_an_open_segment_has_no_index_but_its_key_and_a_closed_one_is_one_indexed_file(
-    store: SqliteLog, clock: Clock
-) -> None:
+def test_an_open_segment_has_no_index_and_a_closed_one_is_one_indexed_file(store: SqliteLog, clock: Clock) -> None:
     store.append([row(1)], {})
     clock.now += HOUR
     store.append([row(2)], {})
     first, second = segments(store.directory)
     store.maintain()
-    count = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name LIKE 'log_%'"
+    count = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'log'"
     for name, indexes in ((first, 5), (second, 0)):
         connection = sqlite3.connect(os.path.join(store.directory, name))
         assert connection.execute(count).fetchone()[0] == indexes
@@ -73,7 +71,7 @@ def test_an_open_segment_has_no_index_but_its_key_and_a_closed_one_is_one_indexe
 def test_a_large_segment_is_followed_by_another_within_the_hour(tmp_path: Path, clock: Clock) -> None:
     store = SqliteLog(str(tmp_path / "log"), limits=LogLimits(segment_bytes=1), clock=clock)
     for i in range(3):
-        store.append([row(i)], {(0, 1): i})
+        store.append([row(i)], {(0, 0): (1, i)})
     assert segments(store.directory) == ["2027-01-15T08-1.db", "2027-01-15T08-2.db", "2027-01-15T08.db"]
     assert [entry.sequence for entry in store.page(LogQuery()).rows] == [2, 1, 0]
     store.close()
@@ -178,10 +176,10 @@ def test_a_full_disk_refuses_and_recovers(store: SqliteLog) -> None:
     assert segment is not None
     segment._connection.execute("PRAGMA max_page_count=12")
     with pytest.raises(StoreUnavailable, match="full"):
-        store.append([row(i) for i in range(10, 2000)], {(0, 1): 2000})
+        store.append([row(i) for i in range(10, 2000)], {(0, 0): (1, 2000)})
     assert store.positions() == {}
     segment._connection.execute("PRAGMA max_page_count=1000000")
-    assert store.append([row(i) for i in range(10, 2000)], {(0, 1): 2000}) == 1990
+    assert store.append([row(i) for i in range(10, 2000)], {(0, 0): (1, 2000)}) == 1990
     assert integrity(segment.path) == "ok"
 
 
@@ -191,10 +189,10 @@ sys.path.insert(0, {root!r})
 from gateway.stores.sqlite_log import SqliteLog
 from tests.stores.rows import row
 store = SqliteLog(sys.argv[1])
-start = max(store.positions().values(), default=0)
+start = store.positions().get((0, 0), (1, 0))[1]
 while True:
     batch = range(start + 1, start + 51)
-    store.append([row(i) for i in batch], {{(0, 1): batch[-1]}})
+    store.append([row(i) for i in batch], {{(0, 0): (1, batch[-1])}})
     start = batch[-1]
     os.write(1, b"%d\\n" % start)
 """
@@ -228,7 +226,7 @@ def test_kill_9_of_the_writer_loses_no_acknowledged_row(tmp_path: Path) -> None:
             break
     assert len(stored) == len(set(stored))
     assert set(stored) >= set(range(1, acknowledged + 1))
-    assert store.positions()[0, 1] == max(stored)
+    assert store.positions()[0, 0] == (1, max(stored))
     store.close()
 
 
@@ -250,22 +248,33 @@ def test_reading_goes_on_beside_the_writer_in_another_process(store: SqliteLog) 
     assert store.append([row(2)], {}) == 1
 
 
-def test_a_segment_of_an_earlier_program_goes_on(tmp_path: Path) -> None:
-    """Format 1 had no column for the caller's address: its rows are read, and new ones are stored beside them."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_segment_of_an_earlier_program_goes_on(tmp_path: Path, version: int) -> None:
+    """Its rows and positions are read, and new rows are stored beside them. Format 1 had no column for the caller's
+    address; both had a unique key on slot, epoch and sequence instead of the positions of spilled records."""
     path = tmp_path / "old.db"
-    segment = OpenSegment(str(path), {})
-    segment.append([row(1)], {})
-    segment.close()
+    columns = LogRow._fields if version == 2 else LogRow._fields[:-1]
     with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE log DROP COLUMN client")
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(
+            f"CREATE TABLE log (id INTEGER PRIMARY KEY, {', '.join(columns)}, UNIQUE (slot, epoch, sequence))"
+        )
+        connection.execute("CREATE TABLE ring_position (slot INTEGER, epoch INTEGER, sequence INTEGER)")
+        connection.execute("CREATE TABLE closed (first_us INTEGER, last_us INTEGER, row_count INTEGER)")
+        connection.execute(f"PRAGMA user_version = {version}")
+        marks = ", ".join("?" * len(columns))
+        connection.execute("INSERT INTO log VALUES (1, %s)".__mod__(marks), row(1)[: len(columns)])
+        connection.execute("INSERT INTO ring_position VALUES (0, 1, 1), (0, 2, 5), (1, 1, 9)")
     connection.close()
     reader = connect_reader(str(path))
-    assert [found.client for _, found in rows_between(reader, 1, 9, (), (), 9)] == [None]
+    assert [found for _, found in rows_between(reader, 1, 9, (), (), 9)] == [row(1)]
     reader.close()
     segment = OpenSegment(str(path), {})
-    assert segment.append([row(2, client=bytes(16))], {}) == 1
+    assert segment.positions() == {(0, 0): (2, 5), (1, 0): (1, 9)}
+    new = row(2, client=bytes(16))
+    assert segment.append([row(1), new], {(0, 0): (2, 6), (0, 1): (2, 7)}) == 1
+    assert segment.positions() == {(0, 0): (2, 6), (0, 1): (2, 7), (1, 0): (1, 9)}
     segment.close()
+    OpenSegment(str(path), {}).close()
     reader = connect_reader(str(path))
-    assert [found.client for _, found in rows_between(reader, 1, 9, (), (), 9)] == [bytes(16), None]
+    assert [found for _, found in rows_between(reader, 1, 9, (), (), 9)] == [new, row(1)]
     reader.close()
