@@ -28,6 +28,9 @@ BACKLOG = 128
 MOST_AT_ONCE = 64
 """Connections and requests; operators and scrapers are few, and strangers must not fill this process."""
 
+LOOK_S = 0.5
+"""How often it looks at the settings in force."""
+
 RETRY_S = 5.0
 """Between attempts to listen: a predecessor of this process may still hold the address."""
 
@@ -115,7 +118,7 @@ class AdminListener:
                         server, serving = await self._start(settings)
                     else:
                         self.problem = ""
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(LOOK_S)
         finally:
             await _end(server, serving)
 
@@ -159,7 +162,7 @@ async def _serve(server: AdminServer, sock: socket.socket) -> None:
 
 async def _end(server: AdminServer | None, serving: asyncio.Task[None] | None) -> None:
     if server is not None and serving is not None:
-        server.should_exit = True
+        server.end()
         await asyncio.gather(serving, return_exceptions=True)
 
 

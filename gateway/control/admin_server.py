@@ -18,6 +18,20 @@ SHUTDOWN_S = 3
 
 
 class AdminServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Stop serving; ``serve`` returns when what runs is done with."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """uvicorn's own wakes ten times a second, for its date header and its limits of requests."""
+        await self.on_tick(0)
+        await self._ending.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the control process's own business."""
@@ -51,7 +65,7 @@ async def serve(app: Any, path: str, stop: asyncio.Event) -> None:
             await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.cancel()
-            server.should_exit = True
+            server.end()
             await serving
 
 
