@@ -163,9 +163,9 @@ class Pool(Home):
         link.counted = False
         self.open -= 1
         # Searching the list for each of thousands of closing connections would be quadratic: they are left in it, and
-        # taken out together.
+        # taken out together. The last few go as well: each may be all that keeps a megabyte of the allocator's.
         self.dead += 1
-        if self.dead > 32 and self.dead * 2 > len(self.idle):
+        if (self.dead > 32 and self.dead * 2 > len(self.idle)) or self.dead >= len(self.idle):
             self.idle = [kept for kept in self.idle if kept.transport is not None]
             self.dead = 0
         self.dial_more()
