@@ -65,13 +65,25 @@ def _void(document: Document) -> list[str]:
     return lines
 
 
+def _both(table: Callable[[Mapping[str, Any]], list[str]], document: Document) -> list[str]:
+    """A case's table, and the same of the rounds in which cores were left to sleep."""
+    lines = table(document["subjects"])
+    if "asleep" in document:
+        lines += ["", "Cores asleep between requests:", "", *table(document["asleep"])]
+    return lines
+
+
 def _p2(document: Document) -> list[str]:
+    return [*_both(_own_time, document), *_void(document)]
+
+
+def _own_time(subjects: Mapping[str, Any]) -> list[str]:
     head = (
         "", "offered/s", "own p50 us", "own p99 us", "latency p50 us", "latency p99 us", "added p50 us", "added p99 us",
         "CPU us/request", "failed", "generator CPU us/request",
     )  # fmt: skip
     names = ("own_p50_us", "own_p99_us", "latency_p50_us", "latency_p99_us", "added_p50_us", "added_p99_us")
-    lines = _table(
+    return _table(
         head,
         [
             (
@@ -82,16 +94,19 @@ def _p2(document: Document) -> list[str]:
                 str(seen["failed"]),
                 _middle(seen.get("generator_cpu_us")),
             )
-            for name, seen in document["subjects"].items()
+            for name, seen in subjects.items()
         ],
     )
-    return [*lines, *_void(document)]
 
 
 def _p3(document: Document) -> list[str]:
+    return _both(_one_caller, document)
+
+
+def _one_caller(subjects: Mapping[str, Any]) -> list[str]:
     head = ("", "p50 us", "p99 us", "added p50 us", "added p99 us", "CPU us/request")
     names = ("p50_us", "p99_us", "added_p50_us", "added_p99_us", "cpu_us")
-    rows = [(name, *(_middle(seen.get(figure)) for figure in names)) for name, seen in document["subjects"].items()]
+    rows = [(name, *(_middle(seen.get(figure)) for figure in names)) for name, seen in subjects.items()]
     return _table(head, rows)
 
 
@@ -215,8 +230,26 @@ TARGETS: Sequence[tuple[str, str, str, Path, float, float]] = (
     ("P1", "p1", "CPU per request, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 2.0, 1.5),
     ("P2", "p2", "own time p50, us", ("subjects", "microgate", "own_p50_us", "median"), 20, 11),
     ("P2", "p2", "own time p99, us", ("subjects", "microgate", "own_p99_us", "median"), 100, 40),
+    (
+        "P2",
+        "p2",
+        "own time p50, cores asleep between requests, us",
+        ("asleep", "microgate", "own_p50_us", "median"),
+        20,
+        11,
+    ),
+    (
+        "P2",
+        "p2",
+        "own time p99, cores asleep between requests, us",
+        ("asleep", "microgate", "own_p99_us", "median"),
+        100,
+        40,
+    ),
     ("P3", "p3", "added latency p50, us", ("subjects", "microgate", "added_p50_us", "median"), 150, 60),
     ("P3", "p3", "added latency p99, us", ("subjects", "microgate", "added_p99_us", "median"), 300, 107),
+    ("P3", "p3", "added latency p50, cores asleep, us", ("asleep", "microgate", "added_p50_us", "median"), 150, 60),
+    ("P3", "p3", "added latency p99, cores asleep, us", ("asleep", "microgate", "added_p99_us", "median"), 300, 107),
     ("P4", "p4", "failures", ("subjects", "microgate", "failed"), 0, 0),
     ("P4", "p4", "RSS with 8,000 in flight, MiB", ("subjects", "microgate", "peak", "data_plane_rss_mib"), 180, 120),
     ("P4", "p4", "RSS after the rest, x idle", ("subjects", "microgate", "after_ratio"), 1.3, 1.1),

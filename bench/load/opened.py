@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from bench import answer
-from bench.load import held, placement, result, statistics, subject
+from bench.load import closed, held, placement, result, statistics, subject
 from bench.load.openloop import load
 from bench.load.session import SETTLE, Options, Session, cpu_figures
 
@@ -24,25 +24,11 @@ def p2(options: Options) -> None:
         subjects = [subject.direct(session.upstream), *session.usual()]
         session.place(subjects)
         rates = {one.name: session.bearable(one, "instant") for one in subjects}
-        rows: dict[str, Reports] = {one.name: [] for one in subjects}
-        for _, one in session.each_round(subjects):
-            before = one.snapshot()
-            report = load(
-                session.directory, one, "instant", rate=rates[one.name], seconds=options.seconds, warmup=WARMUP
-            )
-            time.sleep(SETTLE)
-            asked = int(rates[one.name] * (options.seconds + WARMUP))
-            report |= cpu_figures(one, before, one.snapshot(), asked)
-            rows[one.name].append(report)
-            own = report["header_us"]
-            print(
-                f"  {one.name:<18} {rates[one.name]:>6.0f}/s p50 {report['latency_us'].get('p50', 0):>8} us, own "
-                f"p50/p99 {own.get('p50', '-')}/{own.get('p99', '-')} us, generator "
-                f"{report['generator_cpu_us_per_request']} us/request {report['void']}"
-            )
-        figures: dict[str, Any] = {"rate": options.rate, "subjects": {}, **session.remarks}
-        for name, seen in rows.items():
-            figures["subjects"][name] = _latencies(seen, rows["direct"]) | {"offered": round(rates[name], 1)}
+        figures: dict[str, Any] = {"rate": options.rate, **session.remarks}
+        with placement.awake():
+            figures["subjects"] = _own_time(session, subjects, rates)
+        print("  cores asleep between requests:")
+        figures["asleep"] = _own_time(session, [one for one in subjects if one.implementation != "pure"], rates)
     result.write(
         "p2",
         "The gateway's own time in a request",
@@ -51,10 +37,29 @@ def p2(options: Options) -> None:
         "850 B chat requests with 17 headers, 1.5 KB answers with 26, static nginx upstream. Own time is what the "
         "gateway states in its answer's header: request complete to written upstream, and the upstream's last byte "
         "read to answer written, head and body leaving together. 'Added' is the percentile less that of the upstream "
-        f"alone in the same round. {placement.method()}",
+        f"alone in the same round. {placement.method()} {closed.AWAKE}",
         figures,
         quick=options.quick,
     )
+
+
+def _own_time(session: Session, subjects: list[subject.Subject], rates: dict[str, float]) -> dict[str, Any]:
+    """Rounds of P2 and what they say."""
+    rows: dict[str, Reports] = {one.name: [] for one in subjects}
+    seconds = session.options.seconds
+    for _, one in session.each_round(subjects):
+        before = one.snapshot()
+        report = load(session.directory, one, "instant", rate=rates[one.name], seconds=seconds, warmup=WARMUP)
+        time.sleep(SETTLE)
+        report |= cpu_figures(one, before, one.snapshot(), int(rates[one.name] * (seconds + WARMUP)))
+        rows[one.name].append(report)
+        own = report["header_us"]
+        print(
+            f"  {one.name:<18} {rates[one.name]:>6.0f}/s p50 {report['latency_us'].get('p50', 0):>8} us, own "
+            f"p50/p99 {own.get('p50', '-')}/{own.get('p99', '-')} us, generator "
+            f"{report['generator_cpu_us_per_request']} us/request {report['void']}"
+        )
+    return {name: _latencies(seen, rows["direct"]) | {"offered": round(rates[name], 1)} for name, seen in rows.items()}
 
 
 Reports = list[dict[str, Any]]

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +66,38 @@ def subject(one: Subject) -> None:
     seen = one.snapshot()
     for pid, role in one.roles(seen).items():
         _pin(pid, {cores[-1]} if role == "worker" else set(cores[:-1]))
+
+
+_TURN = """
+import collections, itertools, os
+while os.getppid() == PARENT:
+    collections.deque(itertools.repeat(None, 10_000_000), 0)
+"""
+"""Turns a loop of a few instructions, which leaves the caches as they are, for as long as the parent lives."""
+
+
+@contextlib.contextmanager
+def awake() -> Iterator[None]:
+    """Keep every core from falling asleep, by a process on each that runs when nobody else wants to.
+
+    A core that sleeps wakes with cold caches, and later on a virtual machine, whose host has to be asked for it: what
+    is measured between two requests is then the machine's idle states. They are switched off where latency is measured;
+    a virtual machine cannot do that."""
+    spinning = []
+    try:
+        for core in _cores():
+            turn = _TURN.replace("PARENT", str(os.getpid()))
+            child = subprocess.Popen([sys.executable, "-S", "-c", turn], start_new_session=True)
+            spinning.append(child)
+            _pin(child.pid, {core})
+            os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
+            os.setpriority(os.PRIO_PROCESS, child.pid, 19)
+            autogroup(child.pid)
+        yield
+    finally:
+        for child in spinning:
+            child.kill()
+            child.wait()
 
 
 def permitted() -> bool:

@@ -40,6 +40,11 @@ cache, and the log inserts as many with one statement."""
 BUSY_SLEEP_S = 0.05
 """Between batches under load. A ring holds 5,900 records, which one worker fills in 0.2 s at the very most."""
 
+EASY_SLEEP_S = 0.15
+"""Between batches of less than ``EASY_BATCH`` records: a transaction costs as much as forty of them."""
+
+EASY_BATCH = 64
+
 IDLE_SLEEP_S = 1.0
 """Longest sleep with an eventfd: how late a new ring is noticed."""
 
@@ -150,7 +155,7 @@ class Ingest:
             if self.blocked:
                 self._pause(poll, RETRY_S)
             elif count:
-                time.sleep(BUSY_SLEEP_S)
+                time.sleep(BUSY_SLEEP_S if count >= EASY_BATCH else EASY_SLEEP_S)
             else:
                 self._sleep(poll)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,17 @@ def test_asking_whether_priority_is_permitted_changes_nothing() -> None:
     before = os.sched_getscheduler(0)
     placement.permitted()
     assert os.sched_getscheduler(0) == before
+
+
+def test_every_core_has_its_own_process_that_keeps_it_awake_and_none_is_left() -> None:
+    before = children()
+    with placement.awake():
+        pids = children() - before
+        assert [os.sched_getscheduler(pid) for pid in pids] == [os.SCHED_IDLE] * len(os.sched_getaffinity(0))
+        assert set.union(*(os.sched_getaffinity(pid) for pid in pids)) == os.sched_getaffinity(0)
+    assert children() <= before
+
+
+def children() -> set[int]:
+    threads = Path("/proc/self/task").iterdir()
+    return {int(pid) for thread in threads for pid in (thread / "children").read_text().split()}

@@ -56,7 +56,7 @@ FINE: dict[str, Any] = {"failed": 0, "void": "", "void_rounds": []}
 CASES: dict[str, dict[str, Any]] = {
     "p1": {"base": "nginx", "subjects": {"nginx": CPU, "microgate": CPU, "microgate (pure)": CPU}},
     "p2": {"subjects": {"microgate": OWN | {"failed": 0, "void": "", "void_rounds": ["9 % late"]}}},
-    "p3": {"subjects": {"direct": CPU, "microgate": CPU}},
+    "p3": {"subjects": {"direct": CPU, "microgate": CPU}, "asleep": {"microgate": CPU}},
     "p4": {"subjects": {"microgate": LOADED}},
     "p5": {
         "subjects": {"microgate": TTFT | {"cpu_us_per_event": _s(12), "cpu_ratio": _s(1.2)} | FINE},
