@@ -6,8 +6,8 @@ successor that asks the log how far it came and reads on from there; so does thi
 what is stored. So every record is stored exactly once, whichever step the process dies at, and while this process is
 dead the rings and their spill files hold what comes.
 
-Under load the thread sleeps between batches, longer after small ones, so that one transaction carries many rows; when nothing comes
-it tells the producers so and waits for their eventfd.
+Under load the thread sleeps between batches, longer after small ones, so that one transaction carries many rows; when
+nothing comes it tells the producers so and waits for their eventfd.
 """
 
 from __future__ import annotations
