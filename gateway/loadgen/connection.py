@@ -22,7 +22,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_chunks", "_descriptor", "_generator", "_in_body", "_keep", "_last_ns", "_left", "_marks", "_number",
-        "_partial", "_transport", "closed",
+        "_partial", "_transport", "closed", "idle_since_ns",
     )  # fmt: skip
 
     def __init__(self, generator: Generator) -> None:
@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._last_ns = 0
         """When a piece of the body was read last; 0 before the first one."""
         self.closed = False
+        self.idle_since_ns = 0
 
     def send(self, number: int, request: bytes) -> None:
         """Write the request with this number."""
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.idle_since_ns = monotonic_ns()
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports only look like one
         if transport.get_extra_info("ssl_object") is None:
             self._descriptor = transport.get_extra_info("socket").fileno()
@@ -177,4 +179,5 @@ class Connection(asyncio.Protocol):
         self._marks.ended[self._number] = now
         self._number = NOBODY
         self._in_body = False
+        self.idle_since_ns = now
         self._generator.finished(self, reusable=self._keep)

@@ -27,6 +27,11 @@ CONNECTING_AT_ONCE = 128
 """Handshakes under way while the pool is warmed: below every listening backlog that is met in practice."""
 
 
+STALE_NS = 5_000_000_000
+"""A connection idle for longer is not used again: its server may be closing it just now (many wait no longer than 10 s
+for a first request), and the request would be lost for no fault of anybody's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One run."""
@@ -189,9 +194,12 @@ class Generator:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if not connection.closed:
+            if connection.closed:
+                continue
+            if monotonic_ns() - connection.idle_since_ns < STALE_NS:
                 connection.send(number, self._plan.request)
                 return
+            connection.abort()
         if len(self._all) + len(self._tasks) >= self._plan.max_connections:
             self.marks.failed(number, "no connection left")
             self.lost()

@@ -7,6 +7,7 @@ the garbage collector would find is waited for until the load is gone.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 
 from gateway.processes.kernel import trim_memory
@@ -22,6 +23,14 @@ WORTHWHILE_PEAK = 64
 
 GARBAGE_WORTH_COLLECTING = 20_000
 """Containers allocated and not freed since the last collection; collected when nothing runs at all."""
+
+
+def _forget_names() -> None:
+    """Empty the interpreter's cache of attribute look-ups. It keeps alive every name that was asked for, and asyncio
+    makes a new "result" for each connect that was awaited: a burst leaves thousands strewn over megabytes that could
+    be given back."""
+    if sys.version_info < (3, 13):
+        sys._clear_type_cache()
 
 
 def _garbage() -> int:
@@ -70,6 +79,7 @@ class Memory:
                 self._calm_since[i] = None
                 eased = True
         if eased:
+            _forget_names()
             self._collect_now()
             self._trim()
         elif in_flight == 0 and (self._stale or self._garbage() >= GARBAGE_WORTH_COLLECTING):

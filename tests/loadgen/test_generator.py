@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from gateway.demo.main import DemoServer
-from gateway.loadgen import arrivals, message
+from gateway.loadgen import arrivals, generator, message
 from gateway.loadgen.generator import Generator, Plan
 from gateway.loadgen.report import Report
 from gateway.loadgen.timer import Timer
@@ -66,6 +66,13 @@ def test_latency_counts_from_the_intended_moment() -> None:
 def test_connections_are_used_again() -> None:
     report = _against_demo("echo", rate=50, seconds=0.4, warm_connections=1)
     assert report.connections_opened < report.tally.sent
+
+
+def test_connections_that_idled_for_long_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator, "STALE_NS", 0)
+    report = _against_demo("echo", rate=50, seconds=0.4, warm_connections=1)
+    assert report.connections_opened == 1 + report.tally.sent
+    assert report.failed == 0
 
 
 def test_streams_are_followed_to_their_end() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from gateway.processes.kernel import trim_memory
 from gateway.processes.memory import Memory
 
@@ -76,3 +80,20 @@ def test_a_replaced_snapshot_is_collected_when_nothing_runs() -> None:
 
 def test_the_real_trim_works_with_glibc() -> None:
     assert trim_memory()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="the interpreter keeps no such names")
+def test_names_that_were_looked_up_are_let_go_of() -> None:
+    class Looked:
+        result = 1
+
+    names = ["".join(("res", "ult")) for _ in range(500)]
+    before = sum(map(sys.getrefcount, names))
+    assert sum(getattr(Looked, name) for name in names) == 500
+    kept = sum(map(sys.getrefcount, names)) - before
+    assert kept > 250
+    seen = Counted()
+    for now in (0, 1, 12):
+        seen.memory.observe(1000 if now == 0 else 0, 0, now)
+    assert seen.trimmed == 1
+    assert sum(map(sys.getrefcount, names)) - before < 10
