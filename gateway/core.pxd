@@ -24,6 +24,7 @@ cdef class Core:
     cdef public HeaderFilter bare_filter
     cdef public HeaderFilter answer_filter
     cdef public object forwarded
+    cdef public dict filters
     cdef public dict principals
     cdef public dict refused
     cdef public set connections

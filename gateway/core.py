@@ -18,12 +18,15 @@ from gateway.serving import Principal, Upstream, View
 from gateway.snapshot.model import ServerLimits
 from providers.headers import (
     REQUEST_ALLOW,
+    REQUEST_ALLOW_BY_DIALECT,
+    REQUEST_COMMON,
     REQUEST_PREFIXES,
     RESPONSE_DROP,
     RESPONSE_DROP_KEEPING_LIMITS,
     RESPONSE_DROP_PREFIXES,
     RESPONSE_DROP_PREFIXES_KEEPING_LIMITS,
 )
+from providers.operations import Dialect
 
 if TYPE_CHECKING:
     from gateway.snapshot.keytable import KeyTable
@@ -59,6 +62,7 @@ class Core:
         self.request_filter = HeaderFilter(REQUEST_ALLOW, REQUEST_PREFIXES, keep=True)
         without_type = [name for name in REQUEST_ALLOW if name != b"content-type"]
         self.bare_filter = HeaderFilter(without_type, REQUEST_PREFIXES, keep=True)
+        self.filters: dict[int, HeaderFilter] = {}
         self.principals: dict[bytes, Principal] = {}
         self.refused: dict[bytes, int] = {}
         self.connections: set[Any] = set()
@@ -173,6 +177,16 @@ class Core:
             found.stateful,
             found.expires_s,
         )
+
+    def filter_for(self, dialect: int) -> HeaderFilter:
+        """Which fields of a caller go to a provider of this dialect, content type left out; 0: of any."""
+        found = self.filters.get(dialect)
+        if found is None:
+            name = Dialect(dialect).name.lower()
+            fields = REQUEST_ALLOW_BY_DIALECT.get(name, REQUEST_COMMON)
+            found = HeaderFilter([field for field in fields if field != b"content-type"], REQUEST_PREFIXES, keep=True)
+            self.filters[dialect] = found
+        return found
 
     def close_idle(self) -> None:
         """Close the connections on which nothing is under way."""

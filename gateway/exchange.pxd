@@ -85,6 +85,8 @@ cdef class Exchange:
     cdef public bint usage_spliced
     cdef public object waiting
     cdef public bytes admin_method
+    cdef public object translation
+    cdef public bytes outgoing
     cdef public int status
     cdef public bytes answer_head
     cdef public long long answer_length

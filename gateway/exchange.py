@@ -165,6 +165,10 @@ class Exchange:
         self.usage_spliced = False
         self.waiting: Any = None
         self.admin_method = b""
+        self.translation: Any = None
+        """Where the dialects of caller and provider are not one of OpenAI's both: ``gateway.translation``."""
+        self.outgoing: bytes | None = None
+        """The body that the translation made for the present target."""
         # The answer
         self.status = 0
         self.answer_head = b""

@@ -24,6 +24,7 @@ from gateway.phases.settle import settle
 from gateway.records import Outcome
 from gateway.server import routes
 from gateway.server.routes import find
+from providers.operations import Dialect
 
 log = logging.getLogger("microgate")
 
@@ -37,6 +38,7 @@ UNREACHABLE = int(Outcome.UNREACHABLE)
 INTERNAL = int(Outcome.INTERNAL)
 PUBLIC = routes.PUBLIC
 DATA = routes.DATA
+LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 
 Hook = Callable[[Exchange], Any]
 HOOKS: dict[str, list[Hook]] = {"parsed": [], "routed": [], "settled": []}
@@ -150,6 +152,8 @@ def end_locally(x: Exchange, response: Response) -> None:
         return
     error = response.error
     if error is not None:
+        if x.dialect > LAST_OF_OPENAI:
+            speak(x, response, error)
         x.error_kind = int(error.record)
         outcome = Outcome.INTERNAL if error.kind == "internal" else Outcome.REFUSED
         if error.source == "provider":
@@ -162,6 +166,17 @@ def end_locally(x: Exchange, response: Response) -> None:
     caller = x.caller
     if caller is not None:
         caller.respond(x, response)
+
+
+def speak(x: Exchange, response: Response, error: GatewayError) -> None:
+    """Put an error of our own into the caller's dialect."""
+    from gateway.translation import own_error
+
+    said = own_error(x.dialect, error.kind, error.status, error.message, error.param, error.code, x.request_id.decode())
+    response.body = said.body
+    for name, value in said.headers:
+        if name != "retry-after":
+            response.headers += f"{name}: {value}\r\n".encode("latin-1", "replace")
 
 
 def fault(x: Exchange, error: BaseException) -> None:

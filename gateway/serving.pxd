@@ -27,6 +27,7 @@ cdef class Upstream:
     cdef public long long stream_idle_ns
     cdef public long long total_ns
     cdef public HeaderFilter forward_filter
+    cdef public str unsupported
     cdef public dict plans
     cpdef bytes head(self, bytes method, str path, int key, bytes query=*)
 

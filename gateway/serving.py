@@ -22,6 +22,9 @@ from _speedups._keys import MAX_KEYS, KeySet
 from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, id_hash
 from providers.operations import Dialect, Operation
 
+GENERATING = (Operation.CHAT, Operation.RESPONSES, Operation.COMPLETIONS)
+"""Ways of asking for a generated answer, the one that others are best translated to first."""
+
 RESOLUTIONS_KEPT = 10_000
 """Model names remembered with their resolution; the oldest are forgotten, lest a caller invent names for ever."""
 
@@ -90,12 +93,18 @@ class Upstream:
         self.forward_filter = (
             HeaderFilter([name.encode() for name in spec.forward_headers], keep=True) if spec.forward_headers else None
         )
+        self.unsupported = spec.unsupported
         self.plans: dict[int, Plan] = {}
         for name, dialect in spec.dialects.items():
             operation = Operation[name.upper()]
             self.plans[int(operation)] = Plan(
                 self, int(operation), int(Dialect[dialect.upper()]), spec.paths.get(name, "")
             )
+        # Whoever generates answers in one dialect does so for callers of any.
+        generates = next((self.plans[int(o)] for o in GENERATING if int(o) in self.plans), None)
+        if generates is not None:
+            for other in GENERATING:
+                self.plans.setdefault(int(other), generates)
 
     def head(self, method: bytes, path: str, key: int, query: bytes = b"") -> bytes:
         """``METHOD target HTTP/1.1`` with host, credential and configured headers, each line ended."""

@@ -7,7 +7,7 @@ what describes the provider's servers, what would make the caller's client talk 
 
 from __future__ import annotations
 
-_COMMON = (b"accept", b"content-type", b"user-agent")
+REQUEST_COMMON = (b"accept", b"content-type", b"user-agent")
 
 _BY_DIALECT: dict[str, tuple[bytes, ...]] = {
     "openai_chat": (b"idempotency-key", b"openai-beta", b"x-client-request-id"),
@@ -20,7 +20,7 @@ _BY_DIALECT: dict[str, tuple[bytes, ...]] = {
 }
 
 REQUEST_ALLOW_BY_DIALECT: dict[str, tuple[bytes, ...]] = {
-    dialect: (*_COMMON, *names) for dialect, names in _BY_DIALECT.items()
+    dialect: (*REQUEST_COMMON, *names) for dialect, names in _BY_DIALECT.items()
 }
 """Dialect -> request fields passed on. ``accept-encoding`` is not among them: the gateway reads what comes back."""
 

@@ -133,6 +133,10 @@ class ProviderEntry(Entry, frozen=True):
     stream_usage: Annotated[
         Literal["ask", "always", "never"] | None, Meta(description="Whether a stream reports usage only when asked.")
     ] = None
+    unsupported: Annotated[
+        Literal["drop", "error", "pass"],
+        Meta(description="What becomes of parameters that its dialect has no place for; the record names them."),
+    ] = "drop"
     enabled: bool = True
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 

@@ -9,13 +9,14 @@ from _speedups._bytes import decimal, monotonic_ns
 from gateway.core import Core
 from gateway.errors import GatewayError, refuse
 from gateway.exchange import Attempts, Exchange, Link
+from gateway.phases import translated
 from gateway.phases.route import relayed_path
 from gateway.phases.settle import write_attempt
 from gateway.phases.splice import splice
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.serving import Target, Upstream
 from providers.classify import Classified, Verdict
-from providers.operations import Operation
+from providers.operations import Dialect, Operation
 
 log = logging.getLogger("microgate")
 
@@ -29,6 +30,8 @@ RETRIED = int(Flags.RETRIED)
 REUSED = int(Flags.REUSED_CONNECTION)
 ADMIN = int(Operation.ADMIN)
 ROTATE_KEY = int(Verdict.ROTATE_KEY)
+LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
+"""Between these, bytes pass; their answers and streams are read by ``_speedups``."""
 UNANSWERED = Classified(Verdict.RETRY, reason="unanswered")
 """Of an attempt that brought no answer."""
 
@@ -67,6 +70,8 @@ class Asking(Attempts):
             target = targets[x.target_index]
             upstream = target.upstream
             plan = upstream.plans.get(x.operation)
+            if plan is not None and plan.operation != x.operation and x.route is not None and x.route.below:
+                plan = None  # what stands below a path of one dialect has no counterpart in another
             if plan is None and not x.relayed:
                 unsupported = target
                 x.target_index += 1
@@ -88,6 +93,11 @@ class Asking(Attempts):
             x.tried_keys |= 1 << key
             x.attempt += 1
             x.asked_ns = now_ns
+            if plan is not None and (plan.dialect != x.dialect or x.dialect > LAST_OF_OPENAI) and not x.relayed:
+                if not translated.prepare(self, x, target, plan):
+                    return
+            elif x.translation is not None:
+                x.translation = None
             pool = upstream.pool
             link = pool.take()
             if link is None:
@@ -140,6 +150,10 @@ class Asking(Attempts):
         upstream = target.upstream
         plan = x.plan
         x.mode = UNDECIDED
+        if x.translation is not None and plan is not None:
+            x.admin_method = POST
+            self.write(x, link, translated.wire(x, target, plan), False)
+            return
         if plan is not None and not x.relayed:
             entry = x.route
             if entry is None or not entry.below:
@@ -195,6 +209,10 @@ class Asking(Attempts):
                 data = b"".join((head, fields, LENGTH, decimal(length), BLANK, parts[0], parts[1], parts[2]))
             else:
                 data = b"".join((head, fields, LENGTH, decimal(length), BLANK, *parts))
+        self.write(x, link, data, chunked)
+
+    def write(self, x: Exchange, link: Link, data: bytes, chunked: bool) -> None:
+        core = self.core
         x.request_bytes = len(data)
         if x.reservation >= 0 and core.arena is not None:
             # What a crash would post from here on: the request has been paid for.

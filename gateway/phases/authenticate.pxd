@@ -6,7 +6,7 @@ from gateway.core cimport Core
 from gateway.exchange cimport Exchange
 from gateway.serving cimport Principal
 
-cdef bytes BEARER
+cdef bytes BEARER, SIGV4
 
 @cython.locals(authorization=bytes)
 cpdef bytes credential_of(HeadScan head)

@@ -10,11 +10,13 @@ from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 
 BEARER = b"Bearer "
+SIGV4 = b"AWS4-HMAC-SHA256 "
 
 
 def credential_of(head: HeadScan) -> bytes | None:
     """The one credential of a request: ``x-microgate-key``, else ``Authorization: Bearer``, ``x-api-key``, ``api-key``
-    or ``x-goog-api-key``. An Authorization header of another scheme is no credential."""
+    or ``x-goog-api-key``; of an AWS signature, its access key id. An Authorization header of another scheme is no
+    credential."""
     if head.x_microgate_key is not None:
         return head.x_microgate_key
     authorization = head.authorization
@@ -23,12 +25,21 @@ def credential_of(head: HeadScan) -> bytes | None:
             return part(authorization, 7, len(authorization)).strip()
         if authorization[:7].lower() == b"bearer ":
             return authorization[7:].strip()
+        if authorization.startswith(SIGV4):
+            return access_key_id(authorization)
         return None
     if head.x_api_key is not None:
         return head.x_api_key
     if head.api_key is not None:
         return head.api_key
     return head.x_goog_api_key
+
+
+def access_key_id(authorization: bytes) -> bytes | None:
+    """The key that an AWS SDK was given as its access key id, out of a Signature Version 4. The signature itself can't
+    be checked: its secret half is not known here, and the id alone is the secret."""
+    _, found, rest = authorization.partition(b"Credential=")
+    return rest.partition(b"/")[0].strip() or None if found else None
 
 
 def authenticate(x: Exchange) -> Response | None:

@@ -27,4 +27,5 @@ cdef class Forward(Asking):
     cpdef judge(self, Exchange x, bytes body)
     @cython.locals(scan=StreamScan, out=bytes, begun=cython.bint)
     cpdef peek(self, Exchange x, bytes data, bint complete)
+    cpdef cut(self, Exchange x, int kind, str message)
     cpdef failed(self, Exchange x, int kind, str message, bint answered)

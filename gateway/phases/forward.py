@@ -11,6 +11,7 @@ from _speedups._head import MEDIA_EVENTS, MEDIA_HTML, MEDIA_JSON, MEDIA_NONE
 from _speedups._stream import StreamScan, UsageScan
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
+from gateway.phases import translated
 from gateway.phases.ask import UNANSWERED, Asking
 from gateway.phases.settle import settle
 from gateway.phases.verdict import STREAM_KINDS, decode, error_kind_of, judged, status_in, without_encoding
@@ -54,6 +55,9 @@ class Forward(Asking):
                 if x.response_bytes > limit or x.answer_length > limit:
                     self.too_large(x, limit)
                     return
+            if x.translation is not None:
+                translated.received(self, x, data, complete)
+                return
             mode = x.mode
             if mode == RELAY:
                 relay_piece(x, data, complete)
@@ -101,7 +105,7 @@ class Forward(Asking):
             x.link.cancel()
         message = f"The provider's answer is larger than the {limit} bytes accepted here."
         if x.head_sent:
-            relay_cut(x, int(ErrorKind.ANSWER_TOO_LARGE), message)
+            self.cut(x, int(ErrorKind.ANSWER_TOO_LARGE), message)
             return
         x.held = None
         x.usage = None
@@ -223,7 +227,7 @@ class Forward(Asking):
                 return
             x.last_byte_ns = monotonic_ns()
             if x.mode == RELAY:
-                relay_cut(x, kind, message)
+                self.cut(x, kind, message)
                 return
             stale = kind == int(ErrorKind.RESET) and not answered and link.reused() and not x.repeated
             if stale and not x.uploading and x.target is not None:
@@ -236,6 +240,12 @@ class Forward(Asking):
             self.failed(x, kind, message, answered)
         except Exception as error:
             self.core.fault(x, error)
+
+    def cut(self, x: Exchange, kind: int, message: str) -> None:
+        if x.translation is not None:
+            translated.cut(x, kind, message)
+        else:
+            relay_cut(x, kind, message)
 
     def unreachable(self, x: Exchange, kind: int, message: str) -> None:
         try:
@@ -287,7 +297,7 @@ class Forward(Asking):
             link.cancel()
         message = "The gateway is restarting."
         if x.head_sent:
-            relay_cut(x, int(ErrorKind.DRAINING), message)
+            self.cut(x, int(ErrorKind.DRAINING), message)
         else:
             error = GatewayError("overloaded", message, source="gateway", retry=True, record=ErrorKind.DRAINING)
             self.give_up(x, error)

@@ -33,8 +33,10 @@ def parse(x: Exchange) -> Response | None:
         return None
     if refusal is not None:
         return refusal
-    if entry.rest and entry.prefix == "azure":
-        return name_deployment(x, entry)
+    if entry.rest:
+        if entry.prefix == "azure":
+            return name_deployment(x, entry)
+        return name_in_path(x, entry)
     if not x.model:
         named = model_header(x)
         if named:
@@ -118,6 +120,35 @@ def name_deployment(x: Exchange, entry: RouteEntry) -> Response | None:
     if not name or not name.isprintable() or len(name) > MODEL_BYTES or ("/" in name and name.startswith("/")):
         return bad(x, "The deployment's name in the path is not usable.", "model")
     x.model = name
+    return None
+
+
+METHODS = {
+    b":generateContent": False,
+    b":streamGenerateContent": True,
+    b"/converse": False,
+    b"/converse-stream": True,
+}
+"""What Gemini and Bedrock write behind the model -> whether a stream is asked for."""
+
+
+def name_in_path(x: Exchange, entry: RouteEntry) -> Response | None:
+    """Gemini's and Bedrock's form: model and method stand in the path, whatever the body says."""
+    method = next((method for method in METHODS if entry.rest.endswith(method)), b"")
+    if not method:
+        error = GatewayError("not_found", "Of a model, only answers can be asked for here.")
+        return refuse(error, x.request_id.decode())
+    try:
+        name = unquote(entry.rest[: -len(method)].decode("ascii"), errors="strict")
+    except UnicodeDecodeError:
+        name = ""
+    if not name or not name.isprintable() or name.startswith("/"):
+        return bad(x, "The model's name in the path is not usable.", "model")
+    if len(name) > MODEL_BYTES:
+        return bad(x, "The model's name is too long.", "model")
+    x.model = name
+    x.model_start = x.model_end = -1
+    x.stream = METHODS[method]
     return None
 
 

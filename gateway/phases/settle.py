@@ -43,7 +43,12 @@ def settle(x: Exchange, outcome: int) -> None:
     elif x.attempt and x.response_bytes and x.status < 400:
         # The provider did not say: sizes stand in, and the record says that they do.
         prompt = len(x.body) >> BYTES_PER_TOKEN_BITS
-        completion = x.scan.content_events if x.scan is not None else x.response_bytes >> BYTES_PER_TOKEN_BITS
+        if x.scan is not None:
+            completion = x.scan.content_events
+        elif x.translation is not None and x.translation.streaming:
+            completion = x.translation.contents
+        else:
+            completion = x.response_bytes >> BYTES_PER_TOKEN_BITS
         source = ESTIMATED
     if x.reservation >= 0 and core.arena is not None:
         tokens = (prompt if prompt > 0 else 0) + (completion if completion > 0 else 0)
@@ -106,6 +111,9 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
     r.attempt = x.attempt
     r.attempts = x.attempt
     r.stream = 1 if x.scan is not None else 0
+    if x.translation is not None:
+        r.stream = 1 if x.translation.streaming else 0
+        r.dropped = x.translation.dropped
     r.outcome = x.outcome
     r.error_kind = x.error_kind
     r.usage_source = source

@@ -112,6 +112,12 @@ _STATEFUL: tuple[tuple[str, Operation, frozenset[bytes]], ...] = (
 )
 
 
+def _native(base: str, prefix: str, dialect: Dialect, paths: tuple[str, ...]) -> list[RouteEntry]:
+    """Where the SDKs of other dialects ask for answers; some name the model in the path, behind ``*``."""
+    chat = int(Operation.CHAT)
+    return [RouteEntry(base + path, POST, DATA, chat, int(dialect), JSON, prefix) for path in paths]
+
+
 def _entries() -> list[RouteEntry]:
     none = int(Dialect.NONE)
     rows = [
@@ -142,6 +148,8 @@ def _entries() -> list[RouteEntry]:
             RouteEntry("/openai/deployments/{}" + path, POST, DATA, int(operation), int(dialect), body, "azure")
         )
     rows.append(RouteEntry("/passthrough/*", ANY, DATA, int(Operation.PASSTHROUGH), none, ANY_BODY, ""))
+    rows += _native("/anthropic", "anthropic", Dialect.ANTHROPIC, ("/v1/messages",))
+    rows += _native("/genai", "gemini", Dialect.GEMINI, tuple(f"/{version}/models/*" for version in ("v1", "v1beta")))
     for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
         methods = ANY if path.startswith("/api") else GET
         rows.append(RouteEntry(path, methods, ADMIN, int(Operation.ADMIN), none, ANY_BODY, "", metered=False))
@@ -160,6 +168,8 @@ PREFIXES: tuple[tuple[bytes, RouteEntry], ...] = tuple(
 )
 DEPLOYMENTS: dict[bytes, RouteEntry] = {row.path.partition("{}")[2].encode(): row for row in ROUTES if "{}" in row.path}
 MODELS = int(Operation.MODELS)
+NAME_MODELS = frozenset((int(Dialect.GEMINI), int(Dialect.BEDROCK)))
+"""Dialects that name the model in the path."""
 DEPLOYMENT_PREFIX = b"/openai/deployments/"
 
 
@@ -177,7 +187,7 @@ def find(path: bytes) -> RouteEntry | None:
             rest = path[len(prefix) :]
             # A segment that could leave the prefix at a more lenient reader (RFC 3986 5.2.4) is no path of ours. A
             # model's name goes no further than this process, and SDKs encode the slash in it.
-            if entry.operation != MODELS and unsafe(rest):
+            if entry.operation != MODELS and entry.dialect not in NAME_MODELS and unsafe(rest):
                 return None
             return entry.at(rest)
     return None

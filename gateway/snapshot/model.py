@@ -8,6 +8,7 @@ stable id; limits, records and ledger rows use ``id_hash(id)``, never names.
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 import msgspec
 
@@ -80,6 +81,8 @@ class Provider(_Base, frozen=True):
     """Its own list of models is asked for (``Snapshot.listed``)."""
     stream_usage: str = "never"
     """``ask``: a stream reports usage only when asked by stream_options; ``always``; ``never``."""
+    unsupported: Literal["drop", "error", "pass"] = "drop"
+    """What becomes of members that its dialect has no place for."""
     timeouts: Timeouts = Timeouts()
     max_connections: int = 0
     """Per worker; 0: no limit of its own."""

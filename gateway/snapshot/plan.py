@@ -39,6 +39,7 @@ from gateway.snapshot.model import (
     Tls,
     id_hash,
 )
+from providers.natives import NATIVES, OF_VENDOR
 from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS
 
 _DIALECT_OPERATIONS = {
@@ -46,9 +47,8 @@ _DIALECT_OPERATIONS = {
     "openai_responses": ("responses", "response_object", "models", "passthrough"),
     "openai_completions": ("completions", "models", "passthrough"),
 }
-"""What a custom provider offers unless it says so; of other dialects, passthrough only."""
+"""What a custom provider offers unless it says so; of dialects that are not spoken yet, passthrough only."""
 
-_DIALECT_AUTH = {"anthropic": ("x-api-key", ""), "gemini": ("x-goog-api-key", "")}
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _NS = 1_000_000_000
 
@@ -201,23 +201,41 @@ def base_url_of(name: str, entry: ProviderEntry) -> str:
     """Empty when neither the entry nor the vendor table knows it whole."""
     if entry.base_url is not None:
         return str(entry.base_url).rstrip("/")
+    native = NATIVES.get(dialect_of(name, entry))
     vendor = VENDORS.get(vendor_of(name, entry))
-    return "" if vendor is None or _PLACEHOLDER.search(vendor.base_url) else vendor.base_url
+    known = native.base_url if native is not None else vendor.base_url if vendor is not None else ""
+    return "" if _PLACEHOLDER.search(known) else known
+
+
+def dialect_of(name: str, entry: ProviderEntry) -> str:
+    """Wire format of a provider: as configured, else its vendor's own at the vendor's own address. An address of the
+    operator's is taken to be an OpenAI-compatible one, which these vendors have as well."""
+    if entry.dialect is not None or entry.base_url is not None:
+        return entry.dialect or "openai_chat"
+    return OF_VENDOR.get(vendor_of(name, entry), "openai_chat")
 
 
 def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provider:
     vendor = VENDORS.get(vendor_of(name, entry))
-    dialect = entry.dialect or "openai_chat"
+    dialect = dialect_of(name, entry)
     openai = dialect.startswith("openai_")
+    native = NATIVES.get(dialect)
     if vendor is not None and openai:
         operations: tuple[str, ...] = vendor.operations
         header, scheme = vendor.auth_header, vendor.auth_scheme
+    elif native is not None:
+        operations = tuple(native.paths)
+        header, scheme = native.auth_header, native.auth_scheme
     else:
         operations = _DIALECT_OPERATIONS.get(dialect, ("passthrough",))
-        header, scheme = _DIALECT_AUTH.get(dialect, ("authorization", "Bearer"))
+        header, scheme = "authorization", "Bearer"
     if entry.operations is not None:
         operations = tuple(entry.operations)
-    paths = {op: vendor.path_of(op) if vendor is not None else PATHS[op] for op in operations}
+    paths = (
+        {op: native.paths.get(op, PATHS[op]) for op in operations}
+        if native is not None
+        else {op: vendor.path_of(op) if vendor is not None else PATHS[op] for op in operations}
+    )
     return Provider(
         id=provider_id(name, entry.id),
         name=name,
@@ -225,7 +243,7 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
         base_url=base_url_of(name, entry),
         dialects={op: DIALECTS[op] if openai else dialect for op in operations},
         paths={**paths, **{op: path for op, path in entry.paths.items() if op in paths}},
-        query=str(entry.query) if entry.query is not None else vendor.query if vendor is not None else "",
+        query=str(entry.query) if entry.query is not None else vendor.query if vendor is not None and openai else "",
         auth_header=entry.auth.header.lower() if entry.auth.header is not None else header,
         auth_scheme=entry.auth.scheme if entry.auth.scheme is not None else scheme,
         headers=tuple((field, str(value)) for field, value in entry.headers.items()),
@@ -243,8 +261,9 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
             for key in entry.keys
         ),
         models=tuple(entry.models),
-        list_models=vendor is not None if entry.list_models is None else entry.list_models,
+        list_models=vendor is not None and openai if entry.list_models is None else entry.list_models,
         stream_usage=entry.stream_usage or (vendor.stream_usage if vendor is not None else "never"),
+        unsupported=entry.unsupported,
         timeouts=_timeouts(entry.timeouts, defaults),
         max_connections=entry.max_connections,
         proxy=entry.proxy.reveal() if entry.proxy is not None else "",

@@ -76,8 +76,8 @@ def test_azure_sends_the_bare_key() -> None:
 @pytest.mark.parametrize(
     ("dialect", "header", "scheme", "operations"),
     [
-        ("anthropic", "x-api-key", "", {"passthrough"}),
-        ("gemini", "x-goog-api-key", "", {"passthrough"}),
+        ("anthropic", "x-api-key", "", {"chat", "passthrough"}),
+        ("gemini", "x-goog-api-key", "", {"chat", "passthrough"}),
         ("cohere", "authorization", "Bearer", {"passthrough"}),
         ("openai_responses", "authorization", "Bearer", {"responses", "response_object", "models", "passthrough"}),
         ("openai_completions", "authorization", "Bearer", {"completions", "models", "passthrough"}),

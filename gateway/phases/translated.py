@@ -1,0 +1,259 @@
+"""An attempt and its answer where a ``Translation`` stands between caller and provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from _speedups._bytes import chunk, monotonic_ns
+from _speedups._head import MEDIA_HTML, MEDIA_JSON
+from gateway import relay
+from gateway.errors import GatewayError
+from gateway.exchange import Exchange
+from gateway.phases.settle import settle
+from gateway.phases.splice import splice
+from gateway.phases.verdict import decode, error_kind_of, judged, without_encoding
+from gateway.records import ErrorKind, Outcome
+from gateway.serving import Plan, Target
+from gateway.translation import Translation
+from providers.natives import NATIVES
+from providers.neutral import STATUS, Malformed, Unsupported
+
+if TYPE_CHECKING:
+    from gateway.phases.ask import Asking
+    from gateway.phases.forward import Forward
+
+UNDECIDED = 0
+HOLD = 1
+PEEK = 2
+RELAY = 3
+HOLD_BYTES = 33_554_432
+"""A whole answer is held to be translated; larger ones do not occur (pictures in base64 are the largest)."""
+PEEK_BYTES = 16_384
+PEEK_NS = 2_000_000_000
+BYTES_PER_TOKEN_BITS = 2
+JSON_TYPE = b"application/json"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def prepare(attempts: Asking, x: Exchange, target: Target, plan: Plan) -> bool:
+    """Make the request ready for this target; False when the caller was told that it can't be."""
+    translation = x.translation
+    if translation is None:
+        translation = x.translation = Translation(x)
+    try:
+        x.outgoing = translation.turn_to(x, target, plan)
+    except Malformed as error:
+        attempts.give_up(x, GatewayError("bad_request", str(error), param=error.member or None))
+        return False
+    except Unsupported as error:
+        message = f"The provider '{target.upstream.name}' has no place for '{error.member}' and is told not to drop it."
+        attempts.give_up(x, GatewayError("bad_request", message, param=error.member, code="unsupported_parameter"))
+        return False
+    return True
+
+
+def wire(x: Exchange, target: Target, plan: Plan) -> bytes:
+    """The request for the provider: head and body."""
+    translation: Translation = x.translation
+    upstream, core = target.upstream, x.core
+    body = x.outgoing
+    if body is None:
+        parts = splice(x, target, plan)
+        body = x.body if parts is None else b"".join(parts)
+    path, query = translation.target.stream_path(plan.path) if x.stream else (plan.path, "")
+    path = path.replace("{model}", quote(target.model, safe=""))
+    head = upstream.head(b"POST", path, x.key, query.encode())
+    fields = core.filter_for(plan.dialect if translation.same else 0).copy(x.head)
+    seen = fields.lower()
+    native = NATIVES.get(translation.target.name)
+    if native is not None:
+        for name, value in native.fields:
+            if name.encode() + b":" not in seen:
+                fields += f"{name}: {value}\r\n".encode()
+    if upstream.forward_filter is not None:
+        fields += upstream.forward_filter.copy(x.head)
+    return b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (head, fields, len(body), body)
+
+
+def received(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
+    """A piece of the provider's answer, whose first one decides what it is."""
+    translation: Translation = x.translation
+    if x.mode == UNDECIDED:
+        x.held, x.held_bytes = [], 0
+        streams = x.stream and x.status < 300 and x.answer_media not in (MEDIA_JSON, MEDIA_HTML)
+        x.mode = PEEK if streams and not x.answer_encoding else HOLD
+        if x.mode == PEEK:
+            translation.begin_stream(x)
+    if x.mode == RELAY:
+        piece(x, data, complete)
+    elif x.mode == PEEK:
+        peek(attempts, x, data, complete)
+    else:
+        hold(attempts, x, data, complete)
+
+
+def hold(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
+    held = x.held if x.held is not None else []
+    held.append(data)
+    x.held_bytes += len(data)
+    if x.held_bytes > HOLD_BYTES:
+        attempts.too_large(x, HOLD_BYTES)
+    elif complete:
+        x.held = None
+        judge(attempts, x, b"".join(held))
+
+
+def judge(attempts: Forward, x: Exchange, body: bytes) -> None:
+    """A complete answer: translate it, or ask again."""
+    translation: Translation = x.translation
+    if x.answer_encoding and x.answer_encoding.lower() != b"identity":
+        decoded = decode(x.answer_encoding, body)
+        if decoded is None:
+            attempts.failed(x, int(ErrorKind.PROTOCOL), "The provider's answer is not encoded as it says.", False)
+            return
+        body, x.answer_head = decoded, without_encoding(x.answer_head)
+    if x.status >= 400:
+        found = judged(x.status, x.answer_head, body)
+        kind = error_kind_of(x.status, found.reason)
+        attempts.put_away(x, x.status, found)
+        if not attempts.again(x, x.status, kind, found):
+            refused(x, x.status, body, int(kind))
+        return
+    if x.status >= 300:
+        attempts.failed(
+            x, int(ErrorKind.PROTOCOL), "The provider answered with a redirect, which is not followed.", False
+        )
+        return
+    try:
+        out = translation.answer(x, body)
+    except Malformed as error:
+        attempts.failed(x, int(ErrorKind.PROTOCOL), f"The provider's answer can't be read: {error}", False)
+        return
+    take_usage(x)
+    if not translation.same:
+        kind_of_body = translation.caller.stream_type.encode() if x.stream else JSON_TYPE
+        x.answer_head = with_type(x.answer_head, x.status, kind_of_body)
+    relay.whole(x, out)
+
+
+def refused(x: Exchange, status: int, body: bytes, kind: int) -> None:
+    """The provider's error, in the caller's dialect, where it is final."""
+    translation: Translation = x.translation
+    x.error_kind = kind
+    if translation.same and x.answer_media == MEDIA_JSON and not translation.streaming:
+        relay.whole(x, body)
+        return
+    error = translation.error(status, x.answer_head, body)
+    x.status = error.status
+    head = with_type(x.answer_head, error.status, JSON_TYPE)
+    for name, value in error.headers:
+        if name != "retry-after":
+            head = head[:-2] + f"{name}: {value}\r\n\r\n".encode("latin-1", "replace")
+    x.answer_head = head
+    relay.whole(x, error.body)
+
+
+def peek(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
+    """A stream is let through at its first content; one that begins with an error has not begun."""
+    translation: Translation = x.translation
+    held = x.held if x.held is not None else []
+    held.append(translation.feed(data, complete))
+    x.held = held
+    x.held_bytes += len(data)
+    fault = translation.fault
+    if fault is not None and not translation.begun:
+        if x.link is not None:
+            x.link.cancel()
+        status = fault.status or STATUS[fault.kind]
+        error = translation.target.encode_fault(fault)
+        found = judged(status, x.answer_head, error.body)
+        attempts.put_away(x, status, found)
+        if not attempts.again(x, status, ErrorKind.STREAM_ERROR, found):
+            x.scan = None
+            refused(x, status, error.body, int(ErrorKind.STREAM_ERROR))
+        return
+    if complete and not translation.begun:
+        attempts.failed(x, int(ErrorKind.PROTOCOL), "The provider's stream held no event.", False)
+        return
+    if translation.begun or x.held_bytes > PEEK_BYTES or monotonic_ns() - x.first_byte_ns > PEEK_NS:
+        out = b"".join(held)
+        x.held = None
+        x.mode = RELAY
+        if not translation.same:
+            x.answer_head = with_type(x.answer_head, x.status, translation.caller.stream_type.encode())
+        x.head_sent = True
+        x.sent_status = x.status
+        head = relay.head_of(x, -1, b"")
+        send(x, head, out, complete)
+
+
+def piece(x: Exchange, data: bytes, complete: bool) -> None:
+    send(x, b"", x.translation.feed(data, complete), complete)
+
+
+def send(x: Exchange, head: bytes, out: bytes, complete: bool) -> None:
+    """Write what there is for the caller, and the end when it is one."""
+    translation: Translation = x.translation
+    core, caller = x.core, x.caller
+    if x.reservation >= 0 and core.arena is not None:
+        core.arena.deliver(x.reservation, (len(x.body) >> BYTES_PER_TOKEN_BITS) + translation.contents, 0)
+    ended = translation.done or translation.fault is not None
+    if out:
+        x.chunks += 1
+    framed = head + (chunk(out) if x.chunked and out else out)
+    if complete and not ended:
+        if caller is not None and framed:
+            caller.answer(framed)
+        cut(x, int(ErrorKind.RESET), "The provider ended the stream before its end.")
+        return
+    if complete:
+        take_usage(x)
+        settle(x, int(Outcome.FAILED_STREAM) if translation.fault is not None else relay.outcome_of(x))
+        if x.chunked:
+            framed += LAST_CHUNK
+    if caller is not None:
+        if framed:
+            caller.answer(framed)
+        if complete:
+            caller.answered(x, True)
+
+
+def cut(x: Exchange, kind: int, message: str) -> None:
+    """The answer broke off after its head was sent: say so, and never end it cleanly. Behind the stream's own last
+    event nothing is missing."""
+    translation: Translation = x.translation
+    if translation.done and not x.ended:
+        send(x, b"", b"", True)
+        return
+    take_usage(x)
+    x.error_kind = kind
+    timed_out = kind in (int(ErrorKind.TIMEOUT_IDLE), int(ErrorKind.TIMEOUT_TOTAL))
+    outcome = Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED
+    if kind == int(ErrorKind.DRAINING):
+        outcome = Outcome.DRAINED
+    settle(x, int(outcome))
+    caller = x.caller
+    if caller is not None:
+        event = translation.cut(message, timed_out)
+        if event:
+            caller.answer(chunk(event) if x.chunked else event)
+        caller.answered(x, False)
+
+
+def take_usage(x: Exchange) -> None:
+    """Put the usage that was said where the books look for it."""
+    told = x.translation.usage_json()
+    if told:
+        usage = x.usage = x.core.usage
+        usage.reset()
+        usage.judge(told)
+
+
+def with_type(head: bytes, status: int, content_type: bytes) -> bytes:
+    """The provider's head with the status and content type that the caller gets."""
+    lines = head.split(b"\r\n")
+    kept = [
+        line for line in lines[1:] if line and not line.lower().startswith((b"content-type:", b"content-encoding:"))
+    ]
+    return b"\r\n".join((b"HTTP/1.1 %d " % status, *kept, b"content-type: " + content_type, b"", b""))

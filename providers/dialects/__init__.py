@@ -1,0 +1,26 @@
+"""Wire formats, one module each, to and from the neutral form; ``providers.dialects.base`` says what each offers."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from providers.dialects.base import Dialect
+
+DIALECTS: dict[str, str] = {
+    "openai_chat": "providers.dialects.openai_chat",
+    "openai_responses": "providers.dialects.openai_responses",
+    "openai_completions": "providers.dialects.openai_completions",
+    "anthropic": "providers.dialects.anthropic",
+    "gemini": "providers.dialects.gemini",
+}
+"""Name -> module, whose ``DIALECT`` it is. A worker loads those that its configuration translates between."""
+
+
+@functools.cache
+def load(name: str) -> Dialect:
+    """The dialect of this name. Raises KeyError."""
+    dialect: Dialect = importlib.import_module(DIALECTS[name]).DIALECT
+    return dialect

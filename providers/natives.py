@@ -1,0 +1,43 @@
+"""Where and how a dialect that is none of OpenAI's is spoken: defaults of a provider that names the dialect.
+
+Sources: the vendors' API references and their own clients' default addresses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """Everything in it can be overridden by configuration."""
+
+    base_url: str
+    """Empty: every server has its own. A ``{word}`` has to be filled in by the operator."""
+    paths: dict[str, str]
+    """Operation -> path; ``{model}`` stands for the model."""
+    auth_header: str = "authorization"
+    auth_scheme: str = "Bearer"
+    fields: tuple[tuple[str, str], ...] = field(default=())
+    """Header fields of a request whose caller has not sent them."""
+
+
+NATIVES: dict[str, Native] = {
+    "anthropic": Native(
+        "https://api.anthropic.com",
+        {"chat": "/v1/messages", "passthrough": ""},
+        "x-api-key",
+        "",
+        (("anthropic-version", "2023-06-01"),),
+    ),
+    "gemini": Native(
+        "https://generativelanguage.googleapis.com",
+        {"chat": "/v1beta/models/{model}:generateContent", "passthrough": ""},
+        "x-goog-api-key",
+        "",
+    ),
+}
+"""Dialect -> defaults."""
+
+OF_VENDOR: dict[str, str] = {"anthropic": "anthropic", "gemini": "gemini"}
+"""Vendor -> the dialect it is spoken to in unless configuration names another."""
