@@ -63,6 +63,28 @@ def chat() -> bytes:
     return _compact(body)
 
 
+def message() -> bytes:
+    """The same answer as Anthropic's messages have it, for callers of another dialect."""
+    body = {
+        "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5",
+        "content": [
+            {"type": "text", "text": json.loads(chat())["choices"][0]["message"]["content"], "citations": None}
+        ],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": 171,
+            "output_tokens": 196,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+        },
+    }
+    return _compact(body)
+
+
 def _compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 

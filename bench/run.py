@@ -25,6 +25,7 @@ CASES: Mapping[str, Callable[[Options], None]] = {
     "p6": start.p6,
     "p7": start.p7,
     "p9": closed.p9,
+    "p11": closed.p11,
     "p12": closed.p12,
     "article": article.article,
 }

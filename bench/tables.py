@@ -220,7 +220,8 @@ def _article(document: Document) -> list[str]:
 
 
 TABLES: Mapping[str, Callable[[Document], list[str]]] = {
-    "p1": _cpu, "p2": _p2, "p3": _p3, "p4": _p4, "p5": _p5, "p6": _p6, "p7": _p7, "p9": _cpu, "p12": _cpu,
+    "p1": _cpu, "p2": _p2, "p3": _p3, "p4": _p4, "p5": _p5, "p6": _p6, "p7": _p7, "p9": _cpu, "p11": _cpu,
+    "p12": _cpu,
     "article": _article,
 }  # fmt: skip
 
@@ -261,6 +262,7 @@ TARGETS: Sequence[tuple[str, str, str, Path, float, float]] = (
     ("P7", "p7", "PSS of supervisor and worker, MiB", ("subjects", "microgate", "data_plane_pss_mib"), 50, 35),
     ("P7", "p7", "PSS of the whole tree, MiB", ("subjects", "microgate", "tree_pss_mib"), 130, 100),
     ("P9", "p9", "CPU, 2 workers / 1", ("subjects", "2 workers", "cpu_ratio", "median"), 1.1, 1.0),
+    ("P11", "p11", "CPU translated, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 4.0, 3.0),
     ("P12", "p12", "CPU over TLS, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 2.0, 1.5),
 )
 """(target, case, what, where the figure stands, must, aim). The pure figure stands under the name with "(pure)"."""

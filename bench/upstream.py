@@ -58,6 +58,8 @@ class Meter:
 
 _CHAT = answer.chat()
 _PLAIN = _head("application/json", b"Content-Length: %d" % len(_CHAT)) + _CHAT
+_MESSAGE = answer.message()
+_TRANSLATED = _head("application/json", b"Content-Length: %d" % len(_MESSAGE)) + _MESSAGE
 _STREAM = _head("text/event-stream", b"Transfer-Encoding: chunked")
 _EVENTS = {"sse": tuple(map(_chunk, answer.events())), "sse-slow": tuple(map(_chunk, answer.held_events()))}
 
@@ -106,7 +108,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._meter.answer())
             return
         self._meter.calls[kind] += 1
-        if kind == "delay":
+        if kind == "translated":
+            self._transport.write(_TRANSLATED)
+        elif kind == "delay":
             self._timer = self._loop.call_later(answer.DELAY, self._write, _PLAIN)
         elif kind in _PACES:
             self._transport.write(_STREAM + _EVENTS[kind][0])

@@ -68,6 +68,17 @@ def p1(options: Options) -> None:
     )
 
 
+def p11(options: Options) -> None:
+    """CPU per chat request to a provider of another dialect."""
+    with Session(options) as session:
+        rows = _rounds(session, session.usual(), "translated", options.connections)
+        figures = _figures(rows, "nginx") | session.remarks
+    method = _method(options, options.connections) + (
+        " The gateway's provider speaks Anthropic's messages: request and answer are translated; nginx passes both on."
+    )
+    result.write("p11", "CPU per chat request, translated", method, figures, quick=options.quick)
+
+
 def p12(options: Options) -> None:
     """CPU per chat request to a TLS upstream."""
     with Session(options) as session:

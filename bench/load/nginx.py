@@ -65,7 +65,8 @@ class Upstream:
 
 
 def start_upstream(directory: Path, port: int, tls_port: int) -> Upstream:
-    """nginx on two ports: ``/instant/...``, ``/delay/...``, ``/sse/...`` (50 events a second), ``/sse-slow/`` (1)."""
+    """nginx on two ports: ``/instant/...``, ``/translated/...``, ``/delay/...``,
+    ``/sse/...`` (50 events a second), ``/sse-slow/`` (1)."""
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o755)
     ca = certificates.write(directory)
@@ -77,6 +78,7 @@ def start_upstream(directory: Path, port: int, tls_port: int) -> Upstream:
         tls_port=tls_port,
         headers="\n".join(f"        add_header {name} '{value}' always;" for name, value in answer.HEADERS),
         answer=answer.chat().decode(),
+        message=answer.message().decode(),
         echo=_echo_locations() if _ECHO.exists() else "",
     )
     process = Process("nginx upstream", ["nginx", "-p", str(directory), "-c", str(config)], directory)

@@ -33,6 +33,11 @@ PEEK_BYTES = 16_384
 PEEK_NS = 2_000_000_000
 BYTES_PER_TOKEN_BITS = 2
 JSON_TYPE = b"application/json"
+FIELDS = {
+    dialect: [(f"{name}:".encode(), f"{name}: {value}\r\n".encode()) for name, value in native.fields]
+    for dialect, native in NATIVES.items()
+}
+"""Dialect -> header fields that a request has in any case: how each begins, and its line."""
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -62,15 +67,17 @@ def wire(x: Exchange, target: Target, plan: Plan) -> bytes:
         parts = splice(x, target, plan)
         body = x.body if parts is None else b"".join(parts)
     path, query = translation.target.stream_path(plan.path) if x.stream else (plan.path, "")
-    path = path.replace("{model}", quote(target.model, safe=""))
-    head = upstream.head(b"POST", path, x.key, query.encode())
-    fields = core.filter_for(plan.dialect if translation.same else 0).copy(x.head)
-    seen = fields.lower()
-    native = NATIVES.get(translation.target.name)
-    if native is not None:
-        for name, value in native.fields:
-            if name.encode() + b":" not in seen:
-                fields += f"{name}: {value}\r\n".encode()
+    if path == plan.path:
+        head = plan.head(x.key, target.model)
+    else:
+        head = upstream.head(b"POST", path.replace("{model}", quote(target.model, safe="")), x.key, query.encode())
+    allowed = core.filter_for(plan.dialect if translation.same else 0)
+    # Another request's head has been scanned since, when this one had to wait.
+    scan = core.request_head
+    fields = allowed.select(scan) if scan.head is x.head else allowed.copy(x.head)
+    for name, line in FIELDS.get(translation.target.name, ()):
+        if name not in fields.lower():
+            fields += line
     if upstream.forward_filter is not None:
         fields += upstream.forward_filter.copy(x.head)
     return b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (head, fields, len(body), body)
@@ -131,9 +138,10 @@ def judge(attempts: Forward, x: Exchange, body: bytes) -> None:
         attempts.failed(x, int(ErrorKind.PROTOCOL), f"The provider's answer can't be read: {error}", False)
         return
     take_usage(x)
-    if not translation.same:
-        kind_of_body = translation.caller.stream_type.encode() if x.stream else JSON_TYPE
-        x.answer_head = with_type(x.answer_head, x.status, kind_of_body)
+    if x.stream and not translation.same:
+        x.answer_head = with_type(x.answer_head, x.status, translation.caller.stream_type.encode())
+    elif x.answer_media != MEDIA_JSON:
+        x.answer_head = with_type(x.answer_head, x.status, JSON_TYPE)
     relay.whole(x, out)
 
 

@@ -13,6 +13,7 @@ import pytest
 from bench import answer
 from bench.load import nginx, tree
 from bench.load.process import NotReady, Process, free_port, wait_for_port
+from providers.dialects import load
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,13 @@ def test_the_instant_answer(upstream: nginx.Upstream) -> None:
     got = httpx.post(f"http://127.0.0.1:{upstream.port}/instant/v1/chat/completions", json={})
     assert got.content == answer.chat()
     assert len(got.headers.raw) == 26
+
+
+def test_the_answer_in_another_dialect(upstream: nginx.Upstream) -> None:
+    got = httpx.post(f"http://127.0.0.1:{upstream.port}/translated/v1/messages", json={})
+    assert got.content == answer.message()
+    said = load("anthropic").decode_answer(got.json())
+    assert said.choices[0].parts[0].text == got.json()["content"][0]["text"]  # type: ignore[union-attr]  # a text
 
 
 def test_the_stream(upstream: nginx.Upstream) -> None:
