@@ -62,17 +62,19 @@ def kind_of(status: int, code: str, message: str, found: Classified | None = Non
     return "server" if status >= 500 else "bad_request"
 
 
-def message_of(value: Any) -> str:
+def message_of(value: Any, depth: int = 8) -> str:
     """The words of an error in whichever form: ``error`` as object or text, ``message``, ``detail`` (a text, or a list
     of what is wrong, as FastAPI writes it)."""
+    if depth == 0:  # whoever nests deeper has nothing to say
+        return ""
     if isinstance(value, list):
-        return "; ".join(filter(None, map(message_of, value)))
+        return "; ".join(said for item in value if (said := message_of(item, depth - 1)))
     if isinstance(value, str):
         return value
     if not isinstance(value, dict):
         return ""
     for name in ("error", "message", "msg", "detail", "errors", "error_message", "Message"):
-        if name in value and (said := message_of(value[name])):
+        if name in value and (said := message_of(value[name], depth - 1)):
             place = value.get("loc")
             return f"{'.'.join(map(str, place))}: {said}" if isinstance(place, list) else said
     return ""

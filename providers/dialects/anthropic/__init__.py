@@ -1,6 +1,6 @@
-"""Anthropic's Messages.
+"""Anthropic's Messages, and what those who speak it too (Bedrock, Vertex, DeepSeek, MiniMax ...) share with it.
 
-Sources: Anthropic's API reference (messages, streaming, errors), its Python SDK's types, the recorded exchanges.
+Sources: the recorded exchanges; the types of Anthropic's Python SDK 2.14 and what their docstrings say.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from providers.dialects import base
-from providers.dialects.anthropic import answers, faults, requests, streams
+from providers.dialects.anthropic import answers, faults, requests, streams, writer
 from providers.neutral import Answer, Fault, Json, Losses, Request
 
 
@@ -16,7 +16,7 @@ class Anthropic(base.Dialect):
     name = "anthropic"
 
     def decode_request(self, body: Json, *, model: str = "", stream: bool = False) -> Request:
-        return requests.decode(body)
+        return requests.decode(body, model=model, stream=stream)
 
     def encode_request(self, request: Request, facts: base.Facts, losses: Losses) -> Json:
         return requests.encode(request, facts, losses)
@@ -25,7 +25,7 @@ class Anthropic(base.Dialect):
         return answers.decode(body)
 
     def encode_answer(self, answer: Answer, request: Request) -> Json:
-        return answers.encode(answer)
+        return answers.encode(answer, request)
 
     def decode_fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
         return faults.decode(status, headers, body)
@@ -37,7 +37,7 @@ class Anthropic(base.Dialect):
         return streams.Decoder()
 
     def stream_encoder(self, request: Request) -> base.StreamEncoder:
-        return streams.Encoder()
+        return writer.Encoder(request)
 
 
 DIALECT = Anthropic()

@@ -1,151 +1,206 @@
-"""Requests for messages."""
+"""Requests for a message."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from providers.dialects.anthropic.parts import ORIGIN, cache_of, decode_parts, encode_parts, mark
+from providers.dialects.anthropic import messages, models
+from providers.dialects.anthropic.parts import ORIGIN, beyond, mark_out
+from providers.dialects.anthropic.thinking import encode_thinking
 from providers.dialects.base import Facts
-from providers.dialects.reading import a_list, a_number, a_text, an_object, mapping, rest, text
-from providers.neutral import (
-    Format,
-    Json,
-    Losses,
-    Malformed,
-    Message,
-    Opaque,
-    Part,
-    Request,
-    Role,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-    budget_of,
-    effort_of,
-)
+from providers.dialects.reading import a_list, a_text, an_object, rest, text, whole
+from providers.neutral import Format, Json, Losses, Malformed, Request, Thinking, Tool, ToolChoice
 
+_TOOL = frozenset(("type", "name", "description", "input_schema", "strict"))
+_CHOICE = frozenset(("type", "name", "disable_parallel_tool_use"))
+_THINKING = frozenset(("type", "budget_tokens"))
+_MODES_IN: dict[str, Any] = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
+_MODES_OUT = {"auto": "auto", "required": "any", "none": "none"}
+_TIERS = {"auto": "auto", "standard_only": "default"}
+_TIERS_OUT = {"auto": "auto", "default": "standard_only", "standard": "standard_only", "priority": "auto"}
+"""``auto`` takes priority capacity where there is any; Anthropic has no flexible one."""
+_UNKNOWN = {
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "seed": None,
+    "logprobs": False,
+    "top_logprobs": 0,
+    "logit_bias": None,
+}
+"""Members of ``Sampling`` that Anthropic has no place for, and the value that says nothing."""
 DEFAULT_MAX_TOKENS = 4_096
-"""Anthropic wants a bound; callers of other dialects may name none."""
-MIN_BUDGET = 1_024
-"""The smallest budget for thinking that is taken."""
-
-_KNOWN = frozenset(
-    (
-        "model", "messages", "system", "max_tokens", "stop_sequences", "stream", "temperature", "top_p", "top_k",
-        "tools", "tool_choice", "thinking", "metadata", "service_tier", "output_config",
-    )
-)  # fmt: skip
-_TOOL = frozenset(("name", "description", "input_schema", "strict", "cache_control", "type"))
-_ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
+"""``max_tokens`` is mandatory; the smallest limit that any of their models has (Claude 3)."""
 
 
-def decode(body: Json) -> Request:
+def decode(body: Json, *, model: str = "", stream: bool = False) -> Request:
     """Raises Malformed."""
-    request = Request(ORIGIN, text(body.get("model")))
+    request = Request(ORIGIN, model, stream=stream)
     shape: Json = {}
-    if "system" in body:
-        system = body["system"]
-        request.messages.append(Message("system", decode_parts(system, "system"), isinstance(system, str)))
-        shape["system"] = True
-    for at, value in enumerate(a_list(body.get("messages"), "messages")):
-        message = an_object(value, f"messages.{at}")
-        role = _ROLES.get(text(message.get("role")))
-        if role is None:
-            raise Malformed(f"'messages.{at}.role' is {message.get('role')!r}.", f"messages.{at}.role")
-        content = message.get("content")
-        request.messages.append(
-            Message(
-                role, decode_parts(content, f"messages.{at}.content"), isinstance(content, str),
-                extra=rest(message, frozenset(("role", "content"))),
-            )
-        )  # fmt: skip
-    _sampling(request, body, shape)
-    for at, tool in enumerate(a_list(body.get("tools") or [], "tools")):
-        request.tools.append(_tool(an_object(tool, f"tools.{at}")))
-    if body.get("tools") == []:
-        shape["tools"] = []
-    choice = body.get("tool_choice")
-    if choice is not None:
-        _tool_choice(request, an_object(choice, "tool_choice"))
-        shape["tool_choice"] = choice
-    _thinking(request, body, shape)
-    user = mapping(body.get("metadata"))
-    if "metadata" in body:
-        request.user = text(user.get("user_id"))
-        shape["metadata"] = body["metadata"]
-    request.service_tier = text(body.get("service_tier"))
-    request.shape = shape
-    request.extra = rest(body, _KNOWN)
+    extra: Json = {}
+    for name, value in body.items():
+        if value is None and name != "messages":
+            shape[name] = None
+        elif (take := _TAKE.get(name)) is None:
+            extra[name] = value
+        elif (kept := take(request, value)) is not None:
+            shape[name] = kept
+    if "messages" not in body:
+        raise Malformed("'messages' is missing.", "messages")
+    request.shape = shape or None
+    request.extra = extra or None
     return request
 
 
-def _sampling(request: Request, body: Json, shape: Json) -> None:
-    sampling = request.sampling
-    limit = body.get("max_tokens")
-    request.max_tokens = limit if isinstance(limit, int) else None
-    sampling.temperature = a_number(body.get("temperature"), "temperature")
-    sampling.top_p = a_number(body.get("top_p"), "top_p")
-    sampling.top_k = a_number(body.get("top_k"), "top_k")
-    if body.get("stop_sequences") is not None:
-        sampling.stop = [a_text(stop, "stop_sequences") for stop in a_list(body["stop_sequences"], "stop_sequences")]
-    request.stream = body.get("stream") is True
-    if body.get("stream") is False:
-        shape["stream"] = False
-    for name in ("temperature", "top_p", "top_k", "stop_sequences", "service_tier", "thinking", "tools"):
-        if name in body and (body[name] is None or body[name] == []):
-            shape[name] = body[name]
+def _model(request: Request, value: Any) -> None:
+    request.model = a_text(value, "model")
 
 
-def _tool(value: Json) -> Tool:
-    kind = value.get("type", "custom")
-    if kind is not None and kind != "custom":
-        return Tool(text(kind), own=value)
-    strict = value.get("strict")
-    return Tool(
-        a_text(value.get("name"), "tools.name"),
-        text(value.get("description")),
-        mapping(value.get("input_schema")),
-        strict if isinstance(strict, bool) else None,
-        cache=cache_of(value.get("cache_control")),
-        shape=[name for name in ("type", "description") if name in value and value[name] in ("custom", "", None)],
-        extra=rest(value, _TOOL),
-    )
+def _system(request: Request, value: Any) -> Any:
+    return messages.decode_system(request, value)
 
 
-def _tool_choice(request: Request, value: Json) -> None:
-    kind = value.get("type")
+def _max_tokens(request: Request, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Malformed("'max_tokens' is no whole number.", "max_tokens")
+    request.max_tokens = value
+
+
+def _stream(request: Request, value: Any) -> bool | None:
+    if not isinstance(value, bool):
+        raise Malformed("'stream' is neither true nor false.", "stream")
+    request.stream = value
+    return None if value else False
+
+
+def _number(name: str) -> Any:
+    def take(request: Request, value: Any) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise Malformed(f"'{name}' is no number.", name)
+        setattr(request.sampling, name, value)
+
+    return take
+
+
+def _stop(request: Request, value: Any) -> Any:
+    request.sampling.stop = [a_text(stop, "stop_sequences") for stop in a_list(value, "stop_sequences")]
+    return None if value else []
+
+
+def _metadata(request: Request, value: Any) -> Any:
+    given = an_object(value, "metadata")
+    request.user = text(given.get("user_id"))
+    if request.user and len(given) == 1:
+        return None
+    request.metadata = {name: item for name, item in given.items() if name != "user_id" and item is not None} or None
+    return given
+
+
+def _tier(request: Request, value: Any) -> Any:
+    tier = a_text(value, "service_tier")
+    request.service_tier = _TIERS.get(tier, tier)
+    return None if tier in _TIERS else tier
+
+
+def _tools(request: Request, value: Any) -> Any:
+    for at, given in enumerate(a_list(value, "tools")):
+        tool = an_object(given, f"tools.{at}")
+        kind = tool.get("type", "custom")
+        if kind is not None and kind != "custom":
+            request.tools.append(Tool(a_text(kind, f"tools.{at}.type"), own=tool))
+        else:
+            request.tools.append(_tool(tool, at))
+    return None if value else []
+
+
+def _tool(value: Json, at: int) -> Tool:
+    cache, extra = beyond(value, _TOOL)
+    name, schema = a_text(value.get("name"), f"tools.{at}.name"), value.get("input_schema")
+    tool = Tool(name, cache=cache, extra=extra)
+    if schema is not None:
+        tool.parameters = an_object(schema, f"tools.{at}.input_schema")
+    tool.description = text(value.get("description"))
+    tool.strict = value["strict"] if isinstance(value.get("strict"), bool) else None
+    # What the form says in one way only: whether there is a type, and members that say nothing.
+    shape = {"type": value["type"]} if "type" in value else {}
+    for member, said in (("description", tool.description), ("input_schema", schema), ("strict", tool.strict)):
+        if member in value and (said is None or said == ""):
+            shape[member] = value[member]
+    tool.shape = shape or None
+    return tool
+
+
+def _tool_choice(request: Request, value: Any) -> Any:
+    given = an_object(value, "tool_choice")
+    kind = text(given.get("type"))
+    if kind not in _MODES_IN:
+        raise Malformed("'tool_choice.type' is none of 'auto', 'any', 'tool' and 'none'.", "tool_choice.type")
+    choice = request.tool_choice = ToolChoice(_MODES_IN[kind], extra=rest(given, _CHOICE))
     if kind == "tool":
-        request.tool_choice = ToolChoice("tool", [a_text(value.get("name"), "tool_choice.name")])
-    elif kind in ("auto", "any", "none"):
-        request.tool_choice = ToolChoice("required" if kind == "any" else kind)
-    else:
-        raise Malformed("'tool_choice.type' is none of auto, any, tool, none.", "tool_choice.type")
-    if "disable_parallel_tool_use" in value:
-        request.parallel_tools = value["disable_parallel_tool_use"] is not True
+        choice.names = [a_text(given.get("name"), "tool_choice.name")]
+    disabled = given.get("disable_parallel_tool_use")
+    if isinstance(disabled, bool):
+        request.parallel_tools = not disabled
+    return None if _choice_out(choice, request.parallel_tools, True) == given else given
 
 
-def _thinking(request: Request, body: Json, shape: Json) -> None:
-    value = body.get("thinking")
-    output = body.get("output_config")
-    if isinstance(value, dict):
-        kind = value.get("type")
-        budget = value.get("budget_tokens")
-        thinking = request.thinking = Thinking(kind != "disabled", adaptive=kind == "adaptive")
-        if isinstance(budget, int):
-            thinking.budget = budget
-        thinking.summary = "" if kind == "disabled" else "auto"
-        shape["thinking"] = value
-    if isinstance(output, dict):
-        shape["output_config"] = output
-        effort = output.get("effort")
-        if isinstance(effort, str):
-            request.thinking = request.thinking or Thinking()
-            request.thinking.effort = effort
-        wanted = output.get("format")
-        if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
-            request.format = Format("json_schema", mapping(wanted.get("schema")))
+def _thinking(request: Request, value: Any) -> Any:
+    given = an_object(value, "thinking")
+    kind = a_text(given.get("type"), "thinking.type")
+    thinking = request.thinking = request.thinking or Thinking()
+    thinking.enabled = kind != "disabled"
+    thinking.adaptive = kind == "adaptive"
+    if kind == "enabled":
+        budget = given.get("budget_tokens")
+        if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
+            raise Malformed("'thinking.budget_tokens' is no number of tokens.", "thinking.budget_tokens")
+        thinking.budget = budget
+    if given.get("display") == "summarized":
+        thinking.summary = "auto"
+    return given
+
+
+def _output_config(request: Request, value: Any) -> Any:
+    given = an_object(value, "output_config")
+    effort = given.get("effort")
+    if effort is not None:
+        thinking = request.thinking = request.thinking or Thinking()
+        thinking.effort = "xhigh" if effort == "max" else a_text(effort, "output_config.effort")
+    if given.get("format") is not None:
+        request.format = _format(an_object(given["format"], "output_config.format"), "output_config.format")
+    return given
+
+
+def _output_format(request: Request, value: Any) -> Any:
+    """The member's place while structured output was in beta."""
+    given = an_object(value, "output_format")
+    request.format = _format(given, "output_format")
+    return given
+
+
+def _format(given: Json, place: str) -> Format:
+    if given.get("type") != "json_schema":
+        raise Malformed(f"'{place}.type' is not 'json_schema'.", f"{place}.type")
+    return Format("json_schema", an_object(given.get("schema"), f"{place}.schema"), strict=True)
+
+
+_TAKE: dict[str, Any] = {
+    "model": _model,
+    "system": _system,
+    "messages": messages.decode_messages,
+    "max_tokens": _max_tokens,
+    "stream": _stream,
+    "temperature": _number("temperature"),
+    "top_p": _number("top_p"),
+    "top_k": _number("top_k"),
+    "stop_sequences": _stop,
+    "metadata": _metadata,
+    "service_tier": _tier,
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+    "thinking": _thinking,
+    "output_config": _output_config,
+    "output_format": _output_format,
+}
 
 
 # --- writing
@@ -155,209 +210,178 @@ def encode(request: Request, facts: Facts, losses: Losses) -> Json:
     """Raises Unsupported through ``losses``."""
     own = request.origin == ORIGIN
     shape: Json = (request.shape or {}) if own else {}
-    system, messages = _messages(request, own, losses)
-    body: Json = {"model": facts.model, "messages": messages}
+    system, said = messages.encode(request, losses)
+    body: Json = {"model": facts.model, "max_tokens": request.max_tokens, "messages": said}
     if system is not None:
         body["system"] = system
-    _tools_out(request, body, own, shape, losses)
-    _thinking_out(request, body, own, shape, losses)
-    _sampling_out(request, body, own, losses)
+    _tools_out(request, body, shape, own, losses)
+    if own:
+        for name in ("thinking", "output_config", "output_format"):
+            if shape.get(name) is not None:
+                body[name] = shape[name]
+    else:
+        encode_thinking(request, facts, body, losses)
+        _format_out(request, body, losses)
+    _sampling_out(request, facts, body, own, losses)
+    if request.max_tokens is None:
+        thinking = body.get("thinking")
+        budget = whole(thinking.get("budget_tokens")) if thinking else 0
+        body["max_tokens"] = budget + DEFAULT_MAX_TOKENS
     if request.stream:
         body["stream"] = True
-    if request.service_tier:
-        if own:
-            body["service_tier"] = request.service_tier
-        elif request.service_tier in ("auto", "default"):
-            body["service_tier"] = "auto" if request.service_tier == "auto" else "standard_only"
-        else:
-            losses.lose("service_tier")
-    if "metadata" in shape:
-        body["metadata"] = shape["metadata"]
-    elif request.user:
-        body["metadata"] = {"user_id": request.user}
+    _about_caller(request, body, shape, own, losses)
     if own:
-        body |= {name: value for name, value in shape.items() if name not in body and name != "system"}
-        body |= request.extra or {}
-        return body
-    if request.metadata:
-        losses.lose("metadata")
-    if request.modalities and request.modalities != ["text"]:
-        losses.lose("modalities")
-    if request.safety is not None:
-        losses.lose("safety_settings")
+        for name, value in shape.items():
+            body.setdefault(name, value)
+        return body | request.extra if request.extra else body
     losses.leave(request.extra, body)
     return body
 
 
-def _messages(request: Request, own: bool, losses: Losses) -> tuple[Any, list[Json]]:
-    """System prompt and messages. Of other dialects, all system messages become the prompt, and messages of one wire
-    role are merged: roles have to alternate there."""
-    if own:
-        out = []
-        system: Any = None
-        first = bool(request.shape and request.shape.get("system"))
-        for message in request.messages:
-            content = _content(message, losses)
-            if first and system is None:
-                system = content
-                continue
-            value = {"role": message.role, "content": content}
-            out.append(value | message.extra if message.extra else value)
-        return system, out
-    prompts: list[Part] = []
-    turns: list[tuple[str, list[Part]]] = []
-    for message in request.messages:
-        if message.role in ("system", "developer"):
-            prompts += message.parts
-            continue
-        role = "assistant" if message.role == "assistant" else "user"
-        if not turns or turns[-1][0] != role:
-            turns.append((role, []))
-        turns[-1][1].extend(message.parts)
-    _name_calls(turns)
-    messages = []
-    for role, parts in turns:
-        # Results of tools come first in their message, or they are refused.
-        parts.sort(key=lambda part: not isinstance(part, ToolResult))
-        blocks = encode_parts(parts, False, losses)
-        if role == "assistant":
-            # Thoughts come first in theirs.
-            blocks.sort(key=lambda block: block["type"] not in ("thinking", "redacted_thinking"))
-        if blocks:
-            messages.append({"role": role, "content": blocks})
-    blocks = encode_parts(prompts, False, losses)
-    if blocks and all(set(block) == {"type", "text"} for block in blocks):
-        return "\n\n".join(block["text"] for block in blocks), messages
-    return blocks or None, messages
-
-
-def _name_calls(turns: list[tuple[str, list[Part]]]) -> None:
-    """Calls without an id get one from their place; results without one belong to the calls before them, in order."""
-    open_ids: list[str] = []
-    for at, (_, parts) in enumerate(turns):
-        for place, part in enumerate(parts):
-            if isinstance(part, ToolCall):
-                if not part.id:
-                    parts[place] = part = ToolCall(
-                        f"toolu_{at}_{place}", part.name, part.arguments, part.custom, part.signature, cache=part.cache
-                    )
-                open_ids.append(part.id)
-            elif isinstance(part, ToolResult):
-                if not part.call_id and open_ids:
-                    parts[place] = ToolResult(
-                        open_ids[0], part.name, part.parts, part.is_error, part.plain, cache=part.cache
-                    )
-                open_ids = open_ids[1:]
-
-
-def _content(message: Message, losses: Losses) -> Any:
-    parts = message.parts
-    if message.plain and len(parts) == 1 and not isinstance(parts[0], Opaque):
-        return getattr(parts[0], "text", "")
-    return encode_parts(parts, True, losses)
-
-
-def _sampling_out(request: Request, body: Json, own: bool, losses: Losses) -> None:
-    sampling = request.sampling
-    if request.max_tokens is not None:
-        body["max_tokens"] = request.max_tokens
-    elif not own:
-        body["max_tokens"] = DEFAULT_MAX_TOKENS
-    budget = mapping(body.get("thinking")).get("budget_tokens", 0)
-    if not own and isinstance(budget, int) and budget and body["max_tokens"] <= budget:
-        body["max_tokens"] = budget + DEFAULT_MAX_TOKENS
-    thinks = bool(budget) or mapping(body.get("thinking")).get("type") == "adaptive"
-    for name, value in (("temperature", sampling.temperature), ("top_p", sampling.top_p), ("top_k", sampling.top_k)):
-        if value is None:
-            continue
-        if own:
-            body[name] = value
-        elif thinks and not (name == "temperature" and value == 1):
-            losses.lose(name)  # not taken together with thinking
-        else:
-            body[name] = min(value, 1) if name == "temperature" else value
-    if sampling.stop:
-        body["stop_sequences"] = sampling.stop
-    if own:
-        return
-    other: Any
-    for name, other in (
-        ("frequency_penalty", sampling.frequency_penalty), ("presence_penalty", sampling.presence_penalty),
-        ("seed", sampling.seed), ("logprobs", sampling.logprobs or None), ("top_logprobs", sampling.top_logprobs),
-        ("logit_bias", sampling.logit_bias or None), ("n", sampling.count if sampling.count != 1 else None),
-    ):  # fmt: skip
-        if other is not None and other != 0:
-            losses.lose(name)
-
-
-def _tools_out(request: Request, body: Json, own: bool, shape: Json, losses: Losses) -> None:
-    tools = []
+def _tools_out(request: Request, body: Json, shape: Json, own: bool, losses: Losses) -> None:
+    choice = request.tool_choice
+    allowed = choice.names if choice is not None and choice.mode in ("auto", "required") else []
+    tools: list[Json] = []
     for tool in request.tools:
         if tool.own is not None:
             if own:
                 tools.append(tool.own)
             else:
                 losses.lose(f"tools.{tool.name}")
-            continue
-        value: Json = {"name": tool.name, "input_schema": tool.parameters or {"type": "object", "properties": {}}}
-        if own and tool.parameters is not None:
-            value["input_schema"] = tool.parameters
-        if tool.custom:
-            value["input_schema"] = {
-                "type": "object",
-                "properties": {"input": {"type": "string"}},
-                "required": ["input"],
-            }
-        if tool.description:
-            value["description"] = tool.description
-        if tool.strict is not None and (own or tool.strict):
-            value["strict"] = tool.strict
-        if own:
-            for name in tool.shape or ():
-                value[name] = "custom" if name == "type" else ""
-            value |= tool.extra or {}
-        if tool.cache is not None:
-            value["cache_control"] = mark(tool.cache)
-        tools.append(value)
+        elif tool.custom:
+            losses.lose("tools.custom")
+        elif not allowed or tool.name in allowed:  # a choice among some is the same as having only those
+            tools.append(_tool_out(tool, own, losses))
     if tools:
         body["tools"] = tools
-    if "tool_choice" in shape:
-        body["tool_choice"] = shape["tool_choice"]
-    elif tools and (request.tool_choice is not None or request.parallel_tools is False):
-        choice = request.tool_choice or ToolChoice()
-        kind = "any" if choice.mode == "required" else choice.mode
-        out: Json = {"type": kind}
-        if choice.mode == "tool":
-            out["name"] = choice.names[0]
-        elif choice.names:
-            body["tools"] = [tool for tool in tools if tool["name"] in choice.names]
-        if request.parallel_tools is False and kind != "none":
-            out["disable_parallel_tool_use"] = True
-        body["tool_choice"] = out
+    given = shape.get("tool_choice")
+    if given is not None:
+        body["tool_choice"] = given
+    elif tools or own:
+        if choice is not None:
+            body["tool_choice"] = _choice_out(choice, request.parallel_tools, own)
+        elif request.parallel_tools is False:
+            body["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
+    elif choice is not None and choice.mode in ("required", "tool"):
+        losses.lose("tool_choice")
 
 
-def _thinking_out(request: Request, body: Json, own: bool, shape: Json, losses: Losses) -> None:
+def _tool_out(tool: Tool, own: bool, losses: Losses) -> Json:
+    out: Json = {"name": tool.name}
+    if tool.description:
+        out["description"] = tool.description
+    if tool.parameters is not None:
+        out["input_schema"] = tool.parameters
+    if tool.strict is not None and (own or tool.strict):
+        out["strict"] = tool.strict
+    if tool.cache is not None:
+        out["cache_control"] = mark_out(tool.cache)
     if own:
-        for name in ("thinking", "output_config"):
-            if name in shape:
-                body[name] = shape[name]
-        return
-    output: Json = {}
-    thinking = request.thinking
-    if thinking is not None:
-        budget = budget_of(thinking)
-        if thinking.adaptive:
-            body["thinking"] = {"type": "adaptive"}
-            if effort := effort_of(thinking):
-                output["effort"] = effort
-        elif budget > 0:
-            body["thinking"] = {"type": "enabled", "budget_tokens": max(budget, MIN_BUDGET)}
-        elif budget < 0 and thinking.enabled:
-            body["thinking"] = {"type": "enabled", "budget_tokens": MIN_BUDGET}
+        out |= tool.shape or {}
+        return out | tool.extra if tool.extra else out
+    schema = tool.parameters or {}
+    if schema.get("type") != "object":
+        out["input_schema"] = {"type": "object", "properties": {}} if not schema else {"type": "object"} | schema
+    losses.leave(tool.extra, out)
+    return out
+
+
+def _choice_out(choice: ToolChoice, parallel: bool | None, own: bool) -> Json:
+    if choice.mode == "tool":
+        out: Json = {"type": "tool", "name": choice.names[0]}
+    else:
+        out = {"type": _MODES_OUT[choice.mode]}
+    # With 'none' there is no such member, and parallel calls are the default.
+    if parallel is not None and choice.mode != "none" and (own or not parallel):
+        out["disable_parallel_tool_use"] = not parallel
+    return out | choice.extra if own and choice.extra else out
+
+
+def _format_out(request: Request, body: Json, losses: Losses) -> None:
     form = request.format
-    if form is not None and form.kind == "json_schema":
-        output["format"] = {"type": "json_schema", "schema": form.schema or {"type": "object"}}
-    elif form is not None and form.kind == "json_object":
+    if form is None or (form.kind == "text" and not form.extra):
+        return
+    if form.kind != "json_schema":
         losses.lose("response_format")
-    if output:
-        body["output_config"] = output
+        return
+    config = body.setdefault("output_config", {})
+    try:
+        config["format"] = {"type": "json_schema", "schema": closed(form.schema or {})}
+    except RecursionError:
+        raise Malformed("The schema of the answer nests too deep.", "response_format") from None
+
+
+def closed(schema: Any) -> Any:
+    """``schema`` with ``additionalProperties: false`` in objects that do not say: Anthropic refuses them otherwise."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    out = {name: value if name in _LITERAL else closed(value) for name, value in schema.items()}
+    kind = schema.get("type")
+    if (kind == "object" or (isinstance(kind, list) and "object" in kind)) and "additionalProperties" not in schema:
+        out["additionalProperties"] = False
+    return out
+
+
+_LITERAL = frozenset(("enum", "const", "default", "examples", "required"))
+
+
+def _sampling_out(request: Request, facts: Facts, body: Json, own: bool, losses: Losses) -> None:
+    sampling = request.sampling
+    generation = (0, 0) if own else models.version(facts.model)
+    thinks = not own and body.get("thinking", {}).get("type") in ("enabled", "adaptive")
+    for name, value in (
+        ("temperature", sampling.temperature),
+        ("top_p", sampling.top_p),
+        ("top_k", sampling.top_k),
+    ):
+        if value is None:
+            continue
+        second = name == "top_p" and "temperature" in body
+        if generation >= models.NO_SAMPLING or (second and generation >= models.ONE_OF_TWO):
+            losses.lose(name)
+        elif thinks and not (value == 1 if name == "temperature" else name == "top_p" and value >= 0.95):
+            losses.lose(name)  # while it thinks, all but these are refused
+        elif name == "temperature" and not own and value > 1:
+            losses.lose(name)
+            body[name] = 1.0
+        else:
+            body[name] = value
+    if sampling.stop:
+        stops = sampling.stop if own else [stop for stop in sampling.stop if stop and not stop.isspace()]
+        if len(stops) != len(sampling.stop):
+            losses.lose("stop")
+        if stops:
+            body["stop_sequences"] = stops
+    if own:
+        return
+    for name, silent in _UNKNOWN.items():
+        value = getattr(sampling, name)
+        if value is not None and value != silent and value != {}:
+            losses.lose(name)
+    if sampling.count is not None and sampling.count != 1:
+        losses.lose("n")
+
+
+def _about_caller(request: Request, body: Json, shape: Json, own: bool, losses: Losses) -> None:
+    if request.user:
+        body["metadata"] = {"user_id": request.user}
+    if own:
+        if shape.get("metadata") is not None:
+            body["metadata"] = shape["metadata"]
+        if request.service_tier:
+            tier = request.service_tier
+            body["service_tier"] = shape.get("service_tier") or _TIERS_OUT.get(tier, tier)
+        return
+    if request.metadata:
+        losses.lose("metadata")
+    if request.service_tier:
+        if request.service_tier in _TIERS_OUT:
+            body["service_tier"] = _TIERS_OUT[request.service_tier]
+        else:
+            losses.lose("service_tier")
+    if any(kind != "text" for kind in request.modalities):
+        losses.lose("modalities")
+    if request.safety is not None:
+        losses.lose("safety_settings")

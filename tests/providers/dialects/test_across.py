@@ -107,7 +107,9 @@ def test_a_conversation_with_tools_survives(name: str) -> None:
 def test_structured_output_survives(name: str) -> None:
     seen, _ = through(name, conversation())
     assert seen.format is not None
-    assert (seen.format.kind, seen.format.schema) == ("json_schema", SCHEMA)
+    assert seen.format.kind == "json_schema"
+    # Anthropic wants schemas closed.
+    assert (seen.format.schema or {}).items() >= SCHEMA.items()
 
 
 @pytest.mark.parametrize("name", TALKING)
@@ -214,7 +216,7 @@ def test_reasons_survive(name: str, finish: Any, words: str) -> None:
 def test_kinds_of_errors_survive(name: str, kind: Any, status: int) -> None:
     dialect = load(name)
     error = dialect.encode_fault(Fault(kind, "It went wrong.", status, retry_after_s=3.0 if status == 429 else 0))
-    assert error.status == status
+    assert error.status == (529 if (name, kind) == ("anthropic", "overloaded") else status)
     seen = dialect.decode_fault(error.status, dict(error.headers), error.body)
     assert (seen.kind, seen.message) == (kind, "It went wrong.")
     assert bool(seen.retry_after_s) == (status == 429)
