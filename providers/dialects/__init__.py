@@ -15,6 +15,7 @@ DIALECTS: dict[str, str] = {
     "openai_completions": "providers.dialects.openai_completions",
     "anthropic": "providers.dialects.anthropic",
     "gemini": "providers.dialects.gemini",
+    "bedrock": "providers.dialects.bedrock",
 }
 """Name -> module, whose ``DIALECT`` it is. A worker loads those that its configuration translates between."""
 
