@@ -79,7 +79,7 @@ def text_out(part: Text, own: bool) -> Json:
         return part.shape
     if not part.citations:
         return {"text": part.text}
-    cited = [found for one in part.citations if (found := citations.encode(one, own))]
+    cited = [found for one in part.citations if (found := citations.encode(one))]
     return {"citationsContent": {"content": [{"text": part.text}], "citations": cited}}
 
 

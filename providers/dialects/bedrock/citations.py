@@ -32,9 +32,12 @@ def decode(value: Json) -> Citation:
     )
 
 
-def encode(citation: Citation, own: bool) -> Json:
-    """A citation for a caller; ``own`` when it came from Bedrock."""
-    if own and citation.extra is not None:
+_OWN = frozenset(("title", "source", "sourceContent", "location"))
+
+
+def encode(citation: Citation) -> Json:
+    """A citation for a caller; one of Bedrock's own as it came."""
+    if citation.extra is not None and citation.extra.keys() <= _OWN:
         return citation.extra
     out: Json = {}
     if citation.title:

@@ -1,7 +1,7 @@
 """How much a model is to think, which Bedrock leaves to each family's own members (``additionalModelRequestFields``).
 
-Anthropic's ``thinking`` (and ``reasoning_config``, the same under another name) is read whatever the model's name, since
-callers know models by names of their own; what is written depends on the model that is asked.
+Anthropic's ``thinking`` (and ``reasoning_config``, the same under another name) is read whatever the model's name,
+since callers know models by names of their own; what is written depends on the model that is asked.
 """
 
 from __future__ import annotations

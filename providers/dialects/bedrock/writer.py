@@ -10,7 +10,6 @@ from providers.dialects import base
 from providers.dialects.bedrock import citations, faults
 from providers.dialects.bedrock.answers import block_out, encode_usage, finish_out
 from providers.dialects.bedrock.blocks import clip, reasoning_out
-from providers.dialects.bedrock.parts import ORIGIN
 from providers.eventstream import frame, header_bytes
 from providers.neutral import (
     Done,
@@ -49,7 +48,6 @@ class Encoder(base.StreamEncoder):
     """Blocks begin with their first word: an empty one is refused when callers send it back."""
 
     def __init__(self, request: Request) -> None:
-        self._own = request.origin == ORIGIN
         self._places: dict[int, int] = {}
         """Number of a part -> index of its block."""
         self._kinds: dict[int, str] = {}
@@ -96,7 +94,7 @@ class Encoder(base.StreamEncoder):
             self._refused = self._refused or isinstance(content, Refusal)
             out = self._say(part, content.text) if content.text else b""
             for citation in content.citations if isinstance(content, Text) else ():
-                out += self._cite(part, citations.encode(citation, self._own))
+                out += self._cite(part, citations.encode(citation))
             return out
         if isinstance(content, Reasoning) and (not content.redacted or content.text or content.id):
             self._kinds[part] = "thought"
@@ -112,13 +110,14 @@ class Encoder(base.StreamEncoder):
         if isinstance(content, Reasoning):
             delta = {"reasoningContent": reasoning_out(content)["reasoningContent"]}
             return self._piece(part, delta)
-        block = block_out(content, self._count, self._own)
+        block = block_out(content, self._count, False)
         if block is None:
             return b""
         kind = next(iter(block))
         value: Json = block[kind]
         if kind == "image":
-            start, pieces = {"format": value.get("format")}, {"image": {"source": value.get("source")}}
+            start: Json = {"format": value.get("format")}
+            pieces: Json = {"image": {"source": value.get("source")}}
         elif kind == "toolUse":
             start = {name: member for name, member in value.items() if name != "input"}
             pieces = {"toolUse": {"input": orjson.dumps(value.get("input")).decode()}}
@@ -167,7 +166,7 @@ class Encoder(base.StreamEncoder):
         if kind == "thought" and event.signature:
             out += self._sign(part, event.signature)
         if kind == "text" and event.citation is not None:
-            out += self._cite(part, citations.encode(event.citation, self._own))
+            out += self._cite(part, citations.encode(event.citation))
         return out
 
     def _end_part(self, part: int) -> bytes:
