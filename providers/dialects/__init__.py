@@ -16,6 +16,8 @@ DIALECTS: dict[str, str] = {
     "anthropic": "providers.dialects.anthropic",
     "gemini": "providers.dialects.gemini",
     "bedrock": "providers.dialects.bedrock",
+    "cohere": "providers.dialects.cohere",
+    "ollama": "providers.dialects.ollama",
 }
 """Name -> module, whose ``DIALECT`` it is. A worker loads those that its configuration translates between."""
 

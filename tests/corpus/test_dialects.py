@@ -129,7 +129,7 @@ def test_a_stream_is_the_same_at_every_split(name: str) -> None:
             assert events_of(dialect, row.answer, cuts) == whole, row.id
         if size < 20_000:
             assert events_of(dialect, row.answer, list(range(1, size))) == whole, row.id
-    assert seen > 0 or name == "openai_completions"
+    assert seen > 0 or name in ("openai_completions", "ollama")
 
 
 @pytest.mark.parametrize("name", NAMES)

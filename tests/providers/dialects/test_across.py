@@ -98,12 +98,13 @@ def test_a_conversation_with_tools_survives(name: str) -> None:
     ]  # fmt: skip
     (tool,) = seen.tools
     assert (tool.name, tool.description, tool.parameters) == ("weather", "Looks up the weather.", SCHEMA)
-    assert seen.tool_choice is not None
-    assert seen.tool_choice.mode == "required"
+    if name != "ollama":  # it knows no choice
+        assert seen.tool_choice is not None
+        assert seen.tool_choice.mode == "required"
     assert (seen.sampling.temperature, seen.sampling.top_p, seen.max_tokens) == (0.5, 0.9, 3000)
 
 
-@pytest.mark.parametrize("name", [name for name in TALKING if name != "gemini"])
+@pytest.mark.parametrize("name", [name for name in TALKING if name not in ("gemini", "cohere")])
 def test_structured_output_survives(name: str) -> None:
     seen, _ = through(name, conversation())
     assert seen.format is not None
@@ -112,12 +113,16 @@ def test_structured_output_survives(name: str) -> None:
     assert (seen.format.schema or {}).items() >= SCHEMA.items()
 
 
-@pytest.mark.parametrize("name", TALKING)
+@pytest.mark.parametrize("name", [name for name in TALKING if name != "ollama"])
 def test_one_tool_can_be_chosen(name: str) -> None:
     request = conversation()
     request.tool_choice = ToolChoice("tool", ["weather"])
     seen, _ = through(name, request)
     assert seen.tool_choice is not None
+    if name == "cohere":  # a call of the only tool it is told of
+        assert seen.tool_choice.mode == "required"
+        assert [tool.name for tool in seen.tools] == ["weather"]
+        return
     assert (seen.tool_choice.mode, seen.tool_choice.names) == ("tool", ["weather"])
 
 
@@ -132,7 +137,9 @@ def test_how_much_to_think_survives(name: str, thinking: Thinking) -> None:
         assert seen.thinking is None or effort_of(seen.thinking) == "none"
         return
     assert seen.thinking is not None
-    if thinking.budget > 0 and seen.thinking.budget > 0:
+    if name == "ollama":  # yes or no is all that most of its models take
+        assert seen.thinking.enabled
+    elif thinking.budget > 0 and seen.thinking.budget > 0:
         assert seen.thinking.budget == thinking.budget
     else:
         assert effort_of(seen.thinking) == effort_of(thinking) or budget_of(seen.thinking) == budget_of(thinking)
@@ -193,7 +200,7 @@ def test_answers_and_streams_say_the_same(name: str) -> None:
         assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Graz"})
         assert found.usage is not None
         assert (found.usage.input_tokens, found.usage.output_tokens) == (100, 40)
-        assert found.usage.cached_tokens == 60
+        assert found.usage.cached_tokens == (0 if name == "ollama" else 60)
 
 
 @pytest.mark.parametrize("name", NAMES)
