@@ -22,7 +22,7 @@ from providers.neutral import (
 _PORTABLE = frozenset((ORIGIN, "anthropic", "vertex"))
 """Origins whose thoughts bear Anthropic's signatures, which count on all its platforms."""
 _ID_LENGTH = 64
-_NAME_MEMBER = {"image", "document", "video"}
+_IN_RESULTS = {"image", "document", "video"}
 """What a result of a tool may hold beside texts."""
 
 
@@ -152,7 +152,7 @@ def _result_out(part: ToolResult, writing: Writing, out: list[Json]) -> None:
         content = []
         cache = part.cache
         for block in encode_blocks(part.parts, writing):
-            if "text" in block or block.keys() & _NAME_MEMBER:
+            if "text" in block or block.keys() & _IN_RESULTS:
                 content.append(block)
             elif "cachePoint" not in block:
                 writing.losses.lose(f"messages.{next(iter(block))}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from providers.dialects.reading import a_text, an_object, items, mapping, text
+from providers.dialects.reading import a_text, an_object, items, mapping, rest, text
 from providers.neutral import Json, Losses, Media
 
 IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
@@ -44,6 +44,7 @@ _EXTENSIONS = {form: form for form in _DOCUMENTS.values()} | {"htm": "html", "ma
 _MAGIC = {"iVBO": "png", "/9j/": "jpeg", "R0lG": "gif", "UklG": "webp"}
 """How the base64 of an image begins that says no type."""
 _NAME_LENGTH = 200
+_DOCUMENT = frozenset(("citations", "context"))
 _IN_NAMES = frozenset("-()[]")
 KINDS = {"image": "image", "video": "video", "audio": "audio", "file": "document"}
 """Kind of ``Media`` -> member of a content block."""
@@ -116,14 +117,15 @@ def encode(media: Media, names: Names, losses: Losses) -> Json | None:
     if source is None or not form:
         losses.lose(f"messages.{media.kind}")
         return None
-    if kind != "file":
-        return {KINDS[kind]: {"format": form, "source": source}}
-    document: Json = {"format": form, "name": names.clean(media.name, form), "source": source}
-    for name in ("citations", "context"):  # Anthropic's documents have the same
-        value = media.extra.get(name) if media.extra else None
-        if value:
-            document[name] = value
-    return {"document": document}
+    value: Json = {"format": form, "source": source}
+    extra = media.extra
+    if kind == "file":
+        value["name"] = names.clean(media.name, form)
+        if extra:  # Anthropic's documents have two members that these have as well
+            value |= {name: extra[name] for name in _DOCUMENT if extra.get(name)}
+            extra = rest(extra, _DOCUMENT)
+    losses.leave(extra, value)
+    return {KINDS[kind]: value}
 
 
 def _source(media: Media) -> Json | None:

@@ -28,7 +28,7 @@ def decode_tools(request: Request, value: Any) -> Json | None:
             request.tools.append(Tool(next(iter(item), ""), own=item))
     if "toolChoice" in config:
         _choice(request, an_object(config["toolChoice"], "toolConfig.toolChoice"))
-    return None if _own(request) == config else config
+    return None if request.tools and _own(request) == config else config
 
 
 def _spec(item: Json, place: str) -> Tool:

@@ -186,6 +186,7 @@ def _message(message: Message, parts: list[Part], facts: Facts, names: _Ids, los
     role = "user" if message.role == "tool" else "system" if message.role == "developer" else message.role
     content: list[Json] = []
     calls: list[Json] = []
+    plan = ""
     for part in parts:
         if isinstance(part, ToolCall):
             if not part.id:
@@ -194,6 +195,8 @@ def _message(message: Message, parts: list[Part], facts: Facts, names: _Ids, los
         elif isinstance(part, Reasoning):
             if role == "assistant" and part.text and thinks(facts.model):
                 content.append({"type": "thinking", "thinking": part.text})
+            elif part.text and any(isinstance(one, ToolCall) for one in parts):
+                plan += part.text
             else:
                 losses.lose("messages.reasoning")
         elif isinstance(part, Text):
@@ -206,6 +209,7 @@ def _message(message: Message, parts: list[Part], facts: Facts, names: _Ids, los
             content.append({"type": "text", "text": part.text})
         elif isinstance(part, Media):
             if (written := _media(part, role, losses)) is not None:
+                losses.leave(part.extra, written)
                 content.append(written)
         elif isinstance(part, Opaque):
             losses.lose(f"messages.{part.kind or part.dialect}")
@@ -218,6 +222,8 @@ def _message(message: Message, parts: list[Part], facts: Facts, names: _Ids, los
         value["content"] = content or ""
     if calls:
         value["tool_calls"] = calls
+    if plan:
+        value["tool_plan"] = plan
     return value
 
 

@@ -88,7 +88,6 @@ def encode(answer: Answer) -> Json:
     choice = answer.choices[0] if answer.choices else Choice()
     texts: list[str] = []
     thoughts: list[str] = []
-    images: list[str] = []
     calls: list[Json] = []
     for part in choice.parts:
         if isinstance(part, Text | Refusal):
@@ -97,16 +96,11 @@ def encode(answer: Answer) -> Json:
             thoughts.append(part.text)
         elif isinstance(part, ToolCall):
             calls.append(call_out(part, len(calls)))
-        elif isinstance(part, Media):
-            if part.kind == "image" and part.data:
-                images.append(part.data)
-            elif part.transcript:
-                texts.append(part.transcript)
+        elif isinstance(part, Media):  # its clients take no pictures in answers
+            texts.append(part.transcript)
     message: Json = {"role": "assistant", "content": "".join(texts)}
     if any(thoughts):
         message["thinking"] = "".join(thoughts)
-    if images:
-        message["images"] = images
     if calls:
         message["tool_calls"] = calls
     body: Json = {

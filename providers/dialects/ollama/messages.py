@@ -81,16 +81,17 @@ def _result(value: Json, place: str, ids: Ids) -> Message:
     identity = text(value.get("tool_call_id"))
     result = ToolResult(identity or ids.found(name), name, plain=True)
     content = value.get("content", "")
-    result.parts.append(Text(a_text(content, f"{place}.content")))
+    result.parts.append(Text("" if content is None else a_text(content, f"{place}.content")))
     result.parts += decode_images(value.get("images"), f"{place}.images")
-    result.shape = {key: value.get(key) for key in ("tool_name", "name", "tool_call_id") if key in value}
-    return Message("tool", [result], extra=rest(value, _MESSAGE), shape=None if "content" in value else "absent")
+    result.shape = {key: value[key] for key in ("tool_name", "name", "tool_call_id") if key in value}
+    shape = {"content": None} if content is None else None if "content" in value else "absent"
+    return Message("tool", [result], extra=rest(value, _MESSAGE), shape=shape)
 
 
 def _message(role: Role, value: Json, place: str, ids: Ids) -> Message:
     message = Message(role, decode_parts(value, place, ids), True, text(value.get("name")), extra=rest(value, _MESSAGE))
     shape: Json = {}
-    for key in ("content", "thinking", "images", "tool_calls"):
+    for key in ("content", "thinking", "images", "tool_calls", "name"):
         if key in value and not value[key]:
             shape[key] = value[key]
     message.shape = shape or None
@@ -208,9 +209,11 @@ def _parts_out(role: str, parts: list[Part], losses: Losses) -> Json:
     thoughts: list[str] = []
     images: list[str] = []
     calls: list[Json] = []
+    beyond: Json = {}
     for part in parts:
         if isinstance(part, Text):
             texts.append(part.text)
+            losses.leave(part.extra, beyond)
             if part.cache is not None:
                 losses.lose("cache_control")
         elif isinstance(part, Refusal):
@@ -229,6 +232,7 @@ def _parts_out(role: str, parts: list[Part], losses: Losses) -> Json:
                 images.append(part.data)
             else:
                 losses.lose(f"messages.{part.kind}")
+            losses.leave(part.extra, beyond)
         elif isinstance(part, Opaque):
             losses.lose(f"messages.{part.kind or part.dialect}")
     value: Json = {"role": role, "content": "\n".join(said for said in texts if said)}
@@ -238,4 +242,4 @@ def _parts_out(role: str, parts: list[Part], losses: Losses) -> Json:
         value["images"] = images
     if calls:
         value["tool_calls"] = calls
-    return value
+    return beyond | value

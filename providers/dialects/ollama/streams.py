@@ -187,8 +187,6 @@ class Encoder(base.StreamEncoder):
             if content.text:
                 return self._line(kind, content.text)
         elif isinstance(content, Media):
-            if content.kind == "image" and content.data:
-                return self._line("images", [content.data])
             self._kinds[part] = "content"
             if content.transcript:
                 return self._line("content", content.transcript)
