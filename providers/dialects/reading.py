@@ -72,3 +72,13 @@ def data_url(url: str) -> tuple[str, str] | None:
         return None
     kind, marker, data = url[5:].partition(";base64,")
     return (kind, data) if marker and ";" not in kind and "," not in kind else None
+
+
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def standard(data: str) -> str:
+    """``data`` in the alphabet of base64 that all but Google insist on (RFC 4648, 4 instead of 5), filled up."""
+    if "-" in data or "_" in data:
+        data = data.translate(_STANDARD)
+    return data + "=" * (-len(data) % 4) if len(data) % 4 > 1 else data

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from providers.dialects.reading import a_text, an_object, items, mapping, rest, text
+from providers.dialects.reading import a_text, an_object, items, mapping, rest, standard, text
 from providers.neutral import Json, Losses, Media
 
 IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
@@ -130,7 +130,7 @@ def encode(media: Media, names: Names, losses: Losses) -> Json | None:
 
 def _source(media: Media) -> Json | None:
     if media.data:
-        return {"bytes": media.data}
+        return {"bytes": standard(media.data)}
     if media.text:
         # Not all models take a document's ``text``.
         return {"bytes": b64encode(media.text.encode("utf-8", "replace")).decode()}

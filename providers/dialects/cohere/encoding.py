@@ -7,6 +7,7 @@ from typing import Any
 from providers.dialects.base import Facts
 from providers.dialects.cohere.parts import ORIGIN, PLAN, encode_call, encode_image
 from providers.dialects.cohere.requests import NUMBERS, tool_out
+from providers.dialects.reading import standard
 from providers.neutral import (
     Json,
     Losses,
@@ -231,8 +232,9 @@ def _media(media: Media, role: str, losses: Losses) -> Json | None:
     if media.text:
         return {"type": "text", "text": media.text}
     image = media.kind == "image" or media.media_type.startswith("image/")
-    if image and role == "user" and (written := encode_image(media)) is not None:
-        return written
+    if image and role == "user" and (media.data or media.url):
+        plain = Media("image", media.media_type, standard(media.data), media.url, detail=media.detail)
+        return encode_image(plain)
     losses.lose(f"messages.{media.kind}")
     return None
 

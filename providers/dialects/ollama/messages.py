@@ -10,7 +10,7 @@ from typing import Any
 
 from providers.dialects.anthropic.blocks import arguments_of
 from providers.dialects.anthropic.parts import dump
-from providers.dialects.reading import a_list, a_text, an_object, rest, text
+from providers.dialects.reading import a_list, a_text, an_object, rest, standard, text
 from providers.neutral import (
     Json,
     Losses,
@@ -135,7 +135,7 @@ def decode_call(value: Any, place: str, ids: Ids) -> ToolCall:
 def call_out(call: ToolCall, place: int) -> Json:
     """A call for a provider or a caller; arguments are an object."""
     function: Json = {"index": place, "name": call.name, "arguments": arguments_of(call)}
-    return {"id": call.id or f"call_{place}", "function": function}
+    return {"id": call.id, "function": function} if call.id else {"function": function}
 
 
 def encode_own(messages: list[Message]) -> list[Json]:
@@ -229,7 +229,7 @@ def _parts_out(role: str, parts: list[Part], losses: Losses) -> Json:
             if part.text:
                 texts.append(part.text)
             elif part.data and (part.kind == "image" or part.media_type.startswith("image/")):
-                images.append(part.data)
+                images.append(standard(part.data))
             else:
                 losses.lose(f"messages.{part.kind}")
             losses.leave(part.extra, beyond)

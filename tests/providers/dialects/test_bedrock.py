@@ -366,3 +366,14 @@ def test_a_broken_request_is_malformed_or_taken(given: Any) -> None:
         target.encode_request(request, CLAUDE, Losses())
     request.origin = "test"
     BEDROCK.encode_request(request, NOVA, Losses())
+
+
+def test_googles_alphabet_of_base64_is_not_passed_on() -> None:
+    data = {"inlineData": {"mimeType": "image/jpeg", "data": "_9j_4AA"}}
+    request = load("gemini").decode_request({"contents": [{"role": "user", "parts": [data]}]})
+    (block,) = BEDROCK.encode_request(request, CLAUDE, Losses("error"))["messages"][0]["content"]
+    assert block == {"image": {"format": "jpeg", "source": {"bytes": "/9j/4AA="}}}
+    image = load("ollama").encode_request(request, CLAUDE, Losses("error"))["messages"][0]["images"]
+    assert image == ["/9j/4AA="]
+    (part,) = load("cohere").encode_request(request, CLAUDE, Losses("error"))["messages"][0]["content"]
+    assert part["image_url"]["url"] == "data:image/jpeg;base64,/9j/4AA="
