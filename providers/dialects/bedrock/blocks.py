@@ -22,8 +22,8 @@ from providers.neutral import (
 _PORTABLE = frozenset((ORIGIN, "anthropic", "vertex"))
 """Origins whose thoughts bear Anthropic's signatures, which count on all its platforms."""
 _ID_LENGTH = 64
-_IN_RESULTS = {"image", "document", "video"}
-"""What a result of a tool may hold beside texts."""
+_IN_RESULTS = frozenset(("text", "image", "document", "video"))
+"""What a result of a tool may hold."""
 
 
 class Writing:
@@ -145,21 +145,20 @@ def clip(identity: str) -> str:
 
 def _result_out(part: ToolResult, writing: Writing, out: list[Json]) -> None:
     identity = clip(writing.ids.of_result(part))
+    content: list[Json] = []
+    parts, cache = part.parts, part.cache
     if isinstance(part.value, dict):
-        content: list[Json] = [{"json": part.value}]
-        cache = part.cache
-    else:
-        content = []
-        cache = part.cache
-        for block in encode_blocks(part.parts, writing):
-            if "text" in block or block.keys() & _IN_RESULTS:
-                content.append(block)
-            elif "cachePoint" not in block:
-                writing.losses.lose(f"messages.{next(iter(block))}")
-        for inner in part.parts:
-            # A result holds no cache points: what one of its parts bears counts for all of it.
-            if cache is None and isinstance(inner, Text | Media):
-                cache = inner.cache
+        content.append({"json": part.value})
+        parts = [inner for inner in parts if not isinstance(inner, Text)]  # they say the same
+    for block in encode_blocks(parts, writing):
+        if block.keys() & _IN_RESULTS:
+            content.append(block)
+        elif "cachePoint" not in block:
+            writing.losses.lose(f"messages.{next(iter(block))}")
+    for inner in parts:
+        # A result holds no cache points: what one of its parts bears counts for all of it.
+        if cache is None and isinstance(inner, Text | Media):
+            cache = inner.cache
     value: Json = {"toolUseId": identity, "content": content}
     if part.is_error:
         value["status"] = "error"

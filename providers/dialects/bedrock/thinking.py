@@ -52,7 +52,7 @@ def encode(request: Request, facts: Facts, forced: bool, fields: Json, config: J
             fields["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": _EFFORTS[effort]}
         elif effort == "none":
             fields["reasoningConfig"] = {"type": "disabled"}
-    elif models.is_claude_or_unsaid(model):
+    elif models.is_claude(model) or (effort != "none" and models.is_claude_or_unsaid(model)):
         written: Json = {"tool_choice": {"type": "any"}} if forced else {}
         encode_thinking(request, facts, written, losses)
         if "thinking" in written:

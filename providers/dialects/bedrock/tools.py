@@ -111,7 +111,7 @@ def encode_tools(request: Request, said: list[Json], model: str, body: Json, los
         choice = None
     if tools:
         body["toolConfig"] = {"tools": tools}
-        if choice is not None:
+        if choice is not None and choice.mode != "auto":  # which is what they do, and not all know the member
             body["toolConfig"]["toolChoice"] = _choice_out(choice)
         if request.parallel_tools is False:
             losses.lose("parallel_tool_calls")

@@ -198,11 +198,11 @@ def test_a_conversation_to_chat() -> None:
 
 @pytest.mark.parametrize(
     ("choice", "written"),
-    [("auto", {"auto": {}}), ("required", {"any": {}}),
+    [("auto", None), ("required", {"any": {}}),
      ({"type": "function", "function": {"name": "weather"}}, {"tool": {"name": "weather"}})],
 )  # fmt: skip
 def test_choices_of_tools(choice: Any, written: Any) -> None:
-    assert from_chat(tools=[FUNCTION], tool_choice=choice)["toolConfig"]["toolChoice"] == written
+    assert from_chat(tools=[FUNCTION], tool_choice=choice)["toolConfig"].get("toolChoice") == written
 
 
 def test_no_tool_is_no_tools_unless_they_were_called() -> None:
@@ -377,3 +377,11 @@ def test_googles_alphabet_of_base64_is_not_passed_on() -> None:
     assert image == ["/9j/4AA="]
     (part,) = load("cohere").encode_request(request, CLAUDE, Losses("error"))["messages"][0]["content"]
     assert part["image_url"]["url"] == "data:image/jpeg;base64,/9j/4AA="
+
+
+def test_results_that_are_json_and_more() -> None:
+    inline = {"inlineData": {"mimeType": "image/png", "data": PNG}}
+    response = {"name": "f", "response": {"a": 1}, "parts": [inline]}
+    request = load("gemini").decode_request({"contents": [{"role": "user", "parts": [{"functionResponse": response}]}]})
+    (block,) = BEDROCK.encode_request(request, CLAUDE, Losses("error"))["messages"][0]["content"]
+    assert block["toolResult"]["content"] == [{"json": {"a": 1}}, picture()]
