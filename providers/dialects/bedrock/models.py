@@ -36,6 +36,11 @@ def thinks_by_effort(model: str) -> bool:
     return "openai." in model
 
 
+def can_be_forced(model: str) -> bool:
+    """Whether a call can be demanded (``toolChoice`` any and tool). Llama refuses (langchain-aws#620)."""
+    return "meta.llama" not in model
+
+
 def caches(model: str) -> bool:
     """Whether cache points are taken in messages and the system prompt."""
     return is_claude_or_unsaid(model) or is_nova(model)

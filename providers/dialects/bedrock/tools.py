@@ -109,6 +109,9 @@ def encode_tools(request: Request, said: list[Json], model: str, body: Json, los
         # Messages with calls and results are refused where there are no tools.
         tools = [_spec_out(Tool(name), False) for name in called]
         choice = None
+    if choice is not None and choice.mode in ("required", "tool") and not models.can_be_forced(model):
+        losses.lose("tool_choice")
+        choice = None
     if tools:
         body["toolConfig"] = {"tools": tools}
         if choice is not None and choice.mode != "auto":  # which is what they do, and not all know the member

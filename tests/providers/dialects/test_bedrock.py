@@ -205,6 +205,12 @@ def test_choices_of_tools(choice: Any, written: Any) -> None:
     assert from_chat(tools=[FUNCTION], tool_choice=choice)["toolConfig"].get("toolChoice") == written
 
 
+def test_llama_cannot_be_forced() -> None:
+    losses = Losses()
+    assert from_chat(LLAMA, losses, tools=[FUNCTION], tool_choice="required")["toolConfig"] == {"tools": [SPEC]}
+    assert losses.names == ["tool_choice"]
+
+
 def test_no_tool_is_no_tools_unless_they_were_called() -> None:
     assert "toolConfig" not in from_chat(tools=[FUNCTION], tool_choice="none")
     losses = Losses()
