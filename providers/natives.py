@@ -36,8 +36,14 @@ NATIVES: dict[str, Native] = {
         "x-goog-api-key",
         "",
     ),
+    "bedrock": Native(
+        "https://bedrock-runtime.{region}.amazonaws.com",
+        {"chat": "/model/{model}/converse", "passthrough": ""},
+    ),
+    "cohere": Native("https://api.cohere.com", {"chat": "/v2/chat", "passthrough": ""}),
+    "ollama": Native("http://127.0.0.1:11434", {"chat": "/api/chat", "passthrough": ""}),
 }
 """Dialect -> defaults."""
 
-OF_VENDOR: dict[str, str] = {"anthropic": "anthropic", "gemini": "gemini"}
+OF_VENDOR: dict[str, str] = {"anthropic": "anthropic", "cohere": "cohere", "gemini": "gemini"}
 """Vendor -> the dialect it is spoken to in unless configuration names another."""

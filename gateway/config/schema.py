@@ -22,7 +22,7 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
 ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 DialectName = Literal[
-    "openai_chat", "openai_responses", "openai_completions", "anthropic", "gemini", "bedrock", "cohere"
+    "openai_chat", "openai_responses", "openai_completions", "anthropic", "gemini", "bedrock", "cohere", "ollama"
 ]
 OperationName = Literal[
     "chat",

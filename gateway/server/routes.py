@@ -150,6 +150,8 @@ def _entries() -> list[RouteEntry]:
     rows.append(RouteEntry("/passthrough/*", ANY, DATA, int(Operation.PASSTHROUGH), none, ANY_BODY, ""))
     rows += _native("/anthropic", "anthropic", Dialect.ANTHROPIC, ("/v1/messages",))
     rows += _native("/genai", "gemini", Dialect.GEMINI, tuple(f"/{version}/models/*" for version in ("v1", "v1beta")))
+    rows += _native("/bedrock", "bedrock", Dialect.BEDROCK, ("/model/*",))
+    rows += _native("/cohere", "cohere", Dialect.COHERE, ("/v2/chat",))
     for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
         methods = ANY if path.startswith("/api") else GET
         rows.append(RouteEntry(path, methods, ADMIN, int(Operation.ADMIN), none, ANY_BODY, "", metered=False))

@@ -47,7 +47,7 @@ _DIALECT_OPERATIONS = {
     "openai_responses": ("responses", "response_object", "models", "passthrough"),
     "openai_completions": ("completions", "models", "passthrough"),
 }
-"""What a custom provider offers unless it says so; of dialects that are not spoken yet, passthrough only."""
+"""What a custom provider of an OpenAI dialect offers unless it says so."""
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _NS = 1_000_000_000
@@ -227,7 +227,7 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
         operations = tuple(native.paths)
         header, scheme = native.auth_header, native.auth_scheme
     else:
-        operations = _DIALECT_OPERATIONS.get(dialect, ("passthrough",))
+        operations = _DIALECT_OPERATIONS[dialect]
         header, scheme = "authorization", "Bearer"
     if entry.operations is not None:
         operations = tuple(entry.operations)

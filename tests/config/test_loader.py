@@ -86,7 +86,7 @@ virtual_keys:
 server: {prot: 1, port: 70000}
 """
     time = "expected a time such as 30s, 5m or 250ms"
-    known = "anthropic, bedrock, cohere, gemini, openai_chat, openai_completions, openai_responses"
+    known = "anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_completions, openai_responses"
     assert wrong(text) == [
         f"f.yaml:3:5: providers.mock.dialect: must be one of {known}; did you mean openai_chat?",
         "f.yaml:4:5: providers.mock.base_ulr: unknown field; did you mean base_url?",
