@@ -74,7 +74,8 @@ class Upstream:
         self.name = spec.name
         self.id_hash = id_hash(spec.id)
         self.pool = pool
-        self.ask_usage = spec.stream_usage == "ask"
+        # Only OpenAI's dialects have a member for it, and each of their operations is of one of them.
+        self.ask_usage = spec.stream_usage == "ask" and any(d.startswith("openai_") for d in spec.dialects.values())
         keys = spec.keys or (ProviderKey(id=spec.id + "/keyless", name="keyless", value=""),)
         self.key_specs = keys
         self.key_count = len(keys)
