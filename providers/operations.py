@@ -42,6 +42,7 @@ class Dialect(IntEnum):
     BEDROCK = 6
     COHERE = 7
     OLLAMA = 8
+    BEDROCK_INVOKE = 9
 
 
 OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ADMIN})

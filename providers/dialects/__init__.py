@@ -21,9 +21,12 @@ DIALECTS: dict[str, str] = {
 }
 """Name -> module, whose ``DIALECT`` it is. A worker loads those that its configuration translates between."""
 
+CALLERS: dict[str, str] = {"bedrock_invoke": "providers.dialects.bedrock_invoke"}
+"""Likewise, of dialects that providers are spoken to in only where the caller speaks them."""
+
 
 @functools.cache
 def load(name: str) -> Dialect:
     """The dialect of this name. Raises KeyError."""
-    dialect: Dialect = importlib.import_module(DIALECTS[name]).DIALECT
+    dialect: Dialect = importlib.import_module(DIALECTS.get(name) or CALLERS[name]).DIALECT
     return dialect

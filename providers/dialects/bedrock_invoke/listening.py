@@ -1,0 +1,120 @@
+"""What the books need of answers that pass through as they are, whichever family wrote them."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from typing import Any
+
+import orjson
+
+from providers.dialects import base
+from providers.dialects.bedrock import faults
+from providers.dialects.reading import items, mapping, text, whole
+from providers.eventstream import BadFrame, EventStreamReader, Frame
+from providers.neutral import Answer, Choice, Done, Event, Fault, Json, PartDelta, Start, Usage
+
+METRICS = "amazon-bedrock-invocationMetrics"
+"""Member of a stream's last piece."""
+_SILENT = frozenset(("message_start", "ping", "content_block_start", "content_block_stop", "message_delta"))
+_SILENT_MEMBERS = frozenset(("messageStart", "contentBlockStart", "contentBlockStop", "messageStop", "metadata"))
+
+
+def answer(body: Json) -> Answer:
+    """A whole answer, of which only the usage is read."""
+    return Answer("bedrock_invoke", choices=[Choice(finish="stop")], usage=_usage(body))
+
+
+def _usage(body: Json) -> Usage | None:
+    said = mapping(body.get("usage"))
+    if "inputTokens" in said:
+        cached = whole(said.get("cacheReadInputTokenCount", said.get("cacheReadInputTokens")))
+        written = whole(said.get("cacheWriteInputTokenCount", said.get("cacheWriteInputTokens")))
+        return _counted(whole(said["inputTokens"]), whole(said.get("outputTokens")), cached, written)
+    if "input_tokens" in said:
+        cached, written = whole(said.get("cache_read_input_tokens")), whole(said.get("cache_creation_input_tokens"))
+        return _counted(whole(said["input_tokens"]), whole(said.get("output_tokens")), cached, written)
+    if "prompt_tokens" in said:
+        return Usage(whole(said["prompt_tokens"]), whole(said.get("completion_tokens")))
+    if "prompt_token_count" in body:
+        return Usage(whole(body["prompt_token_count"]), whole(body.get("generation_token_count")))
+    if "inputTextTokenCount" in body:
+        written = sum(whole(mapping(one).get("tokenCount")) for one in items(body.get("results")))
+        return Usage(whole(body["inputTextTokenCount"]), written)
+    return None
+
+
+def _counted(fresh: int, output: int, cached: int, written: int) -> Usage:
+    return Usage(fresh + cached + written, output, cached, written)
+
+
+class Decoder(base.StreamDecoder):
+    """``Done`` follows the piece with the metrics, which is the last of every family's."""
+
+    def __init__(self) -> None:
+        self._reader = EventStreamReader()
+        self._started = self._over = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        out: list[Event] = []
+        if self._over:
+            return out
+        try:
+            for frame in self._reader.feed(data):
+                if not self._over:
+                    self._frame(frame, out)
+        except BadFrame as error:
+            self._fail(out, f"The provider's stream is damaged: {error}.")
+        return out
+
+    def end(self) -> list[Event]:
+        return []
+
+    def _frame(self, frame: Frame, out: list[Event]) -> None:
+        headers = frame.headers
+        kind = headers.get(":message-type", "event")
+        if kind == "error":
+            self._over = True
+            message = headers.get(":error-message", "") or "The provider ended the stream with an error."
+            out.append(faults.in_stream(headers.get(":error-code", ""), {"message": message}))
+            return
+        value = _json(frame.payload)
+        if kind == "exception":
+            self._over = True
+            out.append(faults.in_stream(headers.get(":exception-type", ""), mapping(value)))
+            return
+        if headers.get(":event-type") != "chunk":
+            return
+        try:
+            piece = _json(b64decode(text(mapping(value).get("bytes")), validate=True))
+        except (binascii.Error, ValueError):
+            piece = None
+        if not isinstance(piece, dict):
+            self._fail(out, "The provider's stream is malformed: a piece that is no JSON object")
+            return
+        if not self._started:
+            self._started = True
+            out.append(Start(model=text(piece.get("model"))))
+        if text(piece.get("type")) not in _SILENT and not _SILENT_MEMBERS & piece.keys():
+            out.append(PartDelta(0, 0))
+        metrics = piece.get(METRICS)
+        if isinstance(metrics, dict):
+            self._over = True
+            cached, written = (
+                whole(metrics.get("cacheReadInputTokenCount")),
+                whole(metrics.get("cacheWriteInputTokenCount")),
+            )
+            fresh = whole(metrics.get("inputTokenCount"))
+            out.append(_counted(fresh, whole(metrics.get("outputTokenCount")), cached, written))
+            out.append(Done())
+
+    def _fail(self, out: list[Event], message: str) -> None:
+        self._over = True
+        out.append(Fault("server", message, 502))
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return orjson.loads(data or b"{}")
+    except orjson.JSONDecodeError:
+        return None
