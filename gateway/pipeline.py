@@ -183,11 +183,10 @@ def fault(x: Exchange, error: BaseException) -> None:
     """A bug of ours: logged with the id that the caller is shown, answered once, never half-way."""
     request_id = x.request_id.decode()
     log.error("request %s failed inside the gateway", request_id, exc_info=error)
-    if x.ended:
-        return
     if x.link is not None:
         x.link.cancel()
-    if x.head_sent:
+    if x.head_sent or x.ended:
+        # Settled already or not, its caller is waiting for the rest.
         settle(x, int(Outcome.INTERNAL))
         if x.caller is not None:
             x.caller.answered(x, False)

@@ -104,7 +104,7 @@ class Upstream:
         # Whoever generates answers in one dialect does so for callers of any.
         generates = next((self.plans[int(o)] for o in GENERATING if int(o) in self.plans), None)
         if generates is not None:
-            for other in GENERATING:
+            for other in (*GENERATING, Operation.INVOKE):
                 self.plans.setdefault(int(other), generates)
 
     def head(self, method: bytes, path: str, key: int, query: bytes = b"") -> bytes:

@@ -20,6 +20,8 @@ class Native:
     auth_scheme: str = "Bearer"
     fields: tuple[tuple[str, str], ...] = field(default=())
     """Header fields of a request whose caller has not sent them."""
+    dialects: dict[str, str] = field(default_factory=dict)
+    """Operation -> its dialect, where it is another."""
 
 
 NATIVES: dict[str, Native] = {
@@ -38,7 +40,8 @@ NATIVES: dict[str, Native] = {
     ),
     "bedrock": Native(
         "https://bedrock-runtime.{region}.amazonaws.com",
-        {"chat": "/model/{model}/converse", "passthrough": ""},
+        {"chat": "/model/{model}/converse", "invoke": "/model/{model}/invoke", "passthrough": ""},
+        dialects={"invoke": "bedrock_invoke"},
     ),
     "cohere": Native("https://api.cohere.com", {"chat": "/v2/chat", "passthrough": ""}),
     "ollama": Native("http://127.0.0.1:11434", {"chat": "/api/chat", "passthrough": ""}),

@@ -28,6 +28,7 @@ class Operation(IntEnum):
     PASSTHROUGH = 16
     RERANK = 17
     ADMIN = 18
+    INVOKE = 19
 
 
 class Dialect(IntEnum):

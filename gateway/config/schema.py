@@ -42,6 +42,7 @@ OperationName = Literal[
     "response_object",
     "passthrough",
     "rerank",
+    "invoke",
 ]
 
 

@@ -136,6 +136,8 @@ def _operations(entry: ProviderEntry, path: Path) -> Iterator[Problem]:
     if entry.list_models and entry.operations is not None and "models" not in entry.operations:
         yield Problem((*path, "list_models"), "models is not among this provider's operations")
     if entry.operations is not None:
+        if "invoke" in entry.operations and entry.dialect != "bedrock":
+            yield Problem((*path, "operations"), "invoke is Bedrock's", "dialect: bedrock")
         for operation in entry.paths:
             if operation not in entry.operations:
                 yield Problem((*path, "paths", operation), f"{operation} is not among this provider's operations")

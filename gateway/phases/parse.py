@@ -34,9 +34,7 @@ def parse(x: Exchange) -> Response | None:
     if refusal is not None:
         return refusal
     if entry.rest:
-        if entry.prefix == "azure":
-            return name_deployment(x, entry)
-        return name_in_path(x, entry)
+        return name_in_path(x, entry) if entry.names_model else name_deployment(x, entry)
     if not x.model:
         named = model_header(x)
         if named:
@@ -123,23 +121,10 @@ def name_deployment(x: Exchange, entry: RouteEntry) -> Response | None:
     return None
 
 
-METHODS = {
-    b":generateContent": False,
-    b":streamGenerateContent": True,
-    b"/converse": False,
-    b"/converse-stream": True,
-}
-"""What Gemini and Bedrock write behind the model -> whether a stream is asked for."""
-
-
 def name_in_path(x: Exchange, entry: RouteEntry) -> Response | None:
     """Gemini's and Bedrock's form: model and method stand in the path, whatever the body says."""
-    method = next((method for method in METHODS if entry.rest.endswith(method)), b"")
-    if not method:
-        error = GatewayError("not_found", "Of a model, only answers can be asked for here.")
-        return refuse(error, x.request_id.decode())
     try:
-        name = unquote(entry.rest[: -len(method)].decode("ascii"), errors="strict")
+        name = unquote(entry.rest.decode("ascii"), errors="strict")
     except UnicodeDecodeError:
         name = ""
     if not name or not name.isprintable() or name.startswith("/"):
@@ -148,7 +133,7 @@ def name_in_path(x: Exchange, entry: RouteEntry) -> Response | None:
         return bad(x, "The model's name is too long.", "model")
     x.model = name
     x.model_start = x.model_end = -1
-    x.stream = METHODS[method]
+    x.stream = bool(entry.streams)
     return None
 
 

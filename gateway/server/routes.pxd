@@ -10,6 +10,8 @@ cdef class RouteEntry:
     cdef public bint stateful
     cdef public bytes rest
     cdef public str below
+    cdef public object streams
+    cdef public bint names_model
     cdef public bint own
     cdef public bint relayed
     cdef public bint strict

@@ -41,9 +41,10 @@ class RouteEntry:
         stateful: bool = False,
         rest: bytes = b"",
         below: str = "",
+        streams: bool | None = None,
     ) -> None:
         self.path = path
-        """Exact, or a prefix when it ends in ``/*``; ``{}`` stands for a deployment's name."""
+        """Exact, or with ``*`` for whatever stands there, last or before a method; ``{}`` stands for a deployment."""
         self.methods = methods
         self.audience = audience
         self.operation = operation
@@ -58,6 +59,10 @@ class RouteEntry:
         """For prefix routes, as ``find`` returns them: the part of the path after the prefix."""
         self.below = below
         """What follows the operation's own path at the provider."""
+        self.streams = streams
+        """Whether an answer is streamed, where the path says so; None: the body says it."""
+        self.names_model = path.partition("*")[2] != ""
+        """The model stands in the path, instead of ``*``."""
         # What is known of the operation, where a request can look it up as an attribute.
         self.own = operation in OWN
         self.relayed = operation in RELAYED
@@ -78,6 +83,7 @@ class RouteEntry:
             stateful=self.stateful,
             rest=rest,
             below=self.below,
+            streams=self.streams,
         )
 
 
@@ -112,10 +118,25 @@ _STATEFUL: tuple[tuple[str, Operation, frozenset[bytes]], ...] = (
 )
 
 
-def _native(base: str, prefix: str, dialect: Dialect, paths: tuple[str, ...]) -> list[RouteEntry]:
-    """Where the SDKs of other dialects ask for answers; some name the model in the path, behind ``*``."""
-    chat = int(Operation.CHAT)
-    return [RouteEntry(base + path, POST, DATA, chat, int(dialect), JSON, prefix) for path in paths]
+_NATIVE: tuple[tuple[str, str, Operation, Dialect, bool | None], ...] = (
+    ("/anthropic/v1/messages", "anthropic", Operation.CHAT, Dialect.ANTHROPIC, None),
+    ("/bedrock/model/*/converse", "bedrock", Operation.CHAT, Dialect.BEDROCK, False),
+    ("/bedrock/model/*/converse-stream", "bedrock", Operation.CHAT, Dialect.BEDROCK, True),
+    ("/bedrock/model/*/invoke", "bedrock", Operation.INVOKE, Dialect.BEDROCK_INVOKE, False),
+    (
+        "/bedrock/model/*/invoke-with-response-stream",
+        "bedrock",
+        Operation.INVOKE,
+        Dialect.BEDROCK_INVOKE,
+        True,
+    ),
+    ("/cohere/v2/chat", "cohere", Operation.CHAT, Dialect.COHERE, None),
+    ("/genai/v1/models/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
+    ("/genai/v1/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
+    ("/genai/v1beta/models/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
+    ("/genai/v1beta/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
+)
+"""Where the SDKs of other dialects ask: path, provider that bare names mean, and what is asked."""
 
 
 def _entries() -> list[RouteEntry]:
@@ -148,10 +169,8 @@ def _entries() -> list[RouteEntry]:
             RouteEntry("/openai/deployments/{}" + path, POST, DATA, int(operation), int(dialect), body, "azure")
         )
     rows.append(RouteEntry("/passthrough/*", ANY, DATA, int(Operation.PASSTHROUGH), none, ANY_BODY, ""))
-    rows += _native("/anthropic", "anthropic", Dialect.ANTHROPIC, ("/v1/messages",))
-    rows += _native("/genai", "gemini", Dialect.GEMINI, tuple(f"/{version}/models/*" for version in ("v1", "v1beta")))
-    rows += _native("/bedrock", "bedrock", Dialect.BEDROCK, ("/model/*",))
-    rows += _native("/cohere", "cohere", Dialect.COHERE, ("/v2/chat",))
+    for path, prefix, operation, dialect, streams in _NATIVE:
+        rows.append(RouteEntry(path, POST, DATA, int(operation), int(dialect), JSON, prefix, streams=streams))
     for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
         methods = ANY if path.startswith("/api") else GET
         rows.append(RouteEntry(path, methods, ADMIN, int(Operation.ADMIN), none, ANY_BODY, "", metered=False))
@@ -160,18 +179,21 @@ def _entries() -> list[RouteEntry]:
 
 ROUTES: tuple[RouteEntry, ...] = tuple(_entries())
 EXACT: dict[bytes, RouteEntry] = {
-    row.path.encode(): row for row in ROUTES if not row.path.endswith("/*") and "{}" not in row.path
+    row.path.encode(): row for row in ROUTES if "*" not in row.path and "{}" not in row.path
 }
-PREFIXES: tuple[tuple[bytes, RouteEntry], ...] = tuple(
-    sorted(
-        ((row.path[:-1].encode(), row) for row in ROUTES if row.path.endswith("/*")),
-        key=lambda item: -len(item[0]),
-    )
+
+
+def _open(row: RouteEntry) -> tuple[bytes, bytes, RouteEntry]:
+    begin, _, end = row.path.encode().partition(b"*")
+    return begin, end, row
+
+
+PREFIXES: tuple[tuple[bytes, bytes, RouteEntry], ...] = tuple(
+    sorted((_open(row) for row in ROUTES if "*" in row.path), key=lambda item: (-len(item[0]), -len(item[1])))
 )
+"""(beginning, end, route) of the paths with ``*``, the longest first."""
 DEPLOYMENTS: dict[bytes, RouteEntry] = {row.path.partition("{}")[2].encode(): row for row in ROUTES if "{}" in row.path}
 MODELS = int(Operation.MODELS)
-NAME_MODELS = frozenset((int(Dialect.GEMINI), int(Dialect.BEDROCK)))
-"""Dialects that name the model in the path."""
 DEPLOYMENT_PREFIX = b"/openai/deployments/"
 
 
@@ -184,12 +206,12 @@ def find(path: bytes) -> RouteEntry | None:
         name, slash, rest = path[len(DEPLOYMENT_PREFIX) :].partition(b"/")
         entry = DEPLOYMENTS.get(slash + rest)
         return entry.at(name) if entry is not None and name else None
-    for prefix, entry in PREFIXES:
-        if path.startswith(prefix) and len(path) > len(prefix):
-            rest = path[len(prefix) :]
+    for begin, end, entry in PREFIXES:
+        if path.startswith(begin) and path.endswith(end) and len(path) > len(begin) + len(end):
+            rest = path[len(begin) : len(path) - len(end)]
             # A segment that could leave the prefix at a more lenient reader (RFC 3986 5.2.4) is no path of ours. A
             # model's name goes no further than this process, and SDKs encode the slash in it.
-            if entry.operation != MODELS and entry.dialect not in NAME_MODELS and unsafe(rest):
+            if entry.operation != MODELS and not entry.names_model and unsafe(rest):
                 return None
             return entry.at(rest)
     return None

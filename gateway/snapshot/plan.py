@@ -39,7 +39,7 @@ from gateway.snapshot.model import (
     Tls,
     id_hash,
 )
-from providers.natives import NATIVES, OF_VENDOR
+from providers.natives import NATIVES, OF_VENDOR, Native
 from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS
 
 _DIALECT_OPERATIONS = {
@@ -232,16 +232,16 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
     if entry.operations is not None:
         operations = tuple(entry.operations)
     paths = (
-        {op: native.paths.get(op, PATHS[op]) for op in operations}
+        {op: native.paths.get(op) or PATHS.get(op, "") for op in operations}
         if native is not None
-        else {op: vendor.path_of(op) if vendor is not None else PATHS[op] for op in operations}
+        else {op: vendor.path_of(op) if vendor is not None else PATHS.get(op, "") for op in operations}
     )
     return Provider(
         id=provider_id(name, entry.id),
         name=name,
         vendor=vendor.name if vendor is not None else CUSTOM,
         base_url=base_url_of(name, entry),
-        dialects={op: DIALECTS[op] if openai else dialect for op in operations},
+        dialects={op: _dialect(op, dialect, native) for op in operations},
         paths={**paths, **{op: path for op, path in entry.paths.items() if op in paths}},
         query=str(entry.query) if entry.query is not None else vendor.query if vendor is not None and openai else "",
         auth_header=entry.auth.header.lower() if entry.auth.header is not None else header,
@@ -276,6 +276,13 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
         enabled=entry.enabled,
         aliases=dict(entry.aliases),
     )
+
+
+def _dialect(operation: str, dialect: str, native: Native | None) -> str:
+    """The one in which a provider of ``dialect`` is asked for ``operation``."""
+    if native is not None:
+        return native.dialects.get(operation, dialect)
+    return DIALECTS.get(operation, dialect) if dialect.startswith("openai_") else dialect
 
 
 def _timeouts(entry: TimeoutsEntry, defaults: TimeoutsEntry) -> Timeouts:

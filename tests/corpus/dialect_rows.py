@@ -19,11 +19,12 @@ ENDPOINTS: dict[str, str] = {
     "anthropic": r"(anthropic/v1/)?messages",
     "gemini": r"(stream)?[gG]enerateContent",
     "bedrock": r"converse(-stream)?",
+    "bedrock_invoke": r"invoke(-with-response-stream)?",
     "cohere": r"v2/chat",
     "ollama": r"chat",
 }
 """Dialect -> the ``endpoint`` of its recordings."""
-_ONLY = {"ollama": {"ollama"}, "cohere": {"cohere"}, "bedrock": {"bedrock"}}
+_ONLY = {"ollama": {"ollama"}, "cohere": {"cohere"}, "bedrock": {"bedrock"}, "bedrock_invoke": {"bedrock"}}
 _ALSO = {("writer", "chat"): "openai_chat"}
 
 

@@ -22,7 +22,7 @@ from tests.live.trail import trail_of
 from tests.live.upstreams import Received, Step, Upstream, chunk, chunked_head
 from tests.live.wire import KEY, Answer, split_at, talk
 
-DIALECTS = ("anthropic", "bedrock", "cohere", "gemini")
+DIALECTS = ("anthropic", "bedrock", "bedrock_invoke", "cohere", "gemini")
 ROUNDS = 2
 """Splits of each answer; the second time the provider's name stands before the model's."""
 LEFT_OUT = {"content-length", "transfer-encoding", "connection", "content-encoding", "date"}
@@ -43,7 +43,7 @@ class Case:
         lines = [
             f"POST {self.target} HTTP/1.1",
             "Host: gateway.test",
-            f"Authorization: Bearer {KEY}-{self.dialect}",
+            f"Authorization: Bearer {KEY}-{provider_of(self.dialect)}",
             f"X-Case: {self.id}",
             "Content-Type: application/json",
             f"Content-Length: {len(self.body)}",
@@ -68,15 +68,19 @@ def cases() -> Iterator[Case]:
                 yield case_of(dialect, row, turn)
 
 
+def provider_of(dialect: str) -> str:
+    return "bedrock" if dialect == "bedrock_invoke" else dialect
+
+
 def case_of(dialect: str, row: Row, turn: int) -> Case:
     body = expected = spelled(row.request, row.id)
-    before = f"{dialect}/" if turn else ""
+    before = f"{provider_of(dialect)}/" if turn else ""
     path = row.path.partition("?")[0]
     if dialect in ("anthropic", "cohere"):
         if turn:
             body = spelled({**row.request, "model": before + row.request["model"]}, row.id)
         target = "/anthropic/v1/messages" if dialect == "anthropic" else "/cohere/v2/chat"
-    elif dialect == "bedrock":
+    elif dialect.startswith("bedrock"):
         _, _, model, method = path.split("/", 3)
         target = f"/bedrock/model/{quote(before, safe='')}{model}/{method}"
     else:
@@ -126,10 +130,10 @@ def replayed(corpus: object, start_for_module: Start) -> Replayed:
                 "forward_headers": ["x-case"],
                 "list_models": False,
             }
-            for dialect in DIALECTS
+            for dialect in map(provider_of, DIALECTS)
         }
         # Some refer to files and containers, which belong to one account.
-        virtual = [{"name": name, "value": f"{KEY}-{name}", "stateful": f"{name}/k"} for name in DIALECTS]
+        virtual = [{"name": name, "value": f"{KEY}-{name}", "stateful": f"{name}/k"} for name in providers]
         gateway = start_for_module({"providers": providers, "virtual_keys": virtual, "retry": {"attempts": 1}})
 
         async def main() -> None:
@@ -154,9 +158,9 @@ def fault_of(case: Case, received: Received | None, answer: Answer | None) -> st
     if received.body != case.expected:
         at = next((i for i, (a, b) in enumerate(zip(received.body, case.expected, strict=False)) if a != b), -1)
         return f"the provider saw other bytes: {received.body[at - 40 : at + 40]!r}, {len(received.body)}"
-    if unquote(received.target.partition("?")[0]) not in unquote(case.target).replace(f"{case.dialect}/", "") and (
-        case.dialect != "gemini"
-    ):
+    if unquote(received.target.partition("?")[0]) not in unquote(case.target).replace(
+        f"{provider_of(case.dialect)}/", ""
+    ) and (case.dialect != "gemini"):
         return f"asked at {received.target}"
     if "sk-upstream-canary" not in received.head.decode("latin-1") or KEY in received.head.decode("latin-1"):
         return "credentials"

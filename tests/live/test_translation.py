@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import pytest
 
 from gateway.translation import events_of
 from providers.dialects import DIALECTS, base, load
+from providers.eventstream import EventStreamReader
 from providers.natives import NATIVES
 from providers.neutral import (
     Answer,
@@ -242,4 +244,25 @@ def test_the_record_names_what_was_dropped(start_gateway: Start) -> None:
 
 def test_native_defaults_are_known() -> None:
     assert set(NATIVES) | {"openai_chat", "openai_responses", "openai_completions"} >= set(DIALECTS)
-    assert all(operation in PATHS for native in NATIVES.values() for operation in native.paths)
+    assert all(operation in {*PATHS, "invoke"} for native in NATIVES.values() for operation in native.paths)
+
+
+@pytest.mark.parametrize("target", [name for name in NAMES if name != "bedrock"])
+def test_invoke_reaches_every_provider(world: Gateway, target: str) -> None:
+    model = quote(f"{target.replace('_', '-')}/the-model", safe="")
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99, "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "Weather in Mérida?"}]}
+    ]}).encode()  # fmt: skip
+    whole = ask(world.port, request("POST", f"/bedrock/model/{model}/invoke", body))
+    assert whole.status == 200, whole.body
+    check(load("anthropic").decode_answer(json.loads(whole.body)), "anthropic", target)
+    streamed = ask(world.port, request("POST", f"/bedrock/model/{model}/invoke-with-response-stream", body))
+    assert streamed.status == 200, streamed.body
+    assert streamed.header("content-type") == "application/vnd.amazon.eventstream"
+    pieces = [json.loads(frame.payload)["bytes"] for frame in EventStreamReader().feed(streamed.body)]
+    events = [base64.b64decode(piece) for piece in pieces]
+    collected = read("anthropic", b"".join(b"event: x\ndata: %b\n\n" % event for event in events))
+    check(collected.answer, "anthropic", target)
+    assert collected.done
+    refused = ask(world.port, request("POST", f"/bedrock/model/{model}/invoke", b'{"what": "is this"}'))
+    assert (refused.status, refused.header("x-amzn-errortype")) == (400, "ValidationException")

@@ -79,7 +79,7 @@ def test_azure_sends_the_bare_key() -> None:
         ("anthropic", "x-api-key", "", {"chat", "passthrough"}),
         ("gemini", "x-goog-api-key", "", {"chat", "passthrough"}),
         ("cohere", "authorization", "Bearer", {"chat", "passthrough"}),
-        ("bedrock", "authorization", "Bearer", {"chat", "passthrough"}),
+        ("bedrock", "authorization", "Bearer", {"chat", "invoke", "passthrough"}),
         ("ollama", "authorization", "Bearer", {"chat", "passthrough"}),
         ("openai_responses", "authorization", "Bearer", {"responses", "response_object", "models", "passthrough"}),
         ("openai_completions", "authorization", "Bearer", {"completions", "models", "passthrough"}),

@@ -28,5 +28,5 @@ def of_body(body: Json, model: str) -> Family:
 
 def of_request(request: Request) -> Family:
     """The family of a request that was decoded here."""
-    known = {"anthropic": CLAUDE, "bedrock": NOVA, "openai_chat": OPENAI}.get(request.origin)
-    return known or prompts.FAMILIES[request.shape]
+    known: Family | None = {"anthropic": CLAUDE, "bedrock": NOVA, "openai_chat": OPENAI}.get(request.origin)
+    return known if known is not None else prompts.FAMILIES.get(request.shape) or CLAUDE

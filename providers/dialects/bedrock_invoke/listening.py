@@ -49,11 +49,14 @@ def _counted(fresh: int, output: int, cached: int, written: int) -> Usage:
 
 
 class Decoder(base.StreamDecoder):
-    """``Done`` follows the piece with the metrics, which is the last of every family's."""
+    """``Done`` follows the piece with the metrics, which is the last of every family's; a guardrail that steps in sends
+    none."""
 
     def __init__(self) -> None:
         self._reader = EventStreamReader()
         self._started = self._over = False
+        self._closed: Usage | None = None
+        """What was counted when the last piece came, of a stream that a guardrail ended."""
 
     def feed(self, data: bytes) -> list[Event]:
         out: list[Event] = []
@@ -68,7 +71,10 @@ class Decoder(base.StreamDecoder):
         return out
 
     def end(self) -> list[Event]:
-        return []
+        if self._over or self._closed is None or self._reader.pending:
+            return []
+        self._over = True
+        return [self._closed, Done()]
 
     def _frame(self, frame: Frame, out: list[Event]) -> None:
         headers = frame.headers
@@ -97,6 +103,8 @@ class Decoder(base.StreamDecoder):
             out.append(Start(model=text(piece.get("model"))))
         if text(piece.get("type")) not in _SILENT and not _SILENT_MEMBERS & piece.keys():
             out.append(PartDelta(0, 0))
+        if piece.get("amazon-bedrock-guardrailAction") == "INTERVENED":
+            self._closed = Usage(whole(piece.get("inputTextTokenCount")), whole(piece.get("totalOutputTextTokenCount")))
         metrics = piece.get(METRICS)
         if isinstance(metrics, dict):
             self._over = True
