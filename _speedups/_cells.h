@@ -73,8 +73,15 @@ static inline int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, c
             total = mg_saturate(total + count);
         else if (own > latest) {
             if (own >> 48 == tag >> 48) latest = own;
-        } else if (rolling && mg_roll_lasts(own, count, tag))
-            total += mg_roll_sum(rolling + i * MG_ROLL_WORDS, tag);
+        } else if (rolling && mg_roll_lasts(own, count, tag)) {
+            int64_t sum = mg_roll_sum(rolling + i * MG_ROLL_WORDS, tag);
+            /* Its owner's next sub-window takes the place of one that counts here: then the cell is read anew. */
+            if (mg_load(cell) != own) {
+                i--, cell -= 2;
+                continue;
+            }
+            total += sum;
+        }
     }
     *newest = latest;
     return total;

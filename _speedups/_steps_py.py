@@ -127,15 +127,18 @@ def _pair_sum(q: memoryview[int], cells: int, at: int, tag: int, rolling: Rollin
         cell = at + LINE + 2 * index
         while True:
             own, count = q[cell], q[cell + 1]
+            if rolling is not None and own <= newest and own != tag and _lasts(own, count, tag):
+                count = roll_sum(_own(rolling, index), tag)
+                found = True
+            else:
+                found = own == tag
+            # With its next period an owner changes the count, and takes the place of a sub-window that counts here.
             if q[cell] == own:
                 break
-        if own == tag:
+        if found:
             total += count
-        elif own > newest:
-            if own >> NUMBER_BITS == tag >> NUMBER_BITS:
-                newest = own
-        elif rolling is not None and _lasts(own, count, tag):
-            total += roll_sum(_own(rolling, index), tag)
+        elif own > newest and own >> NUMBER_BITS == tag >> NUMBER_BITS:
+            newest = own
     return saturate(total), newest
 
 
