@@ -85,7 +85,7 @@ def test_an_answer_decodes_and_is_written_again(name: str) -> None:
             again = dialect.decode_answer(json.loads(json.dumps(written)))
             for first, second in zip(answer.choices, again.choices, strict=False):
                 # Not every dialect has a word for an answer that failed.
-                assert second.finish == first.finish or (first.finish, second.finish) == ("error", "other"), row.id
+                assert second.finish == first.finish or (first.finish == "error" and second.finish != "stop"), row.id
                 assert said(second.parts) == said(first.parts), row.id
     assert seen > 0
 

@@ -8,7 +8,7 @@ from base64 import b64decode
 import orjson
 
 from providers.dialects.anthropic.parts import ORIGIN, mark_out, source_out
-from providers.dialects.reading import text
+from providers.dialects.reading import standard, text
 from providers.neutral import (
     Citation,
     Json,
@@ -216,7 +216,7 @@ def media_out(media: Media, own: bool, losses: Losses) -> Json | None:
     kind = "image/jpeg" if kind == "image/jpg" else kind
     if media.kind == "image" or (media.kind == "file" and kind in _IMAGES):
         if media.data and kind in _IMAGES:
-            return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": media.data}}
+            return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": standard(media.data)}}
         if media.url.startswith(("http://", "https://")):
             return {"type": "image", "source": {"type": "url", "url": media.url}}
     elif media.kind == "file" and (source := _document(media, kind)) is not None:
@@ -234,10 +234,10 @@ def _document(media: Media, kind: str) -> Json | None:
     if media.url.startswith(("http://", "https://")):
         return {"type": "url", "url": media.url}
     if media.data and kind == "application/pdf":
-        return {"type": "base64", "media_type": kind, "data": media.data}
+        return {"type": "base64", "media_type": kind, "data": standard(media.data)}
     if media.data and (kind.startswith("text/") or kind == "application/json"):
         try:
-            return {"type": "text", "media_type": "text/plain", "data": b64decode(media.data).decode()}
+            return {"type": "text", "media_type": "text/plain", "data": b64decode(standard(media.data)).decode()}
         except (binascii.Error, ValueError):
             return None
     return None

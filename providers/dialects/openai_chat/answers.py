@@ -29,9 +29,10 @@ _FINISH_OUT: dict[str, str] = {
     "content_filter": "content_filter",
     "refusal": "content_filter",
     "pause": "stop",
-    "error": "error",
+    "error": "content_filter",
     "other": "stop",
 }
+"""OpenAI has one word for an answer that did not end as it should."""
 _ANSWER = frozenset(("id", "object", "created", "model", "choices", "usage", "service_tier"))
 _CHOICE = frozenset(("index", "message", "finish_reason", "logprobs"))
 
@@ -176,9 +177,17 @@ def encode(answer: Answer) -> Json:
     }
     if answer.usage is not None:
         body["usage"] = encode_usage(answer.usage)
-    if answer.service_tier:
-        body["service_tier"] = answer.service_tier
+    if tier := tier_out(answer.service_tier):
+        body["service_tier"] = tier
     return body
+
+
+_TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast"))
+
+
+def tier_out(tier: str) -> str:
+    """A service tier as callers of OpenAI's dialects know it; empty for those of others."""
+    return tier if tier in _TIERS else "default" if tier == "standard" else ""
 
 
 def _choice_out(choice: Choice) -> Json:

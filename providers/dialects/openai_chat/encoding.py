@@ -8,6 +8,7 @@ from providers.dialects.openai_chat.requests import ORIGIN, SIMPLE, format_out
 from providers.neutral import (
     Json,
     Losses,
+    Media,
     Message,
     Opaque,
     Part,
@@ -29,12 +30,13 @@ def encode(request: Request, facts: Facts, losses: Losses) -> Json:
     """Raises Unsupported through ``losses``."""
     own = request.origin == ORIGIN
     shape: Json = (request.shape or {}) if own else {}
-    body: Json = {"model": facts.model, "messages": _messages_out(request, losses)}
+    plain = not own and facts.vendor in _OPENAI
+    body: Json = {"model": facts.model, "messages": _messages_out(request, losses, plain)}
     sampling = request.sampling
     for name, member in SIMPLE.items():
         value = getattr(sampling, member)
         if value is not None:
-            if name == "top_k" and not own and facts.vendor in _OPENAI:
+            if name == "top_k" and plain:
                 losses.lose("top_k")
             else:
                 body[name] = value
@@ -60,7 +62,7 @@ def encode(request: Request, facts: Facts, losses: Losses) -> Json:
         ("service_tier", request.service_tier or None),
         ("metadata", request.metadata),
         ("user", request.user or None),
-        ("modalities", request.modalities or None),
+        ("modalities", _modalities(request, plain, losses) or None),
     ):
         if value is not None:
             body[name] = value
@@ -124,18 +126,36 @@ def _tool_out(tool: Tool, own: bool) -> Json:
     return out | outer if outer else out
 
 
-def _messages_out(request: Request, losses: Losses) -> list[Json]:
+def _modalities(request: Request, plain: bool, losses: Losses) -> list[str]:
+    """``plain``: OpenAI itself makes texts and sound only; OpenRouter and others make pictures as well."""
+    if not plain or request.modalities in ([], ["text"]):
+        return request.modalities
+    kept = [kind for kind in request.modalities if kind in ("text", "audio")]
+    if kept != request.modalities:
+        losses.lose("modalities")
+    return kept
+
+
+def _messages_out(request: Request, losses: Losses, plain: bool) -> list[Json]:
+    """``plain``: for OpenAI itself, which takes no films."""
     own = request.origin == ORIGIN
     out: list[Json] = []
     for message in request.messages if own else merged(request.messages):
         results = [part for part in message.parts if isinstance(part, ToolResult)]
         others: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
+        if plain and any(_is_film(part) for part in others):
+            losses.lose("messages.video")
+            others = [part for part in others if not _is_film(part)]
         out += [_result_out(result, message, others, own, losses) for result in results]
         if len(others) == 1 and isinstance(others[0], Opaque) and others[0].kind == "function" and own:
             out.append(others[0].value)
         elif others or not results:
             out.append(_message_out(message, others, own, losses))
     return out
+
+
+def _is_film(part: Part) -> bool:
+    return isinstance(part, Media) and part.kind == "video"
 
 
 def _result_out(result: ToolResult, message: Message, others: list[Part], own: bool, losses: Losses) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.dialects.reading import data_url, items, mapping, rest, text
+from providers.dialects.reading import data_url, items, mapping, rest, standard, text
 from providers.neutral import (
     CacheMark,
     Citation,
@@ -135,18 +135,19 @@ def _mark(cache: CacheMark) -> Json:
 
 def _encode_media(media: Media, own: bool = True) -> Json | None:
     """None when the dialect has no way to say it."""
-    if media.kind == "image" and (media.url or media.data):
-        url = media.url or f"data:{media.media_type or 'image/png'};base64,{media.data}"
+    data = media.data if own else standard(media.data)
+    if media.kind == "image" and (media.url or data):
+        url = media.url or f"data:{media.media_type or 'image/png'};base64,{data}"
         image = {"url": url, "detail": media.detail} if media.detail else {"url": url}
         value: Json = {"type": "image_url", "image_url": image}
         if media.cache is not None:
             value["cache_control"] = _mark(media.cache)
         return value | media.extra if own and media.extra else value
-    if media.kind == "audio" and media.data:
+    if media.kind == "audio" and data:
         form = AUDIO_FORMATS.get(media.media_type, media.media_type.removeprefix("audio/"))
-        return {"type": "input_audio", "input_audio": {"data": media.data, "format": form}}
-    if media.kind == "video" and (media.url or media.data):
-        url = media.url or f"data:{media.media_type};base64,{media.data}"
+        return {"type": "input_audio", "input_audio": {"data": data, "format": form}}
+    if media.kind == "video" and (media.url or data):
+        url = media.url or f"data:{media.media_type};base64,{data}"
         return {"type": "video_url", "video_url": {"url": url}}
     if media.kind == "file":
         if media.text:
@@ -154,9 +155,9 @@ def _encode_media(media: Media, own: bool = True) -> Json | None:
         inner: Json = {}
         if media.file_id:
             inner["file_id"] = media.file_id
-        elif media.data:
+        elif data:
             bare = media.shape == "bare"
-            inner["file_data"] = media.data if bare else f"data:{media.media_type};base64,{media.data}"
+            inner["file_data"] = data if bare else f"data:{media.media_type};base64,{data}"
         elif media.url:
             inner["file_data"] = media.url
         if media.name:

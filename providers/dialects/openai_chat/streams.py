@@ -14,11 +14,13 @@ from providers.dialects.openai_chat.answers import (
     finish_of,
     finish_out,
     signature_of,
+    tier_out,
 )
 from providers.dialects.openai_chat.parts import decode_citations, encode_citation
 from providers.dialects.reading import items, mapping, text, whole
 from providers.framing import SseReader, TooLong, sse
 from providers.neutral import (
+    Citation,
     Done,
     Ended,
     Event,
@@ -259,6 +261,7 @@ class Encoder(base.StreamEncoder):
         self._counts: dict[int, int] = {}
         self._kinds: dict[tuple[int, int], str] = {}
         self._lengths: dict[int, int] = {}
+        self._cited: dict[int, int] = {}
         self._begun: set[int] = set()
 
     def encode(self, event: Event) -> bytes:
@@ -269,8 +272,8 @@ class Encoder(base.StreamEncoder):
         if isinstance(event, Start):
             head = {"id": event.id or "chatcmpl-0", "object": "chat.completion.chunk", "created": event.created}
             head["model"] = event.model
-            if event.service_tier:
-                head["service_tier"] = event.service_tier
+            if tier := tier_out(event.service_tier):
+                head["service_tier"] = tier
             self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":'
             return self._chunk(0, {"role": "assistant", "content": ""})
         if isinstance(event, Ended):
@@ -321,9 +324,21 @@ class Encoder(base.StreamEncoder):
                 "content" if isinstance(content, Text)
                 else "reasoning_content" if isinstance(content, Reasoning) else "refusal"
             )  # fmt: skip
-            if content.text:
-                return self._chunk(event.choice, {self._kinds[key]: content.text})
+            out = self._chunk(event.choice, {self._kinds[key]: content.text}) if content.text else b""
+            if isinstance(content, Text):
+                self._lengths[event.choice] = self._lengths.get(event.choice, 0) + len(content.text)
+                for citation in content.citations:
+                    out += self._cite(event.choice, citation)
+            return out
         return b""
+
+    def _cite(self, choice: int, citation: Citation) -> bytes:
+        annotation = encode_citation(citation, self._lengths.get(choice, 0))
+        if annotation is None:
+            return b""
+        # What gathers the pieces of a list wants to know which of its entries each belongs to.
+        index = self._cited[choice] = self._cited.get(choice, -1) + 1
+        return self._chunk(choice, {"annotations": [annotation | {"index": index}]})
 
     def _delta(self, event: PartDelta) -> bytes:
         key = (event.choice, event.part)
@@ -337,11 +352,10 @@ class Encoder(base.StreamEncoder):
             audio = {"transcript": event.text} if event.text else {}
             return self._chunk(event.choice, {"audio": audio | ({"data": event.data} if event.data else {})})
         out = b""
-        length = self._lengths.get(event.choice, 0)
         if event.text or event.logprobs:
             out = self._chunk(event.choice, {kind: event.text}, logprobs=event.logprobs)
             if kind == "content":
-                self._lengths[event.choice] = length = length + len(event.text)
-        if event.citation is not None and (annotation := encode_citation(event.citation, length)) is not None:
-            out += self._chunk(event.choice, {"annotations": [annotation]})
+                self._lengths[event.choice] = self._lengths.get(event.choice, 0) + len(event.text)
+        if event.citation is not None:
+            out += self._cite(event.choice, event.citation)
         return out

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from providers.dialects.openai_chat.answers import decode_usage, encode_usage, finish_of, finish_out
+from providers.dialects.openai_chat.answers import decode_usage, encode_usage, finish_of
 from providers.dialects.reading import a_list, an_object, rest, text, whole
-from providers.neutral import Answer, Choice, Json, Refusal, Text
+from providers.neutral import Answer, Choice, Finish, Json, Media, Part, Refusal, Text
 
 ORIGIN = "openai_completions"
 _ANSWER = frozenset(("id", "object", "created", "model", "choices", "usage"))
@@ -28,9 +28,9 @@ def encode(answer: Answer) -> Json:
     choices = [
         {
             "index": choice.index,
-            "text": "".join(part.text for part in choice.parts if isinstance(part, Text | Refusal)),
+            "text": "".join(map(words, choice.parts)),
             "logprobs": None,
-            "finish_reason": finish_out(choice.finish) or "stop",
+            "finish_reason": finish_word(choice.finish),
         }
         for choice in answer.choices
     ]
@@ -41,3 +41,18 @@ def encode(answer: Answer) -> Json:
     if answer.usage is not None:
         body["usage"] = encode_usage(answer.usage)
     return body
+
+
+def words(part: Part) -> str:
+    """What a part says that has no place but the text."""
+    if isinstance(part, Text | Refusal):
+        return part.text
+    return part.transcript if isinstance(part, Media) else ""
+
+
+_FILTERED = frozenset(("content_filter", "refusal", "error"))
+
+
+def finish_word(finish: Finish) -> str:
+    """One of the three words there are."""
+    return "length" if finish == "length" else "content_filter" if finish in _FILTERED else "stop"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import orjson
 
 from providers.dialects import base, openai_faults
-from providers.dialects.openai_chat.answers import decode_usage, encode_usage, finish_of, finish_out
+from providers.dialects.openai_chat.answers import decode_usage, encode_usage, finish_of
+from providers.dialects.openai_completions.answers import finish_word
 from providers.dialects.reading import items, mapping, text, whole
 from providers.framing import SseReader, TooLong, sse
 from providers.neutral import (
@@ -120,7 +121,7 @@ class Encoder(base.StreamEncoder):
         elif isinstance(event, Start):
             self._head |= {"id": event.id or "cmpl-0", "created": event.created, "model": event.model}
         elif isinstance(event, Ended):
-            return self._chunk(event.choice, "", finish_out(event.finish) or "stop")
+            return self._chunk(event.choice, "", finish_word(event.finish))
         elif isinstance(event, Usage):
             self._usage = event
         elif isinstance(event, Fault):

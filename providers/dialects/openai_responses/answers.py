@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from providers.dialects.openai_chat.answers import tier_out
 from providers.dialects.openai_responses.items import (
     ORIGIN,
     decode_annotations,
@@ -84,11 +85,12 @@ def decode_output(item: Json) -> list[Part]:
 
 
 def decode_usage(value: Json) -> Usage:
+    details = mapping(value.get("input_tokens_details"))
     usage = Usage(
         whole(value.get("input_tokens")),
         whole(value.get("output_tokens")),
-        whole(mapping(value.get("input_tokens_details")).get("cached_tokens")),
-        0,
+        whole(details.get("cached_tokens")),
+        whole(details.get("cache_write_tokens")),
         whole(mapping(value.get("output_tokens_details")).get("reasoning_tokens")),
     )
     if isinstance(value.get("total_tokens"), int):
@@ -99,7 +101,10 @@ def decode_usage(value: Json) -> Usage:
 def encode_usage(usage: Usage) -> Json:
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.total_tokens,
@@ -113,8 +118,8 @@ def encode(answer: Answer, request: Request) -> Json:
     body = skeleton(answer.id, answer.model, answer.created, request)
     body["output"] = output
     end(body, choice.finish, answer.usage)
-    if answer.service_tier:
-        body["service_tier"] = answer.service_tier
+    if tier := tier_out(answer.service_tier):
+        body["service_tier"] = tier
     return body
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.dialects.openai_chat.parts import AUDIO_FORMATS
-from providers.dialects.reading import a_text, data_url, items, mapping, rest, text
+from providers.dialects.reading import a_text, data_url, items, mapping, rest, standard, text
 from providers.neutral import (
     Citation,
     Json,
@@ -190,21 +189,23 @@ def encode_items(message: Message, losses: Losses) -> list[Json]:
     """A message of another dialect as items."""
     out: list[Json] = []
     content: list[Json] = []
-    said = "output_text" if message.role == "assistant" else "input_text"
     role = "user" if message.role == "tool" else message.role
 
     def flush() -> None:
-        if content:
+        if content and role == "assistant":
+            # As words: items with parts have to carry the ids that OpenAI gave them.
+            said = "".join(part["text"] for part in content)
+            out.append({"type": "message", "role": role, "content": said})
+        elif content:
             out.append({"type": "message", "role": role, "content": list(content)})
-            content.clear()
+        content.clear()
 
     for part in message.parts:
         if isinstance(part, Text):
             if part.text:
-                noted: Json = {"annotations": []} if said == "output_text" else {}
-                content.append({"type": said, "text": part.text} | noted)
+                content.append({"type": "input_text", "text": part.text})
         elif isinstance(part, Refusal):
-            content.append({"type": "refusal", "refusal": part.text})
+            content.append({"type": "input_text", "text": part.text})
         elif isinstance(part, Media):
             if (value := encode_media(part)) is not None and role != "assistant":
                 content.append(value)
@@ -250,14 +251,11 @@ def encode_media(media: Media) -> Json | None:
         if media.file_id:
             value["file_id"] = media.file_id
         elif media.url or media.data:
-            value["image_url"] = media.url or f"data:{media.media_type or 'image/png'};base64,{media.data}"
+            value["image_url"] = media.url or f"data:{media.media_type or 'image/png'};base64,{standard(media.data)}"
         else:
             return None
         return value
-    if media.kind == "audio" and media.data:
-        form = AUDIO_FORMATS.get(media.media_type, media.media_type.removeprefix("audio/"))
-        return {"type": "input_audio", "input_audio": {"data": media.data, "format": form}}
-    if media.kind != "file":
+    if media.kind != "file":  # sound has no place among the input items (openai-python 3, ``ResponseInputItemParam``)
         return None
     if media.text:
         return {"type": "input_text", "text": media.text}
@@ -267,7 +265,7 @@ def encode_media(media: Media) -> Json | None:
     elif media.url:
         value["file_url"] = media.url
     elif media.data:
-        value["file_data"] = f"data:{media.media_type or 'application/pdf'};base64,{media.data}"
+        value["file_data"] = f"data:{media.media_type or 'application/pdf'};base64,{standard(media.data)}"
         value["filename"] = media.name or "document.pdf"
     else:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from providers.dialects.base import Facts
+from providers.dialects.openai_chat.answers import tier_out
 from providers.dialects.openai_responses.items import ORIGIN, decode_item, encode_items, encode_own
 from providers.dialects.reading import a_list, a_number, a_text, an_object, items, mapping, rest, text
 from providers.neutral import (
@@ -29,6 +30,7 @@ _KNOWN = frozenset(
 )  # fmt: skip
 _AS_GIVEN = ("text", "reasoning", "tools", "tool_choice", "instructions", "stream", "service_tier", "metadata", "user")
 _FUNCTION = frozenset(("type", "name", "description", "parameters", "strict"))
+_EFFORTS = frozenset(("none", "minimal", "low", "medium", "high", "xhigh", "max"))
 
 
 def decode(body: Json) -> Request:
@@ -134,11 +136,13 @@ def encode(request: Request, facts: Facts, losses: Losses) -> Json:
             given += encode_items(message, losses)
     if prompts:
         body["instructions"] = "\n\n".join(prompts)
+    if request.service_tier and not tier_out(request.service_tier):
+        losses.lose("service_tier")
     sampling = request.sampling
     for name, value in (
         ("temperature", sampling.temperature), ("top_p", sampling.top_p), ("max_output_tokens", request.max_tokens),
         ("parallel_tool_calls", request.parallel_tools), ("metadata", request.metadata or None),
-        ("user", request.user or None), ("service_tier", request.service_tier or None),
+        ("user", request.user or None), ("service_tier", tier_out(request.service_tier) or None),
         ("stream", True if request.stream else None),
     ):  # fmt: skip
         if value is not None:
@@ -167,9 +171,12 @@ def encode(request: Request, facts: Facts, losses: Losses) -> Json:
     elif form is not None and form.kind == "json_object":
         body["text"] = {"format": {"type": "json_object"}}
     if request.thinking is not None and (effort := effort_of(request.thinking)):
-        body["reasoning"] = {"effort": effort}
-        if request.thinking.summary:
-            body["reasoning"]["summary"] = request.thinking.summary
+        if effort not in _EFFORTS:
+            losses.lose("reasoning_effort")
+        else:
+            body["reasoning"] = {"effort": effort}
+            if request.thinking.summary:
+                body["reasoning"]["summary"] = request.thinking.summary
     losses.leave(request.extra, body)
     return body
 
