@@ -16,6 +16,7 @@ from gateway.serving import Plan, Target
 from providers.dialects import load
 from providers.dialects.base import Dialect, Facts, StreamDecoder, StreamEncoder, WireError
 from providers.dialects.openai_chat.answers import encode_usage
+from providers.dialects.openai_faults import redacted
 from providers.neutral import (
     Answer,
     Choice,
@@ -133,6 +134,7 @@ class Translation:
     def error(self, status: int, head: bytes, body: bytes) -> WireError:
         """A provider's error for the caller."""
         fault = self.target.decode_fault(status, fields_of(head), body)
+        fault.message = redacted(fault.message)
         return self.caller.encode_fault(fault)
 
     # --- streams
@@ -164,6 +166,7 @@ class Translation:
             elif isinstance(event, Usage):
                 self.usage = event
             elif isinstance(event, Fault):
+                event.message = redacted(event.message)
                 self.fault = event
             elif isinstance(event, Done):
                 self.done = self.begun = True

@@ -112,7 +112,7 @@ class Route(_Base, frozen=True):
 class Retry(_Base, frozen=True):
     attempts: int = 3
     """Upstream attempts in all, the first included, over all targets and keys."""
-    statuses: tuple[int, ...] = (408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
+    statuses: tuple[int, ...] = (408, 424, 429, 498, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
     backoff_initial: float = 0.1
     backoff_max: float = 2.0
 

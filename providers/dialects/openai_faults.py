@@ -49,13 +49,13 @@ _BY_STATUS: dict[int, FaultKind] = {
 
 def kind_of(status: int, code: str, message: str, found: Classified | None = None) -> FaultKind:
     """What kind of error it is, from status, code and words; ``found`` is what classification says of the body."""
-    if _CONTEXT.search(code) or _CONTEXT.search(message):
+    if status != 429 and (_CONTEXT.search(code) or _CONTEXT.search(message)):
         return "context_length"
     if found is not None and found.verdict == Verdict.DISABLE_KEY and status != 403:
         return "quota" if found.reason in ("quota", "credit") else "auth"
     if status in (400, 403, 422) and (_FILTER.search(code) or _FILTER.search(message)):
         return "content_filter"
-    if found is not None and found.verdict == Verdict.ROTATE_KEY:
+    if found is not None and found.verdict == Verdict.ROTATE_KEY and found.reason == "rate_limit":
         return "rate_limit"
     if (kind := _BY_STATUS.get(status)) is not None:
         return kind
@@ -99,6 +99,14 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     fault.retry_after_s = found.wait_s
     fault.request_id = headers.get("x-request-id", "") or headers.get("request-id", "")
     return fault
+
+
+_PRIVATE = re.compile(r"\b(?:sk-|gsk_|xai-|org[-_]|proj_|AIza|AKIA|ASIA)[A-Za-z0-9*._-]{4,}|\bacct?_[A-Za-z0-9]{8,}")
+
+
+def redacted(message: str) -> str:
+    """A provider's words without names of the operator's accounts and parts of keys."""
+    return _PRIVATE.sub("[redacted]", message)
 
 
 def _word(value: Any) -> str:

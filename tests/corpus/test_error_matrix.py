@@ -1,0 +1,177 @@
+"""Every reported and recorded error, told to callers of every dialect, as the official SDKs raise it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx
+import openai
+import pytest
+from botocore.parsers import RestJSONParser
+from google.genai import errors as google
+
+from providers.dialects import load
+from providers.dialects.openai_faults import redacted
+from providers.neutral import Fault
+from tests.corpus.dialect_rows import ENDPOINTS, rows
+from tests.corpus.readout import aws_dialect
+from tests.corpus.rows import read
+
+CALLERS = (
+    "openai_chat",
+    "openai_responses",
+    "openai_completions",
+    "anthropic",
+    "gemini",
+    "bedrock",
+    "cohere",
+    "ollama",
+)
+DIALECT_OF = {"anthropic": "anthropic", "gemini": "gemini", "vertex": "gemini", "bedrock": "bedrock"}
+KINDS = {
+    **dict.fromkeys((0, 1, 12, 16, 19, 22, 23, 26, 27, 36, 37, 44), "rate_limit"),
+    **dict.fromkeys((2, 3, 11, 29, 30, 31, 32, 40, 43), "quota"),
+    **dict.fromkeys((4, 41), "context_length"),
+    **dict.fromkeys((5, 6, 7, 8, 13), "server"),
+    **dict.fromkeys((14, 15), "content_filter"),
+    **dict.fromkeys((18, 24), "auth"),
+    **dict.fromkeys((21, 28, 38, 39), "bad_request"),
+    9: "overloaded",
+    17: "not_found",
+    25: "too_large",
+}
+"""Number of a reported answer -> what it is, as its words and notes tell."""
+WAITS = {0: 0.174, 1: 18.642, 16: 86_400.0, 26: 578.016, 27: 50.597142857}
+"""Number of a reported answer -> the wait in its text, seconds."""
+OPENAI = {
+    400: openai.BadRequestError,
+    401: openai.AuthenticationError,
+    403: openai.PermissionDeniedError,
+    404: openai.NotFoundError,
+    422: openai.UnprocessableEntityError,
+    429: openai.RateLimitError,
+}
+ANTHROPIC = {
+    400: anthropic.BadRequestError,
+    401: anthropic.AuthenticationError,
+    403: anthropic.PermissionDeniedError,
+    404: anthropic.NotFoundError,
+    413: anthropic.RequestTooLargeError,
+    422: anthropic.UnprocessableEntityError,
+    429: anthropic.RateLimitError,
+}
+
+
+def reported(corpus: Path) -> Iterator[tuple[int, str, int, bytes]]:
+    """(number, dialect of the provider, status, body) of the reported answers."""
+    for number, row in enumerate(read(corpus / "reported-errors.jsonl")):
+        if row["where"] != "response":
+            continue
+        if "body" in row:
+            body = json.dumps(row["body"]).encode()
+        elif "HTML" in row["message"] or "text/html" in row["message"]:
+            body = b"<html><title>" + row["message"].encode() + b"</title></html>"
+        else:
+            body = json.dumps({"error": {"message": row["message"]}}).encode()
+        yield number, DIALECT_OF.get(row["provider"], "openai_chat"), row["status"], body
+
+
+def raised(caller: str, status: int, headers: dict[str, str], body: bytes) -> Any:
+    """What the caller's SDK makes of the answer: an exception, or the parsed error for AWS."""
+    response = httpx.Response(status, headers=headers, content=body, request=httpx.Request("POST", "http://test.test"))
+    if caller.startswith("openai"):
+        return openai.OpenAI(api_key="x")._make_status_error_from_response(response)
+    if caller == "anthropic":
+        return anthropic.Anthropic(api_key="x")._make_status_error_from_response(response)
+    if caller == "gemini":
+        with pytest.raises(google.APIError) as error:
+            google.APIError.raise_for_response(response)
+        return error.value
+    shape = aws_dialect.model().operation_model("Converse").output_shape
+    return RestJSONParser().parse({"status_code": status, "headers": headers, "body": body}, shape)["Error"]
+
+
+def judge(caller: str, fault: Fault) -> str:
+    """Empty when the SDK raises what it should, else what is wrong."""
+    error = load(caller).encode_fault(fault)
+    headers = {"content-type": "application/json", **dict(error.headers)}
+    wait = headers.get("retry-after")
+    if (wait is not None) != bool(fault.retry_after_s):
+        return f"retry-after {wait} for {fault.retry_after_s}"
+    if wait is not None and abs(float(wait) - fault.retry_after_s) > 1:
+        return f"retry-after {wait} for {fault.retry_after_s}"
+    overload = caller == "anthropic" and fault.kind == "overloaded"
+    if error.status != fault.status and not overload:
+        return f"status {error.status}"
+    value = json.loads(error.body)
+    if caller in ("cohere", "ollama"):
+        said = value.get("message") or value.get("error")
+        return "" if said == fault.message else f"message {said!r}"
+    found = raised(caller, error.status, headers, error.body)
+    if caller.startswith("openai"):
+        wanted: Any = OPENAI.get(
+            error.status, openai.InternalServerError if error.status >= 500 else openai.APIStatusError
+        )
+        told = type(found) is wanted and found.body["message"] == fault.message and found.type
+    elif caller == "anthropic":
+        told = (
+            isinstance(found, ANTHROPIC.get(error.status, anthropic.APIStatusError)) and found.body["type"] == "error"
+        )
+        told = told and (found.status_code, found.body["error"]["message"]) == (error.status, fault.message)
+    elif caller == "gemini":
+        wanted = google.ClientError if error.status < 500 else google.ServerError
+        told = type(found) is wanted and (found.code, found.message) == (error.status, fault.message) and found.status
+    else:
+        told = found["Message"] == fault.message and found["Code"].endswith(("Exception", "Failure", "Id", "Token"))
+    return "" if told else f"raised {found!r}"
+
+
+def test_reported_errors_are_what_they_mean(corpus: Path) -> None:
+    seen = 0
+    for number, dialect, status, body in reported(corpus):
+        fault = load(dialect).decode_fault(status, {}, body)
+        assert (fault.kind, fault.status) == (KINDS[number], status), number
+        assert fault.retry_after_s == pytest.approx(WAITS.get(number, 0.0)), number
+        assert b"<html" not in fault.message.encode(), number
+        seen += 1
+    assert seen == 39
+
+
+def test_reported_errors_reach_callers_of_every_dialect(corpus: Path) -> None:
+    wrong = []
+    for number, dialect, status, body in reported(corpus):
+        for caller in CALLERS:
+            fault = load(dialect).decode_fault(status, {}, body)
+            fault.message = redacted(fault.message)
+            if found := judge(caller, fault):
+                wrong.append(f"{number} for {caller}: {found}")
+    assert wrong == []
+
+
+def test_recorded_errors_reach_callers_of_every_dialect(corpus: Path) -> None:
+    wrong, seen = [], 0
+    for source in ENDPOINTS:
+        for row in rows(source):
+            if row.status < 400:
+                continue
+            seen += 1
+            for caller in CALLERS:
+                fault = load(source).decode_fault(row.status, row.headers, row.answer)
+                fault.message = redacted(fault.message)
+                if found := judge(caller, fault):
+                    wrong.append(f"{row.id} {row.provider} for {caller}: {found}")
+    assert wrong == []
+    assert seen > 40
+
+
+def test_names_of_accounts_and_keys_are_left_out() -> None:
+    said = (
+        "Incorrect API key provided: sk-proj-****abcd in org-9xYz1234AbCd; gsk_abcdefgh AIzaSyA1b2c3d4; task-5, organ"
+    )
+    assert redacted(said) == (
+        "Incorrect API key provided: [redacted] in [redacted]; [redacted] [redacted]; task-5, organ"
+    )
