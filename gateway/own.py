@@ -9,13 +9,18 @@ from urllib.parse import unquote
 
 import orjson
 
+from gateway.catalogue import Catalogue, Facts, members
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.phases.authenticate import authenticate, credential_of
 from gateway.server.forwarded import is_loopback, names_a_client, packed
 from gateway.server.routes import METRICS
 from gateway.serving import Target, View, matches
+from gateway.snapshot.model import Ruleset
 from providers.operations import Operation
+
+PAGES_KEPT = 64
+"""Lists of models, one for each set of rules that asked; then the oldest goes. A long one has half a megabyte."""
 
 
 def serve(x: Exchange) -> Response | None:
@@ -104,25 +109,39 @@ def models(x: Exchange) -> Response:
     if entry is None or not entry.rest:
         page = view.model_pages.get(ruleset)
         if page is None:
+            if len(view.model_pages) >= PAGES_KEPT:
+                del view.model_pages[next(iter(view.model_pages))]
             page = view.model_pages[ruleset] = orjson.dumps({"object": "list", "data": list_models(view, ruleset)})
         return Response(200, page)
     wanted = unquote(entry.rest.decode("ascii", "replace"))
     for name, owner in allowed_models(view, ruleset):
         if name == wanted:
-            return Response(200, orjson.dumps(model_object(view, name, owner)))
+            facts = facts_of(Catalogue(view), view.rulesets[ruleset], name, owner)
+            return Response(200, orjson.dumps(model_object(view, name, owner, facts)))
     error = GatewayError("model_not_found", f"The model '{wanted[:128]}' is not known here.", param="model")
     return refuse(error, x.request_id.decode())
 
 
 def list_models(view: View, ruleset: int) -> list[dict[str, object]]:
     """Routes, declared models and those that providers list themselves, cut to what the ruleset allows."""
-    return [model_object(view, name, owner) for name, owner in allowed_models(view, ruleset)]
+    known = Catalogue(view)
+    return [
+        model_object(view, name, owner, facts_of(known, view.rulesets[ruleset], name, owner))
+        for name, owner in allowed_models(view, ruleset)
+    ]
 
 
-def model_object(view: View, name: str, owner: str) -> dict[str, object]:
-    """In the form of OpenAI's list."""
+def model_object(view: View, name: str, owner: str, facts: Facts) -> dict[str, object]:
+    """In the form of OpenAI's list, with the members that OpenRouter adds."""
     created = view.snapshot.created_ns // 1_000_000_000
-    return {"id": name, "object": "model", "created": created, "owned_by": owner}
+    return {"id": name, "object": "model", "created": created, "owned_by": owner, **members(facts)}
+
+
+def facts_of(known: Catalogue, rules: Ruleset, name: str, owner: str) -> Facts:
+    """What is known of an allowed model; of a route, what is known of the first target that the rules allow."""
+    if owner == "microgate" and name in known.view.routes:
+        return known.of_route(name, rules.providers)
+    return known.of_provider(owner, name[len(owner) + 1 :])
 
 
 def allowed_models(view: View, ruleset: int) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from importlib import import_module
 
 import click
@@ -45,6 +46,28 @@ def schema() -> None:
 def doctor(data_dir: str, host: str, port: int) -> None:
     """Look at this installation and this machine, and name what is in the way."""
     sys.exit(import_module("gateway.cli.doctor").report(sys.stdout, data_dir, host, port))
+
+
+@cli.group()
+def models() -> None:
+    """What is known of models: sizes, capabilities, prices."""
+
+
+@models.command("list")
+@click.argument("provider", default="")
+@click.option("--json", "as_json", is_flag=True, help="The whole data instead of a table.")
+def models_list(provider: str, as_json: bool) -> None:
+    """Show the models of one PROVIDER, or the providers of whose models something is known."""
+    sys.exit(import_module("gateway.cli.models").show(provider, as_json, sys.stdout))
+
+
+@models.command("refresh")
+@click.option(
+    "--date", "taken", default=lambda: datetime.now(UTC).date().isoformat(), help="Day whose prices count.  [today]"
+)
+def models_refresh(taken: str) -> None:
+    """Make the bundled facts anew from the packages that are installed (pip install 'microgate[facts]')."""
+    sys.exit(import_module("gateway.cli.models").make(taken, sys.stdout))
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

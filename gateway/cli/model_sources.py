@@ -111,6 +111,8 @@ KINDS = {
     "ocr": "ocr",
     "realtime": "realtime",
 }
+NO_WORDS = frozenset({"embedding", "rerank", "speech", "transcription", "moderation", "ocr"})
+"""Kinds whose answers are no conversation."""
 ABILITIES = (
     ("tools", "supports_function_calling", "tool_calling"),
     ("tool_choice", "supports_tool_choice", "tool_choice"),

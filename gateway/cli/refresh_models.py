@@ -23,6 +23,7 @@ from gateway.cli.model_sources import (
     INPUTS,
     KINDS,
     NO_MODELS,
+    NO_WORDS,
     OUTPUTS,
     PRICE_NAMES,
     PRICES_OF,
@@ -254,6 +255,10 @@ def _take_row(entry: dict[str, Any], row: Mapping[str, Any]) -> None:
         entry.setdefault("max_output", output)
     if kind:
         entry["kind"] = kind
+    if kind in NO_WORDS:
+        # models.dev has no words for what they make, and calls it text.
+        entry.pop("output", None)
+        entry.pop("can", None)
     if kind == "chat":
         # Where models.dev has spoken, only what it has no word for.
         known = "can" in entry
@@ -285,6 +290,8 @@ def _text(file: str, taken: date, sources: list[str], models: dict[str, dict[str
         # A name that the rules lead to this entry need not be written down.
         names = [name for name in entry["names"] if (index.find(name) or ("",))[0] != identity]
         kept = {key: value for key, value in sorted(entry.items()) if key != "names" and value not in ([], {})}
+        if not kept:
+            continue
         if names:
             kept["names"] = names
         rows.append(f"  {json.dumps(identity)}: {json.dumps(kept, separators=(',', ':'))}")

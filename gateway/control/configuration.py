@@ -27,6 +27,7 @@ from gateway.processes.context import ControlContext
 from gateway.snapshot import store
 from gateway.snapshot.build import release
 from gateway.snapshot.delta import delta
+from gateway.snapshot.facts import facts_of_all
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Snapshot, id_hash
 from gateway.snapshot.plan import virtual_key_names
@@ -182,7 +183,8 @@ class Configuration:
             # A provider may have gone, or may be another by now, since it was asked.
             listed = {**old.listed, **{n: names for n, names in found.items() if n in old.providers}}
             if listed != old.listed:
-                changes = {"version": old.version + 1, "created_ns": time.time_ns(), "listed": listed}
+                facts = await asyncio.to_thread(facts_of_all, old.providers, old.routes, listed)
+                changes = {"version": old.version + 1, "created_ns": time.time_ns(), "listed": listed, "facts": facts}
                 self.snapshot = msgspec.structs.replace(old, **changes)
                 self._publish(old, time.perf_counter())
                 self._settle_later(made, ())

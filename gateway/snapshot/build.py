@@ -19,8 +19,12 @@ import msgspec
 from _speedups._bucket import HEALTH
 from gateway.config.schema import Config
 from gateway.snapshot.keytable import KeyRow, KeyTable, rows_checksum
-from gateway.snapshot.model import Provider, ProviderKey, Snapshot, id_hash
+from gateway.snapshot.model import Provider, ProviderKey, Route, Snapshot, id_hash
 from gateway.snapshot.plan import LimitPlan, Plan, plan
+from providers.vendors import CUSTOM
+
+STRANGERS = frozenset({CUSTOM, "demo"})
+"""Vendors of whose models nothing is known."""
 
 
 class Slots(Protocol):
@@ -112,6 +116,7 @@ def provision(
     ]
     table, dropped = _table(paths, version, rows, previous)
     dropped |= {key.health_slot for p in previous.providers.values() for key in p.keys} if previous else set()
+    listed = _still_listed(providers, previous)
     snapshot = Snapshot(
         version=version,
         created_ns=created_ns,
@@ -122,7 +127,8 @@ def provision(
         table=os.path.basename(table),
         virtual_keys=len(rows),
         pepper=pepper,
-        listed=_still_listed(providers, previous),
+        listed=listed,
+        facts=_facts(providers, made.routes, listed),
         # Names of what is gone are kept: records about it may still arrive.
         names={**previous.names, **made.names} if previous is not None else made.names,
     )
@@ -181,6 +187,17 @@ def _still_listed(providers: dict[str, Provider], previous: Snapshot | None) -> 
         if same and now is not None and now.list_models and now.enabled:
             listed[name] = models
     return listed
+
+
+def _facts(
+    providers: dict[str, Provider], routes: dict[str, Route], listed: dict[str, tuple[str, ...]]
+) -> dict[str, bytes]:
+    if all(provider.vendor in STRANGERS for provider in providers.values()):
+        return {}
+    # Here and not above: the first request of a start that has no use for them does not wait for the rules of names.
+    from gateway.snapshot.facts import facts_of_all
+
+    return facts_of_all(providers, routes, listed)
 
 
 def _health_id(key: ProviderKey) -> int:

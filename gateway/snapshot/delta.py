@@ -25,6 +25,7 @@ def delta(old: Snapshot, new: Snapshot) -> Delta:
         table=new.table if new.table != old.table else "",
         virtual_keys=new.virtual_keys if new.virtual_keys != old.virtual_keys else -1,
         listed=new.listed if new.listed != old.listed else None,
+        facts={n: new.facts.get(n, b"") for n in old.facts | new.facts if old.facts.get(n) != new.facts.get(n)},
         names={i: name for i, name in new.names.items() if old.names.get(i) != name},
     )
 
@@ -46,5 +47,6 @@ def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
         table=change.table or snapshot.table,
         virtual_keys=change.virtual_keys if change.virtual_keys >= 0 else snapshot.virtual_keys,
         listed=change.listed if change.listed is not None else snapshot.listed,
+        facts={name: facts for name, facts in (snapshot.facts | change.facts).items() if facts},
         names=snapshot.names | change.names,
     )

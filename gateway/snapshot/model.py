@@ -187,6 +187,8 @@ class Snapshot(_Base, frozen=True):
     """32 bytes: the HMAC key of the table's digests."""
     listed: dict[str, tuple[str, ...]] = {}
     """Provider's name -> models of its own list, shown by /v1/models beside the declared ones."""
+    facts: dict[str, bytes] = {}
+    """Provider's name -> JSON of what is known of its models (``gateway/snapshot/facts.py``), shown by /v1/models."""
     names: dict[int, str] = {}
     """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
 
@@ -206,4 +208,6 @@ class Delta(_Base, frozen=True):
     table: str = ""
     virtual_keys: int = -1
     listed: dict[str, tuple[str, ...]] | None = None
+    facts: dict[str, bytes] = {}
+    """Empty bytes: none any more."""
     names: dict[int, str] = {}

@@ -96,7 +96,7 @@ def test_help_of_serve() -> None:
 def test_the_other_commands_are_listed() -> None:
     done = microgate("--help")
     assert done.returncode == 0
-    assert all(f"  {name} " in done.stdout for name in ("bench", "check", "doctor", "schema", "serve"))
+    assert all(f"  {name} " in done.stdout for name in ("bench", "check", "doctor", "models", "schema", "serve"))
 
 
 def test_schema_is_json() -> None:

@@ -1,0 +1,75 @@
+"""What is known of the models that this configuration names, taken from the files of ``providers/models``.
+
+For the builder. Workers find it in their snapshot (``Snapshot.facts``), a few hundred bytes a model and not decoded;
+they never see the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import providers.models
+from gateway.snapshot.model import Provider, Route
+from providers.models.matching import Index, facts_of, files_of
+
+HOME = Path(providers.models.__file__).parent
+
+NOT_SHOWN = frozenset({"later", "hours", "variants"})
+"""Prices of other days, hours and tiers."""
+
+NAMED_BY_OPERATOR = frozenset({"azure", "azure_deployments"})
+"""Vendors whose models have names of the operator's choice: what they are may be told by the alias alone."""
+
+
+def read(vendor: str, home: Path = HOME) -> list[Index]:
+    """The files that know this vendor's models; empty for a vendor without one. Raises OSError, ValueError."""
+    return [Index(file, decode(home / f"{file}.json")) for file in files_of(vendor) if (home / f"{file}.json").exists()]
+
+
+def decode(path: Path) -> dict[str, dict[str, Any]]:
+    """The models of one file."""
+    models: dict[str, dict[str, Any]] = msgspec.json.decode(path.read_bytes())["models"]
+    return models
+
+
+def facts_of_all(
+    named: Mapping[str, Provider], routes: Mapping[str, Route], listed: Mapping[str, tuple[str, ...]]
+) -> dict[str, bytes]:
+    """Provider's name -> JSON of its models' facts, by the names that callers write behind the provider's: declared,
+    alias, listed by the provider itself, or target of a route. Models of which nothing is known are not in it."""
+    wanted: dict[str, dict[str, None]] = {
+        name: dict.fromkeys((*spec.models, *spec.aliases, *listed.get(name, ()))) for name, spec in named.items()
+    }
+    for route in routes.values():
+        for target in route.targets:
+            if target.provider in wanted:
+                wanted[target.provider].setdefault(target.model)
+    files: dict[str, list[Index]] = {}
+    found = {}
+    for name, models in wanted.items():
+        vendor = named[name].vendor
+        if models and vendor not in files:
+            files[vendor] = read(vendor)
+        if models and files[vendor]:
+            facts = _facts(named[name], files[vendor], models)
+            if facts:
+                found[name] = msgspec.json.encode(facts)
+    return found
+
+
+def _facts(spec: Provider, files: list[Index], models: Iterable[str]) -> dict[str, dict[str, Any]]:
+    facts = {}
+    for model in models:
+        known = facts_of(files, spec.aliases.get(model, model))
+        if known is None and model in spec.aliases and spec.vendor in NAMED_BY_OPERATOR:
+            known = facts_of(files, model)
+        if known:
+            shown = {name: value for name, value in known.items() if name not in NOT_SHOWN}
+            if "prices" in shown:
+                shown["prices"] = {name: price for name, price in shown["prices"].items() if name != "above"}
+            facts[model] = shown
+    return facts
