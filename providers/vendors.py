@@ -305,6 +305,37 @@ _ROWS = (
         "docs",
         note="Anthropic's OpenAI-compatible endpoint, when dialect openai_chat is chosen.",
     ),
+    Vendor(
+        "replicate",
+        "https://api.replicate.com",
+        ("passthrough",),
+        "recorded",
+        note="Predictions are asked for in Replicate's own form: /passthrough/replicate/v1/predictions.",
+    ),
+    Vendor(
+        "deepgram",
+        "https://api.deepgram.com",
+        ("passthrough",),
+        "recorded",
+        auth_scheme="Token",
+        note="Speech in Deepgram's own form: /passthrough/deepgram/v1/listen and /v1/speak.",
+    ),
+    Vendor(
+        "elevenlabs",
+        "https://api.elevenlabs.io",
+        ("passthrough",),
+        "sdk",
+        auth_header="xi-api-key",
+        auth_scheme="",
+        note="Speech in ElevenLabs' own form: /passthrough/elevenlabs/v1/text-to-speech/VOICE.",
+    ),
+    Vendor(
+        "runway",
+        "https://api.dev.runwayml.com",
+        ("passthrough",),
+        "sdk",
+        note="Images and video in Runway's own form; wants headers: {X-Runway-Version: 2024-11-06}.",
+    ),
     Vendor("demo", "unix:{socket}|/v1", EVERYTHING, "recorded", keyless=True, note="Built in; added by --demo."),
 )
 

@@ -12,6 +12,8 @@ STATEFUL_SEGMENTS = frozenset(
     {
         b"files", b"batches", b"responses", b"assistants", b"threads", b"vector_stores", b"fine_tuning", b"uploads",
         b"containers", b"conversations", b"evals", b"organization", b"videos", b"cachedContents", b"caches", b"skills",
+        # Replicate, Runway, ElevenLabs, Deepgram.
+        b"predictions", b"trainings", b"tasks", b"history", b"dubbing", b"convai", b"projects",
     }
 )  # fmt: skip
 """Path segments under which providers keep objects of an account; tenants may not meet there."""

@@ -10,14 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from providers.vendors import VENDORS
+from tests.corpus.agreement import FILES, LOCAL, figures, text
 
-FILES = {
-    "vllm": "openai-compat-local",
-    "ollama_cloud": "ollama",
-    "azure_deployments": "azure",
-    "bedrock_mantle": "bedrock-mantle",
-}
-LOCAL = {"ollama", "vllm", "gpustack"}
+PAGE_FIGURES = Path(__file__).resolve().parents[2] / "docs" / "recorded_exchanges.json"
 RECORDED = sorted(name for name, row in VENDORS.items() if row.evidence == "recorded" and name != "demo")
 
 
@@ -47,8 +42,18 @@ def test_some_operation_was_recorded_where_the_row_says(name: str, seen: dict[st
         # The router's older form names the inference provider before /v1.
         assert any(path.endswith("/v1/chat/completions") for path in paths)
         return
+    if row.operations == ("passthrough",):
+        assert paths
+        return
     wanted = [url.path + row.path_of(op).replace("{model}", "gpt-4o") for op in row.operations if op != "passthrough"]
     assert set(paths) & set(wanted), paths
+
+
+def test_the_figures_of_the_providers_page_are_counted(corpus: Path) -> None:
+    command = "python -m tests.corpus.agreement CORPUS > docs/recorded_exchanges.json"
+    assert text(corpus) == PAGE_FIGURES.read_text(), f"run: {command}, then docs/render_providers.py"
+    # Whoever says recorded has a figure, and nobody else.
+    assert figures(corpus)["vendors"].keys() == set(RECORDED)
 
 
 def test_usage_of_streams_that_did_not_ask(corpus: Path) -> None:

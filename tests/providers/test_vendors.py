@@ -14,7 +14,8 @@ ROWS = [pytest.param(row, id=row.name) for row in VENDORS.values()]
 PROMISED = (
     "openai azure mistral cohere groq cerebras fireworks together deepseek xai openrouter perplexity nebius "
     "huggingface ollama vllm sglang lmstudio nvidia databricks snowflake watsonx sambanova parasail moonshot zai "
-    "alibaba minimax voyage jina github cloudflare writer gemini anthropic bedrock vertex demo"
+    "alibaba minimax voyage jina github cloudflare writer replicate elevenlabs deepgram runway "
+    "gemini anthropic bedrock vertex demo"
 )
 
 
