@@ -102,6 +102,9 @@ PROFILES_OF = {"openai": "langchain_openai", "anthropic": "langchain_anthropic",
 NO_MODELS = ("ft:", "container", "fireworks-ai-", "together-ai-", "search")
 """Names in LiteLLM's map that are price classes or tools, and no models, begin like this."""
 
+MISTAKES = frozenset({"gemini/gemini-1.5-flash", "gemini-flash-experimental"})
+"""Rows of LiteLLM's map that are plainly another model's: these two chat models are called embeddings there."""
+
 CAPABLE = ("can", "input", "output", "kind", "max_output")
 
 KINDS = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ from gateway.cli.model_sources import (
     CAPABLE,
     INPUTS,
     KINDS,
+    MISTAKES,
     NO_MODELS,
     NO_WORDS,
     OUTPUTS,
@@ -113,16 +114,26 @@ def _priced(model: Any, taken: date, suffix: str) -> dict[str, Any]:
         entry["deprecated"] = True
     if isinstance(model.prices, list):
         _timed(entry, model.prices, taken)
-    elif prices := _figures(model.prices):
+    elif prices := _figures(vars(model.prices)):
         entry["prices"] = prices
-    variants = [
-        {"when": variant.when, "prices": prices, **_from(variant.constraint, taken)}
-        for variant in model.price_variants or ()
-        if (prices := _figures(variant.prices))
-    ]
-    if variants:
+    if variants := _variants(model.price_variants or (), taken):
         entry["variants"] = variants
     return entry
+
+
+def _variants(given: Iterable[Any], taken: date) -> list[dict[str, Any]]:
+    """Prices of certain requests. Of those in force the first that names a price decides it; those to come follow."""
+    current: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
+    later = []
+    for variant in given:
+        prices = {key: value for key, value in vars(variant.prices).items() if value is not None}
+        day = getattr(variant.constraint, "start_date", None)
+        if day is not None and day > taken:
+            later.append({"from": day.isoformat(), "when": variant.when, "prices": _figures(prices)})
+        else:
+            when = tuple(sorted(variant.when.items()))
+            current[when] = {**prices, **current.get(when, {})}
+    return [{"when": dict(when), "prices": _figures(prices)} for when, prices in current.items() if prices] + later
 
 
 def _literals(clause: Any) -> Iterator[str]:
@@ -142,7 +153,7 @@ def _timed(entry: dict[str, Any], conditional: list[Any], taken: date) -> None:
     current: Any = conditional[0].prices
     later, hours = [], []
     for row in conditional:
-        prices = _figures(row.prices)
+        prices = _figures(vars(row.prices))
         day, start = getattr(row.constraint, "start_date", None), getattr(row.constraint, "start_time", None)
         if start is not None:
             hours.append({"between": [f"{start:%H:%M}", f"{row.constraint.end_time:%H:%M}"], "prices": prices})
@@ -150,22 +161,15 @@ def _timed(entry: dict[str, Any], conditional: list[Any], taken: date) -> None:
             current = row.prices
         else:
             later.append({"from": day.isoformat(), "prices": prices})
-    parts = {"prices": _figures(current), "later": later, "hours": hours}
+    parts = {"prices": _figures(vars(current)), "later": later, "hours": hours}
     entry.update({name: value for name, value in parts.items() if value})
 
 
-def _from(constraint: Any, taken: date) -> dict[str, str]:
-    day = getattr(constraint, "start_date", None)
-    return {"from": day.isoformat()} if day is not None and day > taken else {}
-
-
-def _figures(prices: Any) -> dict[str, Any]:
+def _figures(prices: Mapping[str, Any]) -> dict[str, Any]:
     """Prices as text; what holds above a number of input tokens under ``above``."""
     found: dict[str, Any] = {}
     above: dict[int, dict[str, str]] = {}
-    for name, value in sorted(
-        ((PRICE_NAMES.get(key, key), value) for key, value in vars(prices).items()), key=itemgetter(0)
-    ):
+    for name, value in sorted(((PRICE_NAMES.get(key, key), value) for key, value in prices.items()), key=itemgetter(0)):
         if value is None:
             continue
         found[name] = _decimal(getattr(value, "base", value))
@@ -191,7 +195,7 @@ def _describe(file: str, models: dict[str, dict[str, Any]], profiles: Rows, lite
     rows = {
         key.removeprefix(own[row["litellm_provider"]]): row
         for key, row in sorted(litellm.items())
-        if row.get("litellm_provider") in own
+        if row.get("litellm_provider") in own and key not in MISTAKES
     }
     sources = (Index(file, profiles), _take_profile), (Index(file, rows), _take_row)
     for index, _ in sources:
@@ -259,6 +263,8 @@ def _take_row(entry: dict[str, Any], row: Mapping[str, Any]) -> None:
         # models.dev has no words for what they make, and calls it text.
         entry.pop("output", None)
         entry.pop("can", None)
+        # Of an embedding models.dev tells the dimensions here.
+        entry.pop("max_output", None)
     if kind == "chat":
         # Where models.dev has spoken, only what it has no word for.
         known = "can" in entry
