@@ -27,10 +27,11 @@ from gateway.processes.context import ControlContext
 from gateway.snapshot import store
 from gateway.snapshot.build import release
 from gateway.snapshot.delta import delta
-from gateway.snapshot.facts import facts_of_all
+from gateway.snapshot.facts import facts_of_all, said_before
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Snapshot, id_hash
 from gateway.snapshot.plan import virtual_key_names
+from providers.model_list import ModelList
 
 log = logging.getLogger("microgate.configuration")
 
@@ -174,16 +175,18 @@ class Configuration:
                 self._adopt(made, started)
             return self.last
 
-    async def take_lists(self, found: Mapping[str, tuple[str, ...]]) -> bool:
+    async def take_lists(self, found: Mapping[str, ModelList]) -> bool:
         """Publish providers' lists of models. False before the first configuration has been made."""
         async with self._building:
             made, old = self._made, self.snapshot
             if made is None:
                 return False
             # A provider may have gone, or may be another by now, since it was asked.
-            listed = {**old.listed, **{n: names for n, names in found.items() if n in old.providers}}
-            if listed != old.listed:
-                facts = await asyncio.to_thread(facts_of_all, old.providers, old.routes, listed)
+            new = {name: own for name, own in found.items() if name in old.providers}
+            listed = {**old.listed, **{name: own.names for name, own in new.items()}}
+            said = {**said_before(old.facts, old.listed), **{name: own.facts for name, own in new.items()}}
+            facts = await asyncio.to_thread(facts_of_all, old.providers, old.routes, listed, said)
+            if (listed, facts) != (old.listed, old.facts):
                 changes = {"version": old.version + 1, "created_ns": time.time_ns(), "listed": listed, "facts": facts}
                 self.snapshot = msgspec.structs.replace(old, **changes)
                 self._publish(old, time.perf_counter())

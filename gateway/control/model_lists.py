@@ -20,7 +20,7 @@ from gateway.serving import Upstream
 from gateway.snapshot.model import Provider, Snapshot
 from gateway.upstream.dial import Dialer, DialError
 from gateway.upstream.origin import Origin
-from providers.model_list import model_names
+from providers.model_list import ModelList, model_list
 
 log = logging.getLogger("microgate.models")
 
@@ -43,7 +43,7 @@ RETRY_S = 60.0
 JITTER = 0.1
 """Of the interval: many instances must not ask together for ever."""
 
-Take = Callable[[Mapping[str, tuple[str, ...]]], Awaitable[bool]]
+Take = Callable[[Mapping[str, ModelList]], Awaitable[bool]]
 
 
 class ListError(Exception):
@@ -64,7 +64,7 @@ class ModelLists:
         self._snapshot = snapshot
         self._take = take
         self._due: dict[str, _Due] = {}
-        self._asking: dict[str, asyncio.Task[tuple[str, ...] | None]] = {}
+        self._asking: dict[str, asyncio.Task[ModelList | None]] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._dialer = Dialer(asyncio.get_running_loop())
 
@@ -94,17 +94,17 @@ class ModelLists:
     async def _take_found(self) -> None:
         """What has come since the last look, in one version; a slow provider holds up nobody else's list."""
         done = {name: task for name, task in self._asking.items() if task.done()}
-        found = {name: names for name, task in done.items() if (names := task.result()) is not None}
+        found = {name: listed for name, task in done.items() if (listed := task.result()) is not None}
         if not found or await self._take(found):
             # Else the configuration is being built for the first time: at the next look.
             for name in done:
                 del self._asking[name]
 
-    async def _ask(self, name: str, due: _Due, interval: float) -> tuple[str, ...] | None:
+    async def _ask(self, name: str, due: _Due, interval: float) -> ModelList | None:
         loop = asyncio.get_running_loop()
         try:
             async with self._gate:
-                names = await fetch(self._dialer, due.spec)
+                found = await fetch(self._dialer, due.spec)
         except ListError as error:
             due.at = loop.time() + min(interval, RETRY_S)
             level = logging.DEBUG if due.failing else logging.WARNING
@@ -113,8 +113,8 @@ class ModelLists:
             return None
         due.at = loop.time() + interval * random.uniform(1 - JITTER, 1)
         due.failing = False
-        log.debug("the provider %s has %d models", name, len(names))
-        return names
+        log.debug("the provider %s has %d models", name, len(found.names))
+        return found
 
 
 def is_listed(spec: Provider) -> bool:
@@ -123,7 +123,7 @@ def is_listed(spec: Provider) -> bool:
     return spec.enabled and spec.list_models and "models" in spec.dialects and usable
 
 
-async def fetch(dialer: Dialer, spec: Provider) -> tuple[str, ...]:
+async def fetch(dialer: Dialer, spec: Provider) -> ModelList:
     """The provider's list, as its first usable key sees it. Raises ListError."""
     link = _Link()
     try:
@@ -132,7 +132,7 @@ async def fetch(dialer: Dialer, spec: Provider) -> tuple[str, ...]:
             transport = await dialer.dial(origin, lambda: link)
             try:
                 transport.write(request(spec, origin))
-                return model_names(await link.answer)
+                return model_list(await link.answer)
             finally:
                 transport.abort()
     except (DialError, ValueError) as error:

@@ -24,7 +24,7 @@ from gateway.snapshot.plan import LimitPlan, Plan, plan
 from providers.vendors import CUSTOM
 
 STRANGERS = frozenset({CUSTOM, "demo"})
-"""Vendors of whose models nothing is known."""
+"""Vendors of whose models nothing is known but what they say themselves."""
 
 
 class Slots(Protocol):
@@ -128,7 +128,7 @@ def provision(
         virtual_keys=len(rows),
         pepper=pepper,
         listed=listed,
-        facts=_facts(providers, made.routes, listed),
+        facts=_facts(providers, made.routes, listed, previous),
         # Names of what is gone are kept: records about it may still arrive.
         names={**previous.names, **made.names} if previous is not None else made.names,
     )
@@ -190,14 +190,18 @@ def _still_listed(providers: dict[str, Provider], previous: Snapshot | None) -> 
 
 
 def _facts(
-    providers: dict[str, Provider], routes: dict[str, Route], listed: dict[str, tuple[str, ...]]
+    providers: dict[str, Provider],
+    routes: dict[str, Route],
+    listed: dict[str, tuple[str, ...]],
+    previous: Snapshot | None,
 ) -> dict[str, bytes]:
-    if all(provider.vendor in STRANGERS for provider in providers.values()):
+    before = previous.facts if previous is not None else {}
+    if not before and all(provider.vendor in STRANGERS for provider in providers.values()):
         return {}
     # Here and not above: the first request of a start that has no use for them does not wait for the rules of names.
-    from gateway.snapshot.facts import facts_of_all
+    from gateway.snapshot.facts import facts_of_all, said_before
 
-    return facts_of_all(providers, routes, listed)
+    return facts_of_all(providers, routes, listed, said_before(before, listed))
 
 
 def _health_id(key: ProviderKey) -> int:

@@ -36,11 +36,29 @@ def decode(path: Path) -> dict[str, dict[str, Any]]:
     return models
 
 
+Said = Mapping[str, Mapping[str, dict[str, Any]]]
+"""Provider's name -> model -> what the provider's own list says about it."""
+
+
+def said_before(facts: Mapping[str, bytes], listed: Mapping[str, tuple[str, ...]]) -> Said:
+    """What is known of listed models from the snapshot before, whose lists are still in force. It stays as it was
+    until the provider is asked again."""
+    said = {}
+    for name, models in listed.items():
+        known = msgspec.json.decode(facts.get(name, b"{}"))
+        said[name] = {model: known[model] for model in models if model in known}
+    return said
+
+
 def facts_of_all(
-    named: Mapping[str, Provider], routes: Mapping[str, Route], listed: Mapping[str, tuple[str, ...]]
+    named: Mapping[str, Provider],
+    routes: Mapping[str, Route],
+    listed: Mapping[str, tuple[str, ...]],
+    said: Said,
 ) -> dict[str, bytes]:
     """Provider's name -> JSON of its models' facts, by the names that callers write behind the provider's: declared,
-    alias, listed by the provider itself, or target of a route. Models of which nothing is known are not in it."""
+    alias, listed by the provider itself, or target of a route. Models of which nothing is known are not in it. What the
+    provider says itself counts more than the files."""
     wanted: dict[str, dict[str, None]] = {
         name: dict.fromkeys((*spec.models, *spec.aliases, *listed.get(name, ()))) for name, spec in named.items()
     }
@@ -54,19 +72,24 @@ def facts_of_all(
         vendor = named[name].vendor
         if models and vendor not in files:
             files[vendor] = read(vendor)
-        if models and files[vendor]:
-            facts = _facts(named[name], files[vendor], models)
+        own = said.get(name, {})
+        if models and (files[vendor] or own):
+            facts = _facts(named[name], files[vendor], own, models)
             if facts:
                 found[name] = msgspec.json.encode(facts)
     return found
 
 
-def _facts(spec: Provider, files: list[Index], models: Iterable[str]) -> dict[str, dict[str, Any]]:
+def _facts(
+    spec: Provider, files: list[Index], own: Mapping[str, dict[str, Any]], models: Iterable[str]
+) -> dict[str, dict[str, Any]]:
     facts = {}
     for model in models:
-        known = facts_of(files, spec.aliases.get(model, model))
+        upstream = spec.aliases.get(model, model)
+        known = facts_of(files, upstream)
         if known is None and model in spec.aliases and spec.vendor in NAMED_BY_OPERATOR:
             known = facts_of(files, model)
+        known = {**(known or {}), **own.get(upstream, {})}
         if known:
             shown = {name: value for name, value in known.items() if name not in NOT_SHOWN}
             if "prices" in shown:

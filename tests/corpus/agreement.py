@@ -29,7 +29,11 @@ OWN_MACHINE = r"(?:(?:localhost|127\.0\.0\.1)(?::\d+)?)?"
 WITH_OBJECTS = frozenset({"files", "batches", "models"})
 """Operations that go on below their path."""
 
-STREAMED = {":generateContent": ":(?:g|streamG)enerateContent", "/converse": "/converse(?:-stream)?"}
+STREAMED = {
+    ":generateContent": ":(?:g|streamG)enerateContent",
+    "/converse": "/converse(?:-stream)?",
+    "/invoke": "/invoke(?:-with-response-stream)?",
+}
 """End of a path -> the same with its form for streams."""
 
 Figures = dict[str, dict[str, int]]

@@ -19,7 +19,8 @@ def script(received: Received) -> list[Step]:
     if received.method != "GET":
         return ordinary(received)
     names = ["gpt-4o-2024-08-06", "ft:gpt-4o-mini-2024-07-18:acme::x", "never-heard-of"]
-    return [http(json.dumps({"object": "list", "data": [{"id": name} for name in names]}))]
+    listed = [*({"id": name} for name in names), {"id": "local", "max_model_len": 4096}]
+    return [http(json.dumps({"object": "list", "data": listed}))]
 
 
 def models(gateway: Gateway, key: str = KEY) -> dict[str, dict[str, Any]]:
@@ -39,7 +40,7 @@ def test_facts_of_every_kind_of_name(start_gateway: Start) -> None:
                 "models": ["text-embedding-3-small"],
                 "aliases": {"cheap": "gpt-4o-mini"},
             },
-            "mine": {"dialect": "openai_chat", "base_url": upstream.url, "models": ["gpt-4o"]},
+            "mine": {"dialect": "openai_chat", "base_url": upstream.url, "models": ["gpt-4o"], "list_models": True},
         }
         routes = {"fast": {"targets": ["openai/gpt-4.1-mini", "mine/gpt-4o"]}}
         few = {"name": "few", "value": "sk-few-0123456789abcdef", "providers": ["mine"], "models": ["fast"]}
@@ -47,7 +48,8 @@ def test_facts_of_every_kind_of_name(start_gateway: Start) -> None:
         config["virtual_keys"].append(few)
         gateway = start_gateway(config, workers=2)
         assert models(gateway)["fast"]["context_length"] == 1_000_000
-        wait_for(lambda: "openai/never-heard-of" in models(gateway), "the provider's list")
+        both = {"openai/never-heard-of", "mine/never-heard-of"}
+        wait_for(lambda: both <= models(gateway).keys(), "the providers' lists")
         found = models(gateway)
         whole = found["openai/gpt-4o-2024-08-06"]
         assert whole["context_length"] == 128_000
@@ -60,13 +62,21 @@ def test_facts_of_every_kind_of_name(start_gateway: Start) -> None:
         tuned = found["openai/ft:gpt-4o-mini-2024-07-18:acme::x"]
         assert tuned["context_length"] == 128_000
         assert "pricing" not in tuned
-        # Of a server of one's own nothing is known, whatever its models are called.
+        # Of a server of one's own is known what it says itself, whatever its models are called.
+        assert found["mine/local"].keys() == {*plain, "context_length"}
+        assert found["mine/local"]["context_length"] == 4096
         assert found["openai/never-heard-of"].keys() == found["mine/gpt-4o"].keys() == plain
         # A route is what its first target is, for those who may use that.
         assert found["fast"]["pricing"]["prompt"] == "0.0000004"
         assert models(gateway, "sk-few-0123456789abcdef")["fast"].keys() == plain
         one = ask_once(gateway.port, request("GET", "/v1/models/openai%2Fgpt-4o-2024-08-06", None))
         assert json.loads(one.body) == whole
+        # It is not forgotten when the configuration changes.
+        config["routes"]["slow"] = {"targets": ["mine/local"]}
+        gateway.configure(config)
+        wait_for(lambda: "slow" in models(gateway), "the new route")
+        found = models(gateway)
+        assert found["slow"]["context_length"] == found["mine/local"]["context_length"] == 4096
         with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=KEY, max_retries=0) as sdk:
             listed = {model.id: model for model in sdk.models.list()}
             assert listed.keys() == found.keys()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from providers.model_list import LONGEST_NAME, MOST_MODELS, model_names
+from providers.model_list import LONGEST_NAME, MOST_MODELS, ModelList, model_list
 
 
 @pytest.mark.parametrize(
@@ -21,15 +21,75 @@ from providers.model_list import LONGEST_NAME, MOST_MODELS, model_names
     ],
 )  # fmt: skip
 def test_names(value: object, names: tuple[str, ...]) -> None:
-    assert model_names(json.dumps(value).encode()) == names
+    assert model_list(json.dumps(value).encode()) == ModelList(names)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'"x"', b'{"data":{}}', b'{"data":[{}]}', b"[1,2]", b"\xff"])
 def test_what_is_no_list_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON|list"):
-        model_names(body)
+        model_list(body)
 
 
 def test_a_list_without_end_is_cut() -> None:
     body = json.dumps({"data": [{"id": f"m{i}"} for i in range(MOST_MODELS + 5)]}).encode()
-    assert len(model_names(body)) == MOST_MODELS
+    assert len(model_list(body).names) == MOST_MODELS
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        # OpenRouter
+        (
+            {
+                "name": "M of X",
+                "context_length": 128000,
+                "architecture": {"input_modalities": ["text", "image", "smell"], "output_modalities": ["text"]},
+                "pricing": {"prompt": "0.0000025", "completion": "0.00001", "image": "0", "input_cache_read": "0"},
+                "top_provider": {"max_completion_tokens": 16384},
+                "supported_parameters": ["max_tokens", "tools", "structured_outputs"],
+            },
+            {
+                "name": "M of X",
+                "context": 128000,
+                "max_output": 16384,
+                "input": ["text", "image"],
+                "output": ["text"],
+                "can": ["tools", "structured_output"],
+                "prices": {"input": "2.5", "output": "10", "cache_read": "0"},
+            },
+        ),
+        # Groq, vLLM, Mistral, Anthropic, Google, Perplexity
+        ({"context_window": 131072, "max_completion_tokens": 8192}, {"context": 131072, "max_output": 8192}),
+        ({"max_model_len": 4096, "root": "/models/m"}, {"context": 4096}),
+        ({"max_context_length": 32768, "name": "m"}, {"context": 32768}),
+        (
+            {"display_name": "Claude", "max_input_tokens": 200000, "max_tokens": 64000},
+            {"name": "Claude", "context": 200000, "max_output": 64000},
+        ),
+        ({"max_tokens": 4096}, {}),
+        (
+            {"displayName": "Gemini", "inputTokenLimit": 9, "outputTokenLimit": 8},
+            {"name": "Gemini", "context": 9, "max_output": 8},
+        ),
+        (
+            {"pricing": {"input": 10, "output": 0.30000000000000004, "cache_read": 0.1, "unit": "usd_per_1m_tokens"}},
+            {"prices": {"input": "10", "output": "0.3", "cache_read": "0.1"}},
+        ),
+        # What is in no known form is not taken for anything.
+        ({"context_length": "128k", "max_model_len": -1, "max_completion_tokens": True}, {}),
+        ({"context_length": 2**40, "top_provider": None, "architecture": [], "pricing": "free"}, {}),
+        ({"pricing": {"prompt": "-1", "completion": "1e-6", "input_cache_read": 1}}, {}),
+        ({"pricing": {"input": 0.88, "output": 0.88}}, {}),
+        ({"pricing": {"prompt": "0.1", "unit": "cents"}}, {}),
+        ({"pricing": {"input": True, "output": -1, "cache_read": "1", "unit": "usd_per_1m_tokens"}}, {}),
+        ({"name": "a\nb", "display_name": 7}, {}),
+    ],
+)
+def test_what_a_provider_says_itself(entry: dict[str, object], said: dict[str, object]) -> None:
+    body = json.dumps({"data": [{"id": "m", **entry}, {"id": "n"}]}).encode()
+    assert model_list(body) == ModelList(("m", "n"), {"m": said} if said else {})
+
+
+def test_the_first_entry_of_a_name_counts() -> None:
+    body = json.dumps([{"id": "m", "max_model_len": 1}, {"id": "m", "max_model_len": 2}]).encode()
+    assert model_list(body) == ModelList(("m",), {"m": {"context": 1}})

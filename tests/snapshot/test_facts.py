@@ -10,16 +10,18 @@ import msgspec
 from gateway.config.loader import loads
 from gateway.snapshot import store
 from gateway.snapshot.delta import apply, delta
-from gateway.snapshot.facts import facts_of_all
+from gateway.snapshot.facts import Said, facts_of_all, said_before
 from gateway.snapshot.model import Snapshot
 from gateway.snapshot.plan import plan
 
 KEYS = "keys: [{name: k, value: sk-0123456789}]"
 
 
-def facts(text: str, listed: dict[str, tuple[str, ...]] | None = None) -> dict[str, dict[str, Any]]:
+def facts(
+    text: str, listed: dict[str, tuple[str, ...]] | None = None, said: Said | None = None
+) -> dict[str, dict[str, Any]]:
     made = plan(loads(text, "f.yaml", {}).config, b"p" * 32)
-    found = facts_of_all(made.providers, made.routes, listed or {})
+    found = facts_of_all(made.providers, made.routes, listed or {}, said or {})
     return {provider: json.loads(models) for provider, models in found.items()}
 
 
@@ -60,6 +62,21 @@ def test_azure_s_alias_says_what_the_deployment_is() -> None:
     assert other == {}
 
 
+def test_what_the_provider_says_itself_counts_more() -> None:
+    said: Said = {"groq": {"openai/gpt-oss-120b": {"context": 7, "prices": {"input": "9"}}, "new": {"max_output": 8}}}
+    text = f"providers: {{groq: {{{KEYS}, aliases: {{big: openai/gpt-oss-120b}}}}}}"
+    found = facts(text, {"groq": ("openai/gpt-oss-120b", "new")}, said)["groq"]
+    assert (found["big"]["context"], found["big"]["prices"]) == (7, {"input": "9"})
+    assert found["big"] == found["openai/gpt-oss-120b"]
+    assert found["big"]["kind"] == "chat"
+    assert found["new"] == {"max_output": 8}
+
+
+def test_what_was_said_stays_until_the_next_list() -> None:
+    before = {"p": b'{"a":{"context":1},"declared":{"context":2}}', "gone": b'{"a":{}}'}
+    assert said_before(before, {"p": ("a", "b"), "q": ("a",)}) == {"p": {"a": {"context": 1}}, "q": {}}
+
+
 def test_a_vendor_s_list_of_any_length_is_small() -> None:
     """What workers keep of the longest list there is."""
     from gateway.snapshot.facts import HOME, decode
@@ -69,6 +86,7 @@ def test_a_vendor_s_list_of_any_length_is_small() -> None:
         plan(loads(f"providers: {{openrouter: {{{KEYS}}}}}", "f.yaml", {}).config, b"p" * 32).providers,
         {},
         {"openrouter": names},
+        {},
     )
     assert len(names) > 800
     assert len(json.loads(found["openrouter"])) == len(names)
