@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 
 from gateway.serving import View
@@ -42,19 +43,25 @@ OUTPUTS = {"embedding": "embeddings", "rerank": "rerank", "speech": "speech", "t
 """What models of a kind make, where it is not said otherwise, in OpenRouter's words."""
 
 
+_MODELS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
 class Catalogue:
-    """Facts of one view, decoded provider by provider as they are asked for."""
+    """Facts of one view. A provider's are taken apart when they are first asked for, a model's each time: all of a
+    long list at once would be megabytes."""
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self._decoded: dict[str, dict[str, Facts]] = {}
+        self._apart: dict[str, dict[str, msgspec.Raw]] = {}
 
     def of_provider(self, provider: str, model: str) -> Facts:
         """Of ``model`` as callers write it behind ``provider/``; empty when nothing is known."""
-        known = self._decoded.get(provider)
+        known = self._apart.get(provider)
         if known is None:
-            known = self._decoded[provider] = orjson.loads(self.view.snapshot.facts.get(provider, b"{}"))
-        return known.get(model, {})
+            known = self._apart[provider] = _MODELS.decode(self.view.snapshot.facts.get(provider, b"{}"))
+        found = known.get(model)
+        facts: Facts = orjson.loads(memoryview(found)) if found is not None else {}
+        return facts
 
     def of_route(self, route: str, allowed: tuple[str, ...] = ()) -> Facts:
         """Of the first target at one of the ``allowed`` providers (none named: all)."""

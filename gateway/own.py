@@ -111,7 +111,7 @@ def models(x: Exchange) -> Response:
         if page is None:
             if len(view.model_pages) >= PAGES_KEPT:
                 del view.model_pages[next(iter(view.model_pages))]
-            page = view.model_pages[ruleset] = orjson.dumps({"object": "list", "data": list_models(view, ruleset)})
+            page = view.model_pages[ruleset] = list_page(view, ruleset)
         return Response(200, page)
     wanted = unquote(entry.rest.decode("ascii", "replace"))
     for name, owner in allowed_models(view, ruleset):
@@ -122,13 +122,15 @@ def models(x: Exchange) -> Response:
     return refuse(error, x.request_id.decode())
 
 
-def list_models(view: View, ruleset: int) -> list[dict[str, object]]:
+def list_page(view: View, ruleset: int) -> bytes:
     """Routes, declared models and those that providers list themselves, cut to what the ruleset allows."""
     known = Catalogue(view)
-    return [
-        model_object(view, name, owner, facts_of(known, view.rulesets[ruleset], name, owner))
+    rules = view.rulesets[ruleset]
+    entries = (
+        orjson.dumps(model_object(view, name, owner, facts_of(known, rules, name, owner)))
         for name, owner in allowed_models(view, ruleset)
-    ]
+    )
+    return b'{"object":"list","data":[' + b",".join(entries) + b"]}"
 
 
 def model_object(view: View, name: str, owner: str, facts: Facts) -> dict[str, object]:
