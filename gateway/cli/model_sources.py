@@ -1,8 +1,9 @@
 """Which packages know what about which vendor's models: the tables behind ``microgate models refresh``.
 
 Prices, context sizes and deprecations are genai-prices'. Output sizes and capabilities come from the profiles of
-models.dev that LangChain's packages for OpenAI, Anthropic and Google hold, else from LiteLLM's map of models. All three
-are under the MIT licence.
+models.dev that LangChain's packages for OpenAI, Anthropic and Google hold, else from LiteLLM's map of models; so do the
+prices of vendors that genai-prices does not know, where the map names the vendor's page that it has them from (without
+a page it is off by a thousand in places). All three are under the MIT licence.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ PRICES_OF: dict[str, tuple[str, ...]] = {
     "fireworks": ("fireworks",),
     "google": ("google",),
     "groq": ("groq",),
+    "heroku": (),
     "huggingface": (
         "huggingface_cerebras",
         "huggingface_fireworks-ai",
@@ -77,6 +79,7 @@ CAPABILITIES_OF: dict[str, tuple[tuple[str, str], ...]] = {
         ("vertex_ai-mistral_models", "vertex_ai/"),
     ),
     "groq": (("groq", "groq/"),),
+    "heroku": (("heroku", "heroku/"),),
     "minimax": (("minimax", "minimax/"),),
     "mistral": (("mistral", "mistral/"),),
     "moonshot": (("moonshot", "moonshot/"),),
@@ -106,6 +109,14 @@ MISTAKES = frozenset({"gemini/gemini-1.5-flash", "gemini-flash-experimental"})
 """Rows of LiteLLM's map that are plainly another model's: these two chat models are called embeddings there."""
 
 CAPABLE = ("can", "input", "output", "kind", "max_output")
+
+COSTS = {
+    "cache_read": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+    "input": "input_cost_per_token",
+    "output": "output_cost_per_token",
+}
+"""Our name -> LiteLLM's, of one token."""
 
 KINDS = {
     "chat": "chat",

@@ -9,6 +9,7 @@ import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from importlib.metadata import version
 from importlib.util import find_spec
 from operator import itemgetter
@@ -20,6 +21,7 @@ from gateway.cli.model_sources import (
     ABILITIES,
     CAPABILITIES_OF,
     CAPABLE,
+    COSTS,
     INPUTS,
     KINDS,
     MISTAKES,
@@ -197,7 +199,8 @@ def _describe(file: str, models: dict[str, dict[str, Any]], profiles: Rows, lite
         for key, row in sorted(litellm.items())
         if row.get("litellm_provider") in own and key not in MISTAKES
     }
-    sources = (Index(file, profiles), _take_profile), (Index(file, rows), _take_row)
+    take_row = _take_row if PRICES_OF[file] else _take_priced_row
+    sources = (Index(file, profiles), _take_profile), (Index(file, rows), take_row)
     for index, _ in sources:
         for name in index.models:
             # A dated entry tells what the model can where no other does.
@@ -230,7 +233,7 @@ def _describe(file: str, models: dict[str, dict[str, Any]], profiles: Rows, lite
         if name in used or name.startswith(NO_MODELS) or ("/" in name and not slashed) or known.find(name):
             continue
         entry = {"names": []}
-        _take_row(entry, row)
+        take_row(entry, row)
         if len(entry) > 1:
             models[name] = entry
             known.ids.setdefault(name.lower(), name)
@@ -275,6 +278,15 @@ def _take_row(entry: dict[str, Any], row: Mapping[str, Any]) -> None:
         entry.setdefault("input", inputs)
         outputs = ["text", *(name for name, theirs, _ in OUTPUTS if theirs and row.get(theirs) is True)]
         entry.setdefault("output", outputs)
+
+
+def _take_priced_row(entry: dict[str, Any], row: Mapping[str, Any]) -> None:
+    """The same with what it costs, of a vendor whose prices nobody else has."""
+    _take_row(entry, row)
+    # Tiers are written in several ways there: no price is better than half of one.
+    if row.get("source") and row.get("input_cost_per_token") and "tiered_pricing" not in row:
+        told = {name: Decimal(repr(row[theirs])).scaleb(6) for name, theirs in COSTS.items() if row.get(theirs)}
+        entry["prices"] = {name: _decimal(price) for name, price in told.items()}
 
 
 def _abilities(names: set[str]) -> list[str]:

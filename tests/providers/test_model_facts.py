@@ -100,6 +100,11 @@ def test_what_everybody_knows() -> None:
     ]
 
 
+def test_prices_of_vendors_that_only_one_source_knows() -> None:
+    assert FILES["sambanova"]["DeepSeek-R1"]["prices"] == {"input": "5", "output": "7"}
+    assert not any("prices" in entry for name in ("watsonx", "replicate") for entry in FILES[name].values())
+
+
 def found(vendor: str, model: str) -> tuple[str, str, bool] | None:
     for file in files_of(vendor):
         if file in FILES and (hit := Index(file, FILES[file]).find(model)):

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from providers.model_list import LONGEST_NAME, MOST_MODELS, ModelList, model_list
+from gateway.catalogue import members
+from providers.model_list import (
+    CONTEXT,
+    LONGEST_NAME,
+    MOST_MODELS,
+    NAME,
+    OUTPUT,
+    PER_MILLION,
+    PER_TOKEN,
+    ModelList,
+    model_list,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +107,31 @@ def test_what_a_provider_says_itself(entry: dict[str, object], said: dict[str, o
 def test_the_first_entry_of_a_name_counts() -> None:
     body = json.dumps([{"id": "m", "max_model_len": 1}, {"id": "m", "max_model_len": 2}]).encode()
     assert model_list(body) == ModelList(("m",), {"m": {"context": 1}})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+MEMBERS = st.sampled_from(
+    [*CONTEXT, *OUTPUT, *NAME, "id", "pricing", "architecture", "top_provider", "supported_parameters"]
+)
+INNER = st.sampled_from(
+    [*PER_TOKEN, *PER_MILLION, "unit", "input_modalities", "output_modalities", "max_completion_tokens"]
+)
+
+
+@given(st.lists(st.dictionaries(MEMBERS, JSON | st.dictionaries(INNER, JSON)) | JSON))
+def test_no_list_breaks_anything(entries: list[object]) -> None:
+    found, refused = ModelList(()), "a list without names"
+    try:
+        found = model_list(json.dumps({"data": entries}).encode())
+    except ValueError as error:
+        refused = str(error)
+    assert refused in ("not JSON", "a list without names")
+    assert found.facts.keys() <= set(found.names)
+    for said in found.facts.values():
+        assert all(type(said[key]) is int and said[key] > 0 for key in ("context", "max_output") if key in said)
+        assert all(re.fullmatch(r"\d+(?:\.\d*[1-9])?", price) for price in said.get("prices", {}).values())
+        json.dumps(members(said))
