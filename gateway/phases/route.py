@@ -131,7 +131,7 @@ def relayed_path(x: Exchange, upstream: Upstream) -> str:
     if x.operation == PASSTHROUGH:
         path = "/" + entry.rest.partition(b"/")[2].decode("ascii")
     else:
-        base = entry.path.removeprefix("/openai").removeprefix("/v1")
+        base = entry.original.removeprefix("/openai").removeprefix("/v1")
         path = base[:-1] + entry.rest.decode("ascii") if base.endswith("*") else base
     return path
 

@@ -1,4 +1,5 @@
 cdef class RouteEntry:
+    cdef public str original
     cdef public str path
     cdef public frozenset methods
     cdef public int audience

@@ -42,7 +42,10 @@ class RouteEntry:
         rest: bytes = b"",
         below: str = "",
         streams: bool | None = None,
+        original: str = "",
     ) -> None:
+        self.original = original or path
+        """Where it stands by itself, of a route that stands under a union of prefixes as well."""
         self.path = path
         """Exact, or with ``*`` for whatever stands there, last or before a method; ``{}`` stands for a deployment."""
         self.methods = methods
@@ -71,8 +74,12 @@ class RouteEntry:
 
     def at(self, rest: bytes) -> RouteEntry:
         """This route, met with ``rest`` behind its prefix."""
+        return self.under(self.path, rest)
+
+    def under(self, path: str, rest: bytes = b"") -> RouteEntry:
+        """The same at another path."""
         return RouteEntry(
-            self.path,
+            path,
             self.methods,
             self.audience,
             self.operation,
@@ -84,6 +91,7 @@ class RouteEntry:
             rest=rest,
             below=self.below,
             streams=self.streams,
+            original=self.original,
         )
 
 
@@ -139,11 +147,34 @@ _NATIVE: tuple[tuple[str, str, Operation, Dialect, bool | None], ...] = (
 """Where the SDKs of other dialects ask: path, provider that bare names mean, and what is asked."""
 
 
+PROBED = ("/", "/anthropic", "/anthropic/")
+UNIONS = ("/litellm", "/langchain", "/pydanticai")
+"""Under each of them stand the paths of all SDKs, for libraries that speak to many providers in their own forms."""
+_UNITED = ("/openai/v1", "/openai", "/anthropic", "/genai", "/bedrock", "/cohere")
+"""Of two that mean the same path the first one counts."""
+
+
+def _union(base: str, rows: list[RouteEntry]) -> list[RouteEntry]:
+    """The routes of all prefixes under one more."""
+    found: dict[str, RouteEntry] = {}
+    for prefix in _UNITED:
+        for row in rows:
+            rest = row.path.removeprefix(prefix)
+            if row.audience != DATA or rest == row.path or not rest.startswith("/") or "{}" in rest:
+                continue
+            if prefix == "/openai" and rest.startswith("/v1/"):
+                continue
+            found.setdefault(rest, row.under(base + rest))
+    return list(found.values())
+
+
 def _entries() -> list[RouteEntry]:
     none = int(Dialect.NONE)
     rows = [
         RouteEntry("/livez", GET, PUBLIC, 0, none, NO_BODY, "", metered=False),
         RouteEntry("/readyz", GET, PUBLIC, 0, none, NO_BODY, "", metered=False),
+        # Claude Code asks whether anybody is there before it sends a credential.
+        *(RouteEntry(path, GET, PUBLIC, 0, none, NO_BODY, "", metered=False) for path in PROBED),
         RouteEntry("/metrics", GET, METRICS, int(Operation.ADMIN), none, NO_BODY, "", metered=False),
     ]
     for base, prefix in (("/v1", ""), ("/openai", "openai"), ("/openai/v1", "openai")):
@@ -171,6 +202,7 @@ def _entries() -> list[RouteEntry]:
     rows.append(RouteEntry("/passthrough/*", ANY, DATA, int(Operation.PASSTHROUGH), none, ANY_BODY, ""))
     for path, prefix, operation, dialect, streams in _NATIVE:
         rows.append(RouteEntry(path, POST, DATA, int(operation), int(dialect), JSON, prefix, streams=streams))
+    rows += [row for base in UNIONS for row in _union(base, rows)]
     for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
         methods = ANY if path.startswith("/api") else GET
         rows.append(RouteEntry(path, methods, ADMIN, int(Operation.ADMIN), none, ANY_BODY, "", metered=False))
