@@ -22,9 +22,6 @@ OVERHEAD = b"x-microgate-overhead-us: "
 LINE = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
-MAX_WAIT_S = 3600
-"""Longest Retry-After passed on."""
-
 
 def head_of(x: Exchange, length: int, body: bytes) -> bytes:
     """Head of the answer to the caller, and ``body`` behind it; ``length`` -1: sent in chunks, or to the close under
@@ -39,11 +36,6 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
         framing = CHUNKED
         x.chunked = True
     target = x.target
-    wait = b""
-    if x.status == 429 or x.status == 503:
-        # Its own header is on the drop-list, since some providers send it with every answer; here it means something.
-        seconds = retry_after(x.answer_head)
-        wait = b"retry-after: %d\r\n" % min(MAX_WAIT_S, max(1, int(seconds))) if seconds > 0 else b""
     scan = core.answer_head
     # Another answer's head has been scanned since, when this one was held for its body.
     same = scan.head is x.answer_head
@@ -51,7 +43,6 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
         (
             status_line(x.status),
             core.answer_filter.select(scan) if same else core.answer_filter.copy(x.answer_head),
-            wait,
             REQUEST_ID,
             x.request_id,
             LINE if target is None else target.labels,
@@ -67,15 +58,6 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
             body,
         )
     )
-
-
-def retry_after(head: bytes) -> float:
-    """Seconds of a Retry-After header in its delta form (RFC 9110 10.2.3); 0 when absent or unreadable."""
-    at = head.lower().find(b"\r\nretry-after:")
-    if at < 0:
-        return 0.0
-    value = head[at + 14 : head.find(b"\r\n", at + 14)].strip()
-    return min(float(value), 1e9) if value.isdigit() and len(value) < 12 else 0.0
 
 
 def whole(x: Exchange, body: bytes) -> None:

@@ -18,6 +18,7 @@ from providers.dialects.base import Dialect, Facts, StreamDecoder, StreamEncoder
 from providers.dialects.openai_chat.answers import encode_usage
 from providers.dialects.openai_faults import redacted
 from providers.neutral import (
+    STATUS,
     Answer,
     Choice,
     Done,
@@ -38,6 +39,7 @@ from providers.neutral import (
 from providers.operations import Dialect as DialectNumber
 
 NAMES = {int(number): number.name.lower() for number in DialectNumber if number}
+ANTHROPIC_OVERLOADED = 529
 LAST_OF_OPENAI = int(DialectNumber.OPENAI_COMPLETIONS)
 
 KINDS: dict[str, FaultKind] = {
@@ -84,6 +86,8 @@ class Translation:
         self.contents = 0
         """Events that carried contents: what stands in for usage that was not said."""
         self.streaming = False
+        self.wait_s = 0.0
+        """How long the provider's error says to wait."""
 
     def turn_to(self, x: Exchange, target: Target, plan: Plan) -> bytes | None:
         """The body for this target; None: the caller's own, with the model spliced in. Raises Malformed and
@@ -135,6 +139,9 @@ class Translation:
         """A provider's error for the caller."""
         fault = self.target.decode_fault(status, fields_of(head), body)
         fault.message = redacted(fault.message)
+        self.wait_s = fault.retry_after_s
+        if fault.status == ANTHROPIC_OVERLOADED and self.caller.name != "anthropic":
+            fault.status = STATUS["overloaded"]  # nobody else's SDK knows it
         return self.caller.encode_fault(fault)
 
     # --- streams

@@ -14,7 +14,15 @@ from gateway.exchange import Exchange, Link
 from gateway.phases import translated
 from gateway.phases.ask import UNANSWERED, Asking
 from gateway.phases.settle import settle
-from gateway.phases.verdict import STREAM_KINDS, decode, error_kind_of, judged, status_in, without_encoding
+from gateway.phases.verdict import (
+    STREAM_KINDS,
+    decode,
+    error_kind_of,
+    judged,
+    status_in,
+    with_wait,
+    without_encoding,
+)
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.relay import begin as relay_begin
 from gateway.relay import cut as relay_cut
@@ -154,6 +162,7 @@ class Forward(Asking):
             if self.again(x, status, kind, found):
                 return
             x.error_kind = int(kind)
+            x.answer_head = with_wait(x.answer_head, found.wait_s)
             if body[:1] == b"<" or x.answer_media == HTML:
                 # Error pages name addresses of machines; the caller's SDK could not read them either.
                 message = f"The provider answered {status} with a page that is no API answer."
@@ -215,7 +224,8 @@ class Forward(Asking):
             return
         x.scan = None
         x.status = status
-        x.answer_head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
+        head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
+        x.answer_head = with_wait(head, found.wait_s)
         x.error_kind = int(ErrorKind.STREAM_ERROR)
         relay_whole(x, body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 
@@ -32,6 +33,13 @@ def judged(status: int, head: bytes, body: bytes) -> Classified:
     """What an error of a provider asks for: ``head`` is the answer's, ``body`` decoded."""
     found = _RETRY_AFTER.search(head)
     return classify(status, body, found[1] if found is not None else None)
+
+
+def with_wait(head: bytes, wait_s: float) -> bytes:
+    """``head`` with the wait that stands only in the answer's text, in whole seconds (RFC 9110 10.2.3)."""
+    if wait_s <= 0 or _RETRY_AFTER.search(head):
+        return head
+    return head[:-2] + b"retry-after: %d\r\n\r\n" % max(1, math.ceil(wait_s))
 
 
 def error_kind_of(status: int, reason: str) -> ErrorKind:

@@ -162,8 +162,6 @@ def _union(base: str, rows: list[RouteEntry]) -> list[RouteEntry]:
             rest = row.path.removeprefix(prefix)
             if row.audience != DATA or rest == row.path or not rest.startswith("/") or "{}" in rest:
                 continue
-            if prefix == "/openai" and rest.startswith("/v1/"):
-                continue
             found.setdefault(rest, row.under(base + rest))
     return list(found.values())
 
