@@ -27,7 +27,14 @@ KINDS = {
     inspect.NoneType: "nothing",
     inspect.StrType: "text",
 }
-CUSTOM = {"Secret": "secret", "Text": "text", "FilePath": "path", "Duration": "time", "Size": "size"}
+CUSTOM = {
+    "Secret": "secret",
+    "SecretDocument": "secret of several lines",
+    "Text": "text",
+    "FilePath": "path",
+    "Duration": "time",
+    "Size": "size",
+}
 SECONDS = ("d", 86400), ("h", 3600), ("m", 60), ("s", 1)
 BYTES = ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)
 
@@ -81,7 +88,8 @@ def members(kind: inspect.UnionType) -> list[inspect.Type]:
 
 
 def anchor(struct: type[Struct]) -> str:
-    return TITLES[struct].replace("`", "").replace(".", "").replace("<", "").replace(">", "").replace("[]", "").lower()
+    title = TITLES[struct].replace("`", "").replace(".", "").replace("<", "").replace(">", "").replace("[]", "")
+    return title.replace(" ", "-").lower()
 
 
 def name_of(kind: inspect.Type) -> str:
@@ -90,7 +98,7 @@ def name_of(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.UnionType):
         return " or ".join(dict.fromkeys(name_of(member) for member in members(kind)))
     if isinstance(kind, inspect.StructType):
-        return f"[{TITLES[kind.cls]}](#{anchor(kind.cls)})"
+        return f"[{f'`{kind.tag}`' if kind.tag else TITLES[kind.cls]}](#{anchor(kind.cls)})"
     if isinstance(kind, inspect.LiteralType):
         if set(kind.values) == set(get_args(schema.OperationName)):
             return "operation"
@@ -167,7 +175,8 @@ def titles() -> dict[type[Struct], str]:
     def walk(struct: type[Struct], path: str) -> None:
         if struct in found:
             return
-        found[struct] = f"`{path}`" if path else "The file"
+        tag = inspect.type_info(struct).tag
+        found[struct] = f"`{path}`" + (f" of type `{tag}`" if tag else "") if path else "The file"
         for field in fields_of(struct):
             for suffix, inner in nested(field.type):
                 walk(inner, f"{path}.{field.encode_name}{suffix}".lstrip("."))
@@ -190,6 +199,9 @@ def page() -> str:
     for struct, title in TITLES.items():
         out += [f"\n## {title}\n", (struct.__doc__ or "").strip().splitlines()[0], ""]
         out += ["| field | value | default | meaning |", "|---|---|---|---|"]
+        kind = inspect.type_info(struct)
+        if kind.tag_field:
+            out.append(f"| `{kind.tag_field}` | `{kind.tag}` | **needed** |  |")
         for field in fields_of(struct):
             _, description = metadata(field.type)
             row = [f"`{field.encode_name}`", name_of(field.type), default_of(struct, field), description]

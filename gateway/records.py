@@ -112,6 +112,8 @@ class ErrorKind(IntEnum):
     UNSUPPORTED = 36
     """The target cannot do what was asked."""
     ANSWER_TOO_LARGE = 37
+    CREDENTIAL = 38
+    """No token for the provider key could be had from its issuer."""
 
 
 class UsageSource(IntEnum):

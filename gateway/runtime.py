@@ -15,6 +15,8 @@ import msgspec
 from _speedups._bucket import ArenaWorker, RingWriter
 from gateway import pipeline
 from gateway.core import Core
+from gateway.credentials.keys import KeyCredentials
+from gateway.credentials.source import Sources
 from gateway.phases.forward import Forward
 from gateway.processes import logs
 from gateway.processes.channel import Publish
@@ -58,6 +60,8 @@ class Runtime:
         self.core: Core | None = None
         self.pools: dict[Origin, Pool] = {}
         self.dialer = Dialer(loop, CONTEXTS)
+        self.credentials: Sources | None = None
+        """Made when the first key that needs it is configured."""
         self.servers: list[asyncio.Server] = []
         self.table: KeyTable | None = None
         self.table_name = ""
@@ -103,6 +107,9 @@ class Runtime:
             # An unchanged provider keeps its object, and with it its connections and the state of its keys.
             upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
         core.adopt(View(snapshot, upstreams), table)
+        if self.credentials is not None:
+            keys = [key for upstream in upstreams.values() for key in upstream.key_specs if key.enabled]
+            self.credentials.keep(key.credential for key in keys if key.credential is not None)
         settings = snapshot.settings
         name = f"worker-{self.context.index}"
         logs.follow(self.context.log_level, settings.log_level, settings.log_format, name)
@@ -121,7 +128,16 @@ class Runtime:
         if pool is None:
             pool = self.pools[origin] = Pool(core, origin, self.dialer, spec.max_connections)
         pool.limit = spec.max_connections
-        return Upstream(spec, self.arena, pool)
+        made = Upstream(spec, self.arena, pool)
+        if any(key.credential is not None for key in spec.keys):
+            self.credential(made)
+        return made
+
+    def credential(self, upstream: Upstream) -> None:
+        """Let the keys that are no plain text have what they stand for."""
+        if self.credentials is None:
+            self.credentials = Sources(self.loop)
+        upstream.credentials = KeyCredentials(upstream, self.credentials)
 
     def control_upstream(self, core: Core) -> Upstream:
         """The control process, asked like a provider. It wants the operator's token too: the caller's was compared with
@@ -209,6 +225,8 @@ class Runtime:
             self.sweeper.cancel()
         for server in self.servers:
             server.close()
+        if self.credentials is not None:
+            self.credentials.close()
         for pool in self.pools.values():
             pool.retire()
             for task in list(pool.tasks):

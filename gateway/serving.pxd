@@ -19,6 +19,8 @@ cdef class Upstream:
     cdef public bint ask_usage
     cdef public tuple key_specs
     cdef public int key_count
+    cdef public list values
+    cdef public object credentials
     cdef public list key_hashes
     cdef public unsigned long long enabled_mask
     cdef public KeySet keys

@@ -79,6 +79,10 @@ class Upstream:
         keys = spec.keys or (ProviderKey(id=spec.id + "/keyless", name="keyless", value=""),)
         self.key_specs = keys
         self.key_count = len(keys)
+        self.values = [key.value for key in keys]
+        """What is sent; of a key with a credential the token that it stands for now."""
+        self.credentials: Any = None
+        """``gateway.credentials.keys.KeyCredentials`` of a provider with keys that are not plain text."""
         if self.key_count > MAX_KEYS:
             raise ValueError(f"provider {spec.name}: more than {MAX_KEYS} keys")
         self.key_hashes = [id_hash(key.id) for key in keys]
@@ -107,6 +111,13 @@ class Upstream:
             for other in (*GENERATING, Operation.INVOKE):
                 self.plans.setdefault(int(other), generates)
 
+    def put(self, key: int, value: str) -> None:
+        """Send ``value`` for this key from now on."""
+        self.values[key] = value
+        for plan in self.plans.values():
+            if plan.heads:
+                plan.heads[key] = self.head(b"POST", plan.path, key)
+
     def head(self, method: bytes, path: str, key: int, query: bytes = b"") -> bytes:
         """``METHOD target HTTP/1.1`` with host, credential and configured headers, each line ended."""
         origin = self.pool.origin
@@ -122,8 +133,10 @@ class Upstream:
             + b"\r\n",
             origin.proxy_field,
         ]
-        value = self.key_specs[key].value
-        if value:
+        value = self.values[key]
+        if value and self.key_specs[key].credential is not None:
+            lines.append(f"authorization: Bearer {value}\r\n".encode("latin-1"))
+        elif value:
             credential = f"{self.spec.auth_scheme} {value}" if self.spec.auth_scheme else value
             lines.append(f"{self.spec.auth_header}: {credential}\r\n".encode("latin-1"))
         for name, text in self.spec.headers:

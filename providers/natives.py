@@ -22,6 +22,8 @@ class Native:
     """Header fields of a request whose caller has not sent them."""
     dialects: dict[str, str] = field(default_factory=dict)
     """Operation -> its dialect, where it is another."""
+    members: tuple[tuple[str, str], ...] = field(default=())
+    """Members of a request's body in place of the model, which stands in the path alone."""
 
 
 NATIVES: dict[str, Native] = {
@@ -47,6 +49,28 @@ NATIVES: dict[str, Native] = {
     "ollama": Native("http://127.0.0.1:11434", {"chat": "/api/chat", "passthrough": ""}),
 }
 """Dialect -> defaults."""
+
+_VERTEX = "https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}"
+
+AT_VENDOR: dict[tuple[str, str], Native] = {
+    ("vertex", "gemini"): Native(
+        _VERTEX,
+        {"chat": "/publishers/google/models/{model}:generateContent", "passthrough": ""},
+    ),
+    ("vertex", "anthropic"): Native(
+        _VERTEX,
+        {"chat": "/publishers/anthropic/models/{model}:rawPredict", "passthrough": ""},
+        members=(("anthropic_version", "vertex-2023-10-16"),),
+    ),
+}
+"""Vendor and dialect -> defaults, where a vendor speaks another's dialect at addresses and with a credential of its
+own."""
+
+
+def native_of(vendor: str, dialect: str) -> Native | None:
+    """Where this vendor speaks this dialect; None for OpenAI's own."""
+    return AT_VENDOR.get((vendor, dialect)) or NATIVES.get(dialect)
+
 
 OF_VENDOR: dict[str, str] = {"anthropic": "anthropic", "cohere": "cohere", "gemini": "gemini"}
 """Vendor -> the dialect it is spoken to in unless configuration names another."""

@@ -4,14 +4,15 @@ A row says where the provider is, how it takes the credential, which operations 
 streams report usage. ``evidence`` says how far to trust it: ``recorded`` (real exchanges agree), ``sdk`` (taken from
 the vendor's own client or its published example), ``docs`` (documentation only).
 
-A ``{word}`` in a base URL has to be filled in by the operator, who then writes the whole ``base_url``.
+A ``{word}`` in a base URL has to be filled in by the operator, with ``address`` or a ``base_url`` of his own.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
+
+from providers.addresses import placeholders
 
 StreamUsage = Literal["ask", "always", "never"]
 Evidence = Literal["recorded", "sdk", "docs"]
@@ -70,7 +71,7 @@ class Vendor:
     @property
     def placeholders(self) -> tuple[str, ...]:
         """What the operator has to fill in: names of the parts in braces."""
-        return tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", self.base_url)))
+        return placeholders(self.base_url)
 
     def path_of(self, operation: str) -> str:
         """Path after the base URL; ``{model}`` in it stands for the upstream model."""
@@ -275,14 +276,14 @@ _ROWS = (
         "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
         ("chat", "passthrough"),
         "docs",
-        note="Bedrock's own OpenAI-compatible endpoint; the credential is a Bedrock API key.",
+        note="Bedrock's own OpenAI-compatible endpoint; its Converse with dialect bedrock.",
     ),
     Vendor(
         "vertex",
         "https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/endpoints/openapi",
         ("chat", "passthrough"),
         "docs",
-        note="Vertex AI's OpenAI-compatible endpoint; the credential is an access token, which lasts an hour.",
+        note="Vertex AI's OpenAI-compatible endpoint; its own ones with dialect gemini or anthropic.",
     ),
     Vendor(
         "gemini",

@@ -43,6 +43,10 @@ def _walk(value: Any, kind: inspect.Type, path: Path, hook: Hook) -> Iterator[Pr
     if isinstance(kind, inspect.Metadata):
         kind = kind.type
     if isinstance(kind, inspect.UnionType):
+        tagged = {str(m.tag): m for m in kind.types if isinstance(m, inspect.StructType) and m.tag_field}
+        if tagged and isinstance(value, dict):
+            yield from _tagged(value, tagged, path, hook)
+            return
         chosen = _member(value, kind)
         if chosen is None:
             yield Problem(path, f"expected {_describe(kind)}, got {_KINDS.get(type(value), 'something else')}")
@@ -68,6 +72,22 @@ def _walk(value: Any, kind: inspect.Type, path: Path, hook: Hook) -> Iterator[Pr
             yield from _walk(member, kind.item_type, (*path, i), hook)
     else:
         yield from _leaf(value, kind, path, hook)
+
+
+def _tagged(value: dict[str, Any], kinds: dict[str, inspect.StructType], path: Path, hook: Hook) -> Iterator[Problem]:
+    """A mapping of which one member says what kind of thing it is."""
+    field = str(next(iter(kinds.values())).tag_field)
+    known = ", ".join(kinds)
+    if field not in value:
+        yield Problem(path, f"{field} is missing", f"it is one of {known}")
+        return
+    said = value[field]
+    kind = kinds.get(said) if isinstance(said, str) else None
+    if kind is None:
+        hint = nearest(said, kinds) if isinstance(said, str) else ""
+        yield Problem((*path, field), f"must be one of {known}", hint)
+        return
+    yield from _struct({name: member for name, member in value.items() if name != field}, kind, path, hook)
 
 
 def _struct(value: Any, kind: inspect.StructType, path: Path, hook: Hook) -> Iterator[Problem]:

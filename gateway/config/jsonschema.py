@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.config.references import FilePath, Secret, Text
+from gateway.config.references import FilePath, Secret, SecretDocument, Text
 from gateway.config.schema import Config
 from gateway.config.units import DURATION_PATTERN, SIZE_PATTERN, Duration, Size
 
@@ -37,6 +37,8 @@ def _custom(kind: type) -> dict[str, Any]:
         }
     if kind is Secret:
         return {"type": "string", "examples": ["env.API_KEY", "file.secrets/key"]}
+    if kind is SecretDocument:
+        return {"type": "string", "examples": ["file.service-account.json", "env.SERVICE_ACCOUNT"]}
     if kind is Text or kind is FilePath:
         return {"type": "string"}
     raise NotImplementedError(kind)

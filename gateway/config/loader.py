@@ -15,7 +15,7 @@ import msgspec
 from gateway.config.documents import Positions, parse, positions
 from gateway.config.explain import explain
 from gateway.config.problems import ConfigError, Path, Problem
-from gateway.config.references import FilePath, Resolver, Secret, Text
+from gateway.config.references import FilePath, Resolver, Secret, SecretDocument, Text
 from gateway.config.schema import Config
 from gateway.config.units import Duration, Size, parse_duration, parse_size
 from gateway.config.validate import validate
@@ -87,6 +87,8 @@ def _convert(wanted: type, found: Any, resolver: Resolver) -> Any:
         raise ValueError("expected text; put it in quotes" if isinstance(found, (int, float)) else "expected text")
     if wanted is Secret:
         return resolver.secret(found)
+    if wanted is SecretDocument:
+        return resolver.document(found)
     if wanted is Text:
         return Text(resolver.resolve(found))
     if wanted is FilePath:

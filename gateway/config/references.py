@@ -53,6 +53,12 @@ class Secret:
         raise TypeError("a secret cannot be serialised")
 
 
+class SecretDocument(Secret):
+    """A secret of several lines, such as a key file; sent to nobody as it stands."""
+
+    __slots__ = ()
+
+
 class Text(str):
     """Text that may be given as a reference."""
 
@@ -92,6 +98,11 @@ class Resolver:
         if resolved != resolved.strip():
             raise ValueError("a credential must not begin or end with a space")
         return Secret(resolved, value if resolved is not value else "")
+
+    def document(self, value: str) -> SecretDocument:
+        """The same for a secret that may have several lines."""
+        resolved = self.resolve(value)
+        return SecretDocument(resolved, value if resolved is not value else "")
 
     def _variable(self, name: str) -> str:
         value = self._environ.get(name)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.config.credentials import CredentialEntry
 from gateway.config.references import FilePath, Secret, Text
 from gateway.config.units import Duration, Size
 
@@ -55,6 +56,9 @@ class KeyEntry(Entry, frozen=True):
 
     name: Name
     value: Annotated[Secret | None, Meta(description="The credential; usually env.NAME or file.PATH.")] = None
+    credential: Annotated[
+        CredentialEntry | None, Meta(description="Instead of a value: how vendors with their own ways are satisfied.")
+    ] = None
     weight: Annotated[
         float, Meta(ge=0, le=1e6, description="Share of the requests. 0: only when no other is left.")
     ] = 1.0
@@ -105,6 +109,9 @@ class ProviderEntry(Entry, frozen=True):
     base_url: Annotated[
         Text | None, Meta(description="scheme://host[:port][/prefix], the part before /chat/completions.")
     ] = None
+    address: Annotated[
+        dict[str, Text], Meta(description="What the vendor's own base_url has in braces, e.g. region: us-east-1.")
+    ] = {}
     keys: list[KeyEntry] = []
     headers: Annotated[dict[HeaderName, Text], Meta(description="Header fields added to every request.")] = {}
     auth: AuthEntry = AuthEntry()

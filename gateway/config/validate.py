@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
 from gateway.config.addresses import judge_host, judge_url
+from gateway.config.credentials import judge as judge_credential
 from gateway.config.problems import Path, Problem, nearest
 from gateway.config.schema import (
     NAME_PATTERN,
@@ -25,6 +26,7 @@ from gateway.snapshot.keytable import MAX_LIMITS
 from gateway.snapshot.model import ServerLimits
 from gateway.snapshot.plan import (
     base_url_of,
+    known_url,
     limit_id,
     provider_id,
     provider_key_id,
@@ -32,6 +34,7 @@ from gateway.snapshot.plan import (
     vendor_of,
     virtual_key_id,
 )
+from providers.addresses import placeholders
 from providers.headers import NEVER_FORWARDED, NEVER_FORWARDED_PREFIXES
 from providers.vendors import CUSTOM, VENDORS
 
@@ -61,6 +64,7 @@ _HOP_BY_HOP = frozenset(
     )
 )
 _PROXY = re.compile(r"http://(?:[!-.0-?A-~]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})/?")
+_ADDRESS_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 _QUERY = re.compile(r"[!\"$-~]*")
 _FIELD_VALUE = re.compile(r"[!-~]+(?:[ \t]+[!-~]+)*|")
 
@@ -87,22 +91,43 @@ def _provider(name: str, entry: ProviderEntry) -> Iterator[Problem]:
     elif vendor == "demo":
         yield Problem((*path, "vendor"), "the demo provider is added by --demo only")
     elif not base_url_of(name, entry):
-        if row is not None:
-            words = ", ".join(row.placeholders)
-            yield Problem(path, f"base_url is missing: {vendor} needs one with its {words}", f"e.g. {row.base_url}")
+        if known := known_url(name, entry):
+            lacking = [word for word in placeholders(known) if word not in entry.address]
+            if lacking:
+                words = ", ".join(lacking)
+                hint = f"e.g. {known}, or address: {{{': ..., '.join(lacking)}: ...}}"
+                yield Problem(path, f"base_url is missing: {vendor} needs one with its {words}", hint)
         else:
             hint = nearest(name, VENDORS) if entry.vendor is None else ""
             yield Problem(path, "base_url is missing: this is no vendor that is known by name", hint)
+    yield from _address(known_url(name, entry), entry, path)
     if entry.base_url is not None:
         yield from _base_url(str(entry.base_url), (*path, "base_url"))
     keyless = row is None or row.keyless
     yield from _keys(entry, path, keyless)
+    for i, key in enumerate(entry.keys):
+        if key.credential is not None and key.enabled and entry.enabled:
+            place = (*path, "keys", i, "credential")
+            yield from judge_credential(key.credential, vendor, base_url_of(name, entry), place)
     if not entry.keys and not keyless and entry.enabled:
         yield Problem(path, f"has no keys: {vendor} will refuse what is sent", warning=True)
     yield from _operations(entry, path)
     yield from _header_fields(entry, path)
     yield from _tls_and_proxy(entry, path)
     yield from _timeouts(entry.timeouts, (*path, "timeouts"))
+
+
+def _address(known: str, entry: ProviderEntry, path: Path) -> Iterator[Problem]:
+    words = placeholders(known)
+    for word, value in entry.address.items():
+        here = (*path, "address", word)
+        if entry.base_url is not None:
+            yield Problem(here, "is not looked at beside a base_url", "leave one of the two out")
+        elif word not in words:
+            listed = f"it has: {', '.join(words)}" if words else "it has nothing to fill in"
+            yield Problem(here, f"is no part of the address {known}", nearest(word, words) or listed)
+        elif not _ADDRESS_PART.fullmatch(value):
+            yield Problem(here, "must be a word of letters, digits, dots, colons and hyphens")
 
 
 def _base_url(url: str, path: Path) -> Iterator[Problem]:
@@ -124,7 +149,9 @@ def _keys(entry: ProviderEntry, path: Path, keyless: bool) -> Iterator[Problem]:
         if key.name in seen:
             yield Problem((*here, "name"), f"another key of this provider is called {key.name}")
         seen.add(key.name)
-        if not key.value and not keyless:
+        if key.value is not None and key.credential is not None:
+            yield Problem((*here, "credential"), "is not looked at beside a value", "leave one of the two out")
+        elif not key.value and key.credential is None and not keyless:
             yield Problem(here, "value is missing", "e.g. value: env.API_KEY")
         for field, patterns in (("models", key.models), ("deny_models", key.deny_models)):
             yield from _patterns(patterns, (*here, field))

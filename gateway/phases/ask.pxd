@@ -11,7 +11,7 @@ from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Target, Upstream
 from gateway.upstream.pool cimport Pool
 
-cdef int UNDECIDED, FALLBACK, RETRIED, REUSED, ADMIN, BYTES_PER_TOKEN_BITS, ROTATE_KEY, LAST_OF_OPENAI
+cdef int WAITING, UNDECIDED, FALLBACK, RETRIED, REUSED, ADMIN, BYTES_PER_TOKEN_BITS, ROTATE_KEY, LAST_OF_OPENAI
 cdef double SHORT_REST_S, LONGEST_REST_S, REFUSED_REST_S
 cdef bytes POST, LENGTH, BLANK
 
@@ -27,12 +27,13 @@ cdef class Asking(Attempts):
                    entry=RouteEntry, length=cython.longlong, size=cython.longlong, chunked=cython.bint, as_json=cython.bint,
                    head=bytes, fields=bytes, body=bytes, data=bytes, piece=bytes, parts=list)
     cpdef send(self, Exchange x, Link link)
-    @cython.locals(core=Core)
+    @cython.locals(core=Core, target=Target)
     cpdef write(self, Exchange x, Link link, bytes data, bint chunked)
     @cython.locals(target=Target, upstream=Upstream, now_ns=cython.longlong, rest=cython.double)
     cpdef put_away(self, Exchange x, int status, object found)
     @cython.locals(now_ns=cython.longlong)
     cpdef bint again(self, Exchange x, int status, object kind, object found)
-    @cython.locals(target=Target, keys=KeySet, now_ns=cython.longlong, ready_ns=cython.longlong, limited=cython.bint)
+    @cython.locals(target=Target, keys=KeySet, now_ns=cython.longlong, ready_ns=cython.longlong, limited=cython.bint,
+                   mask=cython.ulonglong)
     cpdef double next_step(self, Exchange x, object found)
     cpdef give_up(self, Exchange x, object error)

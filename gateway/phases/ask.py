@@ -7,6 +7,7 @@ import random
 
 from _speedups._bytes import decimal, monotonic_ns
 from gateway.core import Core
+from gateway.credentials.outcome import REASONS
 from gateway.errors import GatewayError, refuse
 from gateway.exchange import Attempts, Exchange, Link
 from gateway.phases import translated
@@ -29,6 +30,8 @@ FALLBACK = int(Flags.FALLBACK)
 RETRIED = int(Flags.RETRIED)
 REUSED = int(Flags.REUSED_CONNECTION)
 ADMIN = int(Operation.ADMIN)
+WAITING = -2
+"""``KeyCredentials.choose``: its token is being fetched, and the request will ask again."""
 ROTATE_KEY = int(Verdict.ROTATE_KEY)
 LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 """Between these, bytes pass; their answers and streams are read by ``_speedups``."""
@@ -64,6 +67,7 @@ class Asking(Attempts):
         """Choose a target and a key, and send; or wait for a connection."""
         now_ns = monotonic_ns()
         unsupported: Target | None = None
+        why = ""
         ready_ns = -1
         targets = x.targets or []
         while x.target_index < len(targets):
@@ -77,8 +81,19 @@ class Asking(Attempts):
                 x.target_index += 1
                 continue
             mask = target.mask & ~x.tried_keys
-            key = upstream.keys.choose(mask, now_ns)
+            if upstream.credentials is None:
+                key = upstream.keys.choose(mask, now_ns)
+            else:
+                key = upstream.credentials.choose(x, mask, now_ns)
+                if key == WAITING:
+                    return
+                if key >= 0 and x.uploading and upstream.credentials.signs(key):
+                    # The signature is over the whole body.
+                    self.give_up(x, GatewayError("too_large", "A body this long can't be signed for the provider."))
+                    return
             if key < 0:
+                if upstream.credentials is not None:
+                    why = why or upstream.credentials.why(target.mask)
                 ready = upstream.keys.next_ready_ns(target.mask, now_ns)
                 if ready >= 0 and (ready_ns < 0 or ready < ready_ns):
                     ready_ns = ready
@@ -106,7 +121,16 @@ class Asking(Attempts):
                 x.flags |= REUSED
                 self.send(x, link)
             return
-        self.nowhere(x, unsupported, ready_ns, now_ns)
+        if why:
+            self.uncredentialed(x, why)
+        else:
+            self.nowhere(x, unsupported, ready_ns, now_ns)
+
+    def uncredentialed(self, x: Exchange, why: str) -> None:
+        """No key can be sent with: its token could not be had, or not in time."""
+        message = f"No access token for the provider: {REASONS.get(why, why)}."
+        record = ErrorKind.CREDENTIAL
+        self.give_up(x, GatewayError("upstream", message, source="provider", retry=True, record=record))
 
     def nowhere(self, x: Exchange, unsupported: Target | None, ready_ns: int, now_ns: int) -> None:
         """No target is left: say which of the reasons it was."""
@@ -213,6 +237,9 @@ class Asking(Attempts):
 
     def write(self, x: Exchange, link: Link, data: bytes, chunked: bool) -> None:
         core = self.core
+        target = x.target
+        if target is not None and target.upstream.credentials is not None:
+            data = target.upstream.credentials.signed(x.key, data)
         x.request_bytes = len(data)
         if x.reservation >= 0 and core.arena is not None:
             # What a crash would post from here on: the request has been paid for.
@@ -242,6 +269,8 @@ class Asking(Attempts):
         elif not x.relayed:
             rest = REFUSED_REST_S
             self.tell(upstream, x.key, status, found.reason, now_ns)
+            if upstream.credentials is not None:
+                upstream.credentials.refused(x.key)
         if rest and upstream.key_count > 1:
             upstream.keys.cool(x.key, now_ns + int(rest * 1e9))
 
@@ -293,7 +322,10 @@ class Asking(Attempts):
         keys = target.upstream.keys
         now_ns = monotonic_ns()
         limited = found.verdict >= ROTATE_KEY
-        if limited and keys.choose(target.mask & ~x.tried_keys, now_ns) >= 0:
+        mask = target.mask & ~x.tried_keys
+        if target.upstream.credentials is not None:
+            mask = target.upstream.credentials.hopeful(mask)
+        if limited and mask and keys.choose(mask, now_ns) >= 0:
             return 0.0
         if x.targets is not None and x.target_index + 1 < len(x.targets):
             x.target_index += 1

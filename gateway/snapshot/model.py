@@ -22,11 +22,34 @@ class _Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
 
+class Credential(_Base, frozen=True):
+    """How a credential is had that is no plain text; what a type has no use for is empty."""
+
+    type: str
+    """As ``gateway.credentials.extras.OF_TYPE`` has it."""
+    secret: str = ""
+    """Client secret, service account (JSON) or secret access key."""
+    tenant: str = ""
+    client_id: str = ""
+    authority: str = ""
+    scope: str = ""
+    access_key_id: str = ""
+    session_token: str = ""
+    profile: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+    session_name: str = ""
+    region: str = ""
+    """For which AWS signatures are made."""
+
+
 class ProviderKey(_Base, frozen=True):
     id: str
     name: str
     value: str
     """The credential itself; empty for keyless providers."""
+    credential: Credential | None = None
+    """How it is had instead."""
     weight: float = 1.0
     models: tuple[str, ...] = ()
     """Upstream models it may serve (exact, or a trailing ``*``); empty: all."""

@@ -7,7 +7,6 @@ an id that begins with ``file:`` (the built-in demo: ``demo:``); what came from 
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 
 import msgspec
@@ -23,6 +22,7 @@ from gateway.config.schema import (
     TimeoutsEntry,
     VirtualKeyEntry,
 )
+from gateway.snapshot.credentials import resolved
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
 from gateway.snapshot.model import (
@@ -39,7 +39,8 @@ from gateway.snapshot.model import (
     Tls,
     id_hash,
 )
-from providers.natives import NATIVES, OF_VENDOR, Native
+from providers.addresses import filled
+from providers.natives import OF_VENDOR, Native, native_of
 from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS
 
 _DIALECT_OPERATIONS = {
@@ -49,7 +50,6 @@ _DIALECT_OPERATIONS = {
 }
 """What a custom provider of an OpenAI dialect offers unless it says so."""
 
-_PLACEHOLDER = re.compile(r"\{\w+\}")
 _NS = 1_000_000_000
 
 
@@ -201,10 +201,15 @@ def base_url_of(name: str, entry: ProviderEntry) -> str:
     """Empty when neither the entry nor the vendor table knows it whole."""
     if entry.base_url is not None:
         return str(entry.base_url).rstrip("/")
-    native = NATIVES.get(dialect_of(name, entry))
-    vendor = VENDORS.get(vendor_of(name, entry))
-    known = native.base_url if native is not None else vendor.base_url if vendor is not None else ""
-    return "" if _PLACEHOLDER.search(known) else known
+    return filled(known_url(name, entry), entry.address)
+
+
+def known_url(name: str, entry: ProviderEntry) -> str:
+    """The vendor's own address for this dialect, braces and all; empty when there is none."""
+    vendor = vendor_of(name, entry)
+    native = native_of(vendor, dialect_of(name, entry))
+    row = VENDORS.get(vendor)
+    return native.base_url if native is not None else row.base_url if row is not None else ""
 
 
 def dialect_of(name: str, entry: ProviderEntry) -> str:
@@ -217,9 +222,10 @@ def dialect_of(name: str, entry: ProviderEntry) -> str:
 
 def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provider:
     vendor = VENDORS.get(vendor_of(name, entry))
+    base_url = base_url_of(name, entry)
     dialect = dialect_of(name, entry)
     openai = dialect.startswith("openai_")
-    native = NATIVES.get(dialect)
+    native = native_of(vendor_of(name, entry), dialect)
     if vendor is not None and openai:
         operations: tuple[str, ...] = vendor.operations
         header, scheme = vendor.auth_header, vendor.auth_scheme
@@ -240,7 +246,7 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
         id=provider_id(name, entry.id),
         name=name,
         vendor=vendor.name if vendor is not None else CUSTOM,
-        base_url=base_url_of(name, entry),
+        base_url=base_url,
         dialects={op: _dialect(op, dialect, native) for op in operations},
         paths={**paths, **{op: path for op, path in entry.paths.items() if op in paths}},
         query=str(entry.query) if entry.query is not None else vendor.query if vendor is not None and openai else "",
@@ -253,6 +259,7 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
                 id=provider_key_id(name, key.name, key.id),
                 name=key.name,
                 value=key.value.reveal() if key.value is not None else "",
+                credential=resolved(key.credential, base_url) if key.credential is not None else None,
                 weight=key.weight,
                 models=tuple(key.models),
                 deny_models=tuple(key.deny_models),
