@@ -9,6 +9,7 @@ cdef class Plan:
     cdef public Upstream provider
     cdef public bint model_in_body
     cdef public list heads
+    cdef public tuple members
     cpdef bytes head(self, int key, str model)
 
 cdef class Upstream:

@@ -20,6 +20,7 @@ from _speedups._bucket import ArenaWorker, LimitSet
 from _speedups._head import HeaderFilter
 from _speedups._keys import MAX_KEYS, KeySet
 from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, id_hash
+from providers.natives import AT_VENDOR
 from providers.operations import Dialect, Operation
 
 GENERATING = (Operation.CHAT, Operation.RESPONSES, Operation.COMPLETIONS)
@@ -54,6 +55,9 @@ class Plan:
         """After the base URL's own prefix; may hold ``{model}``."""
         self.provider = provider
         self.model_in_body = "{model}" not in path
+        native = AT_VENDOR.get((provider.spec.vendor, Dialect(dialect).name.lower()))
+        self.members = native.members if native is not None else ()
+        """Members of the body in place of the model."""
         self.heads: list[bytes] = []
         """Per key: request line to the last header line that does not depend on the request."""
         if self.model_in_body:

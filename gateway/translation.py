@@ -102,7 +102,10 @@ class Translation:
             return None
         request = self.decoded(x)
         facts = Facts(target.model, target.upstream.spec.vendor, target.upstream.ask_usage)
-        return orjson.dumps(self.target.encode_request(request, facts, self.losses))
+        body = self.target.encode_request(request, facts, self.losses)
+        if plan.members:
+            body = {**dict(plan.members), **{name: value for name, value in body.items() if name != "model"}}
+        return orjson.dumps(body)
 
     def decoded(self, x: Exchange) -> Request:
         """The caller's request. Raises Malformed."""

@@ -11,11 +11,14 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
 from importlib.util import find_spec
 from typing import Literal, TextIO
 
 import _speedups
 import gateway
+from gateway.credentials.extras import EXTRAS, installed
 from gateway.processes import steering
 from gateway.processes.installation import places
 from gateway.processes.limits import connection_cap
@@ -59,6 +62,7 @@ def examine(data_dir: str, host: str, port: int) -> Iterator[Finding]:
         _trust,
         lambda: _data_dir(data_dir or default_data_dir()),
         _shared_memory,
+        _credentials,
         _sqlite,
         _steering,
         _system_calls,
@@ -129,6 +133,22 @@ def _shared_memory() -> Finding:
 def _free(path: str) -> int:
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize
+
+
+def _credentials() -> Finding:
+    """Which vendors' own ways of authentication can be configured."""
+    there = [extra for extra in EXTRAS.values() if installed(extra)]
+    absent = [extra.name for extra in EXTRAS.values() if extra not in there]
+    told = [f"{extra.name}: {_version_of(extra.package)}" for extra in there] + [f"{name}: no" for name in absent]
+    hint = f" (pip install 'microgate[{','.join(absent)}]')" if absent else ""
+    return Finding("ok", "credentials", "; ".join(told) + hint)
+
+
+def _version_of(package: str) -> str:
+    try:
+        return f"{package} {package_version(package)}"
+    except PackageNotFoundError:
+        return package
 
 
 def _sqlite() -> Finding:

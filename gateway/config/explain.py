@@ -184,7 +184,7 @@ def _describe(kind: inspect.UnionType) -> str:
             words.append("a mapping")
         elif isinstance(inner, inspect.StrType):
             words.append("text")
-    return " or ".join(words) or "another value"
+    return " or ".join(dict.fromkeys(words)) or "another value"
 
 
 def _expected(path: Path, wanted: str, value: Any) -> Problem:

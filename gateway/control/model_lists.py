@@ -15,9 +15,12 @@ from dataclasses import dataclass
 import gateway
 from _speedups._chunked import ChunkedBody
 from _speedups._head import HeadScan
+from gateway.credentials.extras import SIGNING
+from gateway.credentials.outcome import REASONS
+from gateway.credentials.source import obtain
 from gateway.phases.verdict import decode
 from gateway.serving import Upstream
-from gateway.snapshot.model import Provider, Snapshot
+from gateway.snapshot.model import Provider, ProviderKey, Snapshot
 from gateway.upstream.dial import Dialer, DialError
 from gateway.upstream.origin import Origin
 from providers.model_list import ModelList, model_list
@@ -119,8 +122,19 @@ class ModelLists:
 
 def is_listed(spec: Provider) -> bool:
     """Whether this provider is asked for its models."""
-    usable = not spec.keys or any(key.enabled for key in spec.keys)
+    usable = not spec.keys or key_for(spec) is not None
     return spec.enabled and spec.list_models and "models" in spec.dialects and usable
+
+
+def key_for(spec: Provider) -> int | None:
+    """The key that is asked with: the first that is plain text, else the first that stands for a token."""
+    enabled = [(key.credential is not None, index) for index, key in enumerate(spec.keys) if key.enabled and sends(key)]
+    return min(enabled)[1] if enabled else None
+
+
+def sends(key: ProviderKey) -> bool:
+    """Whether the key, or its token, is sent as it is: what signs is not used for lists."""
+    return key.credential is None or key.credential.type not in SIGNING
 
 
 async def fetch(dialer: Dialer, spec: Provider) -> ModelList:
@@ -129,9 +143,10 @@ async def fetch(dialer: Dialer, spec: Provider) -> ModelList:
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             origin = Origin.of(spec)
+            head = await request(spec, origin)
             transport = await dialer.dial(origin, lambda: link)
             try:
-                transport.write(request(spec, origin))
+                transport.write(head)
                 return model_list(await link.answer)
             finally:
                 transport.abort()
@@ -141,10 +156,16 @@ async def fetch(dialer: Dialer, spec: Provider) -> ModelList:
         raise ListError(f"no answer within {ANSWER_WITHIN_S:g} s") from None
 
 
-def request(spec: Provider, origin: Origin) -> bytes:
-    """The head that a worker would send, of a GET of the list."""
+async def request(spec: Provider, origin: Origin) -> bytes:
+    """The head that a worker would send, of a GET of the list. Raises ListError without a token."""
     upstream = Upstream(spec, None, _Place(origin))
-    key = next(index for index, key in enumerate(upstream.key_specs) if key.enabled)
+    key = key_for(spec) or 0
+    credential = upstream.key_specs[key].credential
+    if credential is not None:
+        had = await obtain(credential)
+        if had.error:
+            raise ListError(REASONS[had.error])
+        upstream.put(key, had.token)
     head = upstream.head(b"GET", spec.paths["models"], key)
     agent = f"user-agent: microgate/{gateway.__version__}\r\n"
     return head + agent.encode() + b"accept: application/json\r\nconnection: close\r\n\r\n"

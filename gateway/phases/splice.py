@@ -63,6 +63,18 @@ def splice(x: Exchange, target: Target, plan: Plan | None) -> list[bytes] | None
     return parts
 
 
+def without_model(x: Exchange, members: tuple[tuple[str, str], ...]) -> bytes:
+    """The body with ``members`` in place of the model, which stands in the path; every other byte as it was."""
+    body = x.body
+    said = orjson.dumps(dict(members))[1:-1]
+    before = body[: max(x.model_start, 0)].rstrip()
+    name = before[:-1].rstrip()
+    if before.endswith(b":") and name.endswith(b'"model"') and not any(f'"{m}"'.encode() in body for m, _ in members):
+        return name[: -len(b'"model"')] + said + body[x.model_end :]
+    value = orjson.loads(body)
+    return orjson.dumps({**dict(members), **{name: member for name, member in value.items() if name != "model"}})
+
+
 def with_usage(options: bytes) -> bytes:
     """``stream_options`` of the caller with ``include_usage`` set."""
     value = orjson.loads(options)

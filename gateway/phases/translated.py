@@ -11,7 +11,7 @@ from gateway import relay
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
 from gateway.phases.settle import settle
-from gateway.phases.splice import splice
+from gateway.phases.splice import splice, without_model
 from gateway.phases.verdict import decode, error_kind_of, judged, with_wait, without_encoding
 from gateway.records import ErrorKind, Outcome
 from gateway.serving import Plan, Target
@@ -63,7 +63,9 @@ def wire(x: Exchange, target: Target, plan: Plan) -> bytes:
     translation: Translation = x.translation
     upstream, core = target.upstream, x.core
     body = x.outgoing
-    if body is None:
+    if body is None and plan.members:
+        body = without_model(x, plan.members)
+    elif body is None:
         parts = splice(x, target, plan)
         body = x.body if parts is None else b"".join(parts)
     path, query = translation.target.stream_path(plan.path) if x.stream else (plan.path, "")
@@ -150,7 +152,8 @@ def refused(x: Exchange, status: int, body: bytes, kind: int) -> None:
     """The provider's error, in the caller's dialect, where it is final."""
     translation: Translation = x.translation
     x.error_kind = kind
-    if translation.same and x.answer_media == MEDIA_JSON and not translation.streaming:
+    variant = x.plan is not None and bool(x.plan.members)
+    if translation.same and x.answer_media == MEDIA_JSON and not translation.streaming and not variant:
         relay.whole(x, body)
         return
     error = translation.error(status, x.answer_head, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 from pathlib import Path
 
@@ -62,3 +63,13 @@ def test_missing_authorities_are_a_warning(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     assert findings(tmp_path)["trust"].grade == "warn"
+
+
+def test_says_which_vendors_credentials_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = findings(tmp_path)["credentials"]
+    assert found.grade == "ok"
+    assert re.fullmatch(
+        r"azure: azure-identity \d\S*; vertex: google-auth \d\S*; bedrock: botocore \d\S*", found.detail
+    )
+    monkeypatch.setattr("gateway.credentials.extras.find_spec", lambda name: None if name == "botocore" else name)
+    assert findings(tmp_path)["credentials"].detail.endswith("; bedrock: no (pip install 'microgate[bedrock]')")

@@ -35,6 +35,7 @@ def issuer() -> Issuer:
 def issuing(issuer: Issuer) -> Iterator[Upstream]:
     with served(issuer) as server:
         yield server
+        issuer.gate.set()
 
 
 @pytest.fixture
@@ -44,3 +45,4 @@ def entra(issuer: Issuer, environment: pytest.MonkeyPatch, tmp_path: Path) -> It
     environment.setenv("REQUESTS_CA_BUNDLE", authority.ca_file)
     with served_with_tls(issuer, authority) as server:
         yield server
+        issuer.gate.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.live.upstreams import Received, Step, Upstream, http
 from tests.upstream.servers import Authority
+from tests.waiting import PATIENCE_S
 
 LIFE_S = 3600
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -28,6 +30,9 @@ class Issuer:
         self.life_s = life_s
         self.broken: list[Step] | None = None
         """What is answered instead."""
+        self.gate = threading.Event()
+        self.gate.set()
+        """While it is clear, nothing is answered."""
         self.given = 0
         self.asked: list[Received] = []
 
@@ -38,6 +43,13 @@ class Issuer:
 
     def __call__(self, request: Received) -> list[Step]:
         self.asked.append(request)
+        return [self.held, *self.answer(request)]
+
+    def held(self) -> bytes:
+        self.gate.wait(PATIENCE_S)
+        return b""
+
+    def answer(self, request: Received) -> list[Step]:
         path = request.target.partition("?")[0]
         if path.endswith("/.well-known/openid-configuration"):
             return [http(json.dumps(self.openid(request)))]

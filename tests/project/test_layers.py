@@ -90,6 +90,12 @@ def test_workers_import_nothing_heavy(module: str) -> None:
     assert third_party_after(f"import {module}") <= THIRD_PARTY_OF_WORKERS
 
 
+def test_what_keeps_credentials_imports_no_vendors_library() -> None:
+    modules = ("keys", "source", "child", "signing", "extras", "fetch")
+    statement = f"from gateway.credentials import {', '.join(modules)}"
+    assert third_party_after(statement) <= THIRD_PARTY_OF_WORKERS
+
+
 def test_supervisor_imports_no_framework_and_no_database() -> None:
     assert third_party_after("import gateway.supervisor") <= THIRD_PARTY_OF_WORKERS
 

@@ -39,5 +39,10 @@ class Anthropic(base.Dialect):
     def stream_encoder(self, request: Request) -> base.StreamEncoder:
         return writer.Encoder(request)
 
+    def stream_path(self, path: str) -> tuple[str, str]:
+        # Vertex AI's form.
+        head, colon, method = path.rpartition(":")
+        return (f"{head}:streamRawPredict" if colon and method == "rawPredict" else path), ""
+
 
 DIALECT = Anthropic()
