@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
-from gateway.config.addresses import judge_host, judge_url
+from gateway.config.addresses import judge_host
 from gateway.config.credentials import judge as judge_credential
+from gateway.config.places import judge as judge_place
 from gateway.config.problems import Path, Problem, nearest
 from gateway.config.schema import (
     NAME_PATTERN,
@@ -25,15 +26,13 @@ from gateway.config.schema import (
 from gateway.snapshot.keytable import MAX_LIMITS
 from gateway.snapshot.model import ServerLimits
 from gateway.snapshot.plan import (
-    base_url_of,
-    known_url,
     limit_id,
     provider_id,
     provider_key_id,
     target_of,
-    vendor_of,
     virtual_key_id,
 )
+from gateway.snapshot.vendor import base_url_of, known_url, vendor_of
 from providers.addresses import placeholders
 from providers.headers import NEVER_FORWARDED, NEVER_FORWARDED_PREFIXES
 from providers.vendors import CUSTOM, VENDORS
@@ -64,7 +63,6 @@ _HOP_BY_HOP = frozenset(
     )
 )
 _PROXY = re.compile(r"http://(?:[!-.0-?A-~]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})/?")
-_ADDRESS_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 _QUERY = re.compile(r"[!\"$-~]*")
 _FIELD_VALUE = re.compile(r"[!-~]+(?:[ \t]+[!-~]+)*|")
 
@@ -100,9 +98,7 @@ def _provider(name: str, entry: ProviderEntry) -> Iterator[Problem]:
         else:
             hint = nearest(name, VENDORS) if entry.vendor is None else ""
             yield Problem(path, "base_url is missing: this is no vendor that is known by name", hint)
-    yield from _address(known_url(name, entry), entry, path)
-    if entry.base_url is not None:
-        yield from _base_url(str(entry.base_url), (*path, "base_url"))
+    yield from judge_place(known_url(name, entry), entry, path)
     keyless = row is None or row.keyless
     yield from _keys(entry, path, keyless)
     for i, key in enumerate(entry.keys):
@@ -115,29 +111,6 @@ def _provider(name: str, entry: ProviderEntry) -> Iterator[Problem]:
     yield from _header_fields(entry, path)
     yield from _tls_and_proxy(entry, path)
     yield from _timeouts(entry.timeouts, (*path, "timeouts"))
-
-
-def _address(known: str, entry: ProviderEntry, path: Path) -> Iterator[Problem]:
-    words = placeholders(known)
-    for word, value in entry.address.items():
-        here = (*path, "address", word)
-        if entry.base_url is not None:
-            yield Problem(here, "is not looked at beside a base_url", "leave one of the two out")
-        elif word not in words:
-            listed = f"it has: {', '.join(words)}" if words else "it has nothing to fill in"
-            yield Problem(here, f"is no part of the address {known}", nearest(word, words) or listed)
-        elif not _ADDRESS_PART.fullmatch(value):
-            yield Problem(here, "must be a word of letters, digits, dots, colons and hyphens")
-
-
-def _base_url(url: str, path: Path) -> Iterator[Problem]:
-    if "{" in url:
-        yield Problem(path, "fill in what stands in braces")
-    elif reason := judge_url(url, allow_private=True):
-        hint = "link-local and metadata addresses are never reached" if "metadata" in reason else ""
-        yield Problem(path, f"cannot be used: {reason}", hint)
-    elif url.rstrip("/").endswith("/chat/completions"):
-        yield Problem(path, "ends with an operation's path", "leave out /chat/completions")
 
 
 def _keys(entry: ProviderEntry, path: Path, keyless: bool) -> Iterator[Problem]:

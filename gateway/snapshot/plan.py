@@ -39,8 +39,8 @@ from gateway.snapshot.model import (
     Tls,
     id_hash,
 )
-from providers.addresses import filled
-from providers.natives import OF_VENDOR, Native, native_of
+from gateway.snapshot.vendor import base_url_of, dialect_of, vendor_of
+from providers.natives import Native, native_of
 from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS
 
 _DIALECT_OPERATIONS = {
@@ -188,36 +188,6 @@ def virtual_key_id(name: str, given: str) -> str:
 def virtual_key_names(config: Config) -> dict[int, str]:
     """id_hash -> name of every virtual key: for the control process, which names them in records and reports."""
     return {id_hash(virtual_key_id(entry.name, entry.id)): entry.name for entry in config.virtual_keys}
-
-
-def vendor_of(name: str, entry: ProviderEntry) -> str:
-    """The row of the vendor table a provider stands on; ``custom`` when none."""
-    if entry.vendor is not None:
-        return entry.vendor
-    return name if name in VENDORS and name != "demo" else CUSTOM
-
-
-def base_url_of(name: str, entry: ProviderEntry) -> str:
-    """Empty when neither the entry nor the vendor table knows it whole."""
-    if entry.base_url is not None:
-        return str(entry.base_url).rstrip("/")
-    return filled(known_url(name, entry), entry.address)
-
-
-def known_url(name: str, entry: ProviderEntry) -> str:
-    """The vendor's own address for this dialect, braces and all; empty when there is none."""
-    vendor = vendor_of(name, entry)
-    native = native_of(vendor, dialect_of(name, entry))
-    row = VENDORS.get(vendor)
-    return native.base_url if native is not None else row.base_url if row is not None else ""
-
-
-def dialect_of(name: str, entry: ProviderEntry) -> str:
-    """Wire format of a provider: as configured, else its vendor's own at the vendor's own address. An address of the
-    operator's is taken to be an OpenAI-compatible one, which these vendors have as well."""
-    if entry.dialect is not None or entry.base_url is not None:
-        return entry.dialect or "openai_chat"
-    return OF_VENDOR.get(vendor_of(name, entry), "openai_chat")
 
 
 def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provider:
