@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.credentials.outcome import Outcome, Wanted
+from gateway.processes.kernel import die_with_parent
 from gateway.snapshot.model import Credential
 
 AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
@@ -202,6 +203,7 @@ def redacted(text: str, wanted: Credential) -> str:
 def main() -> int:
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Wanted)
     # Whoever asked may be gone: nobody would end it then.
+    die_with_parent(signal.SIGKILL)
     signal.alarm(asked.within_s + 1)
     sys.stdout.buffer.write(msgspec.json.encode(fetch(asked.credential)))
     return 0

@@ -129,6 +129,9 @@ class ServerConnection(RequestReader):
 
     def check_body_rate(self, now_ns: int) -> None:
         core = self.core
+        if self.reading_paused:
+            # It is not the caller who keeps the rest waiting.
+            self.body_started_ns = now_ns
         spent = now_ns - self.body_started_ns
         if spent >= core.body_timeout_ns:
             self.reject("request_timeout", "The request's body did not arrive in time.")

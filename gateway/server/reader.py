@@ -312,6 +312,9 @@ class RequestReader(Caller):
             x.body = body.collected()
             x.uploading = True
             run_phases(x)
+            if x.link is None and self.state == BODY:
+                # It waits for a connection or a token; what comes next goes to that connection.
+                self.hold_body()
         return rest if self.state != CLOSING else b""
 
     def body_complete(self, x: Exchange, body: BodyReader) -> None:
@@ -324,6 +327,8 @@ class RequestReader(Caller):
             x.complete_ns = monotonic_ns()
             if x.link is not None:
                 x.link.upload(body.collected(), True)
+            else:
+                x.body += body.collected()
         else:
             x.body = body.collected()
             self.run(x)

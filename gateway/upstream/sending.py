@@ -58,6 +58,8 @@ class SendingHalf(Link):
         self.upload_chunked = chunked_upload
         self.transport.write(data)
         x.sent_ns = monotonic_ns()
+        if x.uploading and x.caller is not None:
+            x.caller.release_body()
         target = x.target
         limit = x.answer_deadline_ns
         if target is not None and self.uploaded:

@@ -280,6 +280,52 @@ def test_a_caller_who_leaves_while_it_waits_leaves_nothing_behind(
     assert outcomes == [Outcome.OK, Outcome.CLIENT_ABORT]
 
 
+@pytest.mark.parametrize("size", [50_000, 3_000_000])
+def test_an_upload_waits_whole(
+    issuing: Upstream, issuer: Issuer, upstream: Upstream, start_gateway: Start, aside: Any, size: int
+) -> None:
+    issuer.gate.clear()
+    gateway = start_gateway(one_key(upstream, account(issuing), server={"limits": {"binary_hold_bytes": 1000}}))
+    body = os.urandom(size)
+    raw = request(path="/passthrough/mock/x", body=body, content_type="application/octet-stream")
+    answers = aside(1, lambda: ask(gateway.port, raw, timeout=30))
+    wait_for(lambda: in_flight(gateway) == 1, "the request")
+    assert not upstream.requests
+    issuer.gate.set()
+    wait_for(lambda: answers, "the answer")
+    assert answers[0].status == 200
+    assert upstream.requests[0].body == body
+
+
+def test_stopping_ends_the_fetch(issuing: Upstream, issuer: Issuer, upstream: Upstream, start_gateway: Start) -> None:
+    issuer.gate.clear()
+    gateway = start_gateway(one_key(upstream, account(issuing)))
+    wait_for(lambda: issuer.asked, "the fetch")
+    [pid] = [pid for pid in gateway.children() if fetches(pid)]
+    gateway.stop()
+    wait_for(lambda: not fetches(pid), "the end of the child", 5)
+
+
+def test_a_fetch_does_not_outlive_its_worker(
+    issuing: Upstream, issuer: Issuer, upstream: Upstream, start_gateway: Start
+) -> None:
+    issuer.gate.clear()
+    gateway = start_gateway(one_key(upstream, account(issuing)))
+    wait_for(lambda: issuer.asked, "the fetch")
+    [pid] = [pid for pid in gateway.children() if fetches(pid)]
+    os.kill(gateway.worker_pids()[0], signal.SIGKILL)
+    wait_for(lambda: not fetches(pid), "the end of the child", 5)
+    issuer.gate.set()
+
+    def answered() -> bool:
+        try:
+            return ask(gateway.port, timeout=30).status == 200
+        except (OSError, AssertionError):
+            return False
+
+    wait_for(answered, "its successor's token")
+
+
 def in_flight(gateway: Gateway) -> int:
     """Requests of the worker, as its last heartbeat said."""
     arena = Arena.attach(gateway.paths.arena)
