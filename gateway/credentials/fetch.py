@@ -36,6 +36,12 @@ def fetch(wanted: Credential) -> Outcome:
         return Outcome(error=kind_of(error), detail=redacted(said_by(error), wanted))
     if outcome.expires_in is not None and outcome.expires_in <= 0:
         return Outcome(error="failed", detail="what came has expired already")
+    for text in (outcome.token, outcome.access_key_id, outcome.session_token):
+        if not text.isascii() or not text.isprintable():
+            # It would stand in a header field.
+            return Outcome(error="failed", detail="what came is no printable ASCII on one line")
+    if not outcome.error and not outcome.token:
+        return Outcome(error="failed", detail="what came is empty")
     return outcome
 
 

@@ -220,6 +220,18 @@ def test_what_has_expired_already_is_no_credential(issuing: Upstream, issuer: Is
     assert (outcome.error, outcome.detail) == ("failed", "what came has expired already")
 
 
+@pytest.mark.parametrize(
+    ("token", "detail"), [("a\r\nx-evil: 1", "no printable ASCII"), ("é", "no printable ASCII"), ("", "empty")]
+)
+def test_what_no_header_field_could_carry_is_no_credential(
+    monkeypatch: pytest.MonkeyPatch, token: str, detail: str
+) -> None:
+    monkeypatch.setitem(fetch.FETCHERS, "google_adc", lambda wanted: Outcome(token=token, expires_in=3600))
+    outcome = fetch.fetch(Credential(type="google_adc"))
+    assert (outcome.error, outcome.token) == ("failed", "")
+    assert detail in outcome.detail
+
+
 def test_what_a_fetch_brings_is_not_in_its_text() -> None:
     assert TOKEN not in f"{Outcome(token=TOKEN, session_token=TOKEN)!r}"
 

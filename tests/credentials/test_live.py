@@ -228,6 +228,27 @@ def test_a_credential_that_cannot_be_had_is_told_in_every_dialect(upstream: Upst
     assert {rows[str(one)].attempts for one in ids} == {0}
 
 
+def test_a_token_that_ends_while_its_issuer_is_away(
+    issuing: Upstream, issuer: Issuer, upstream: Upstream, start_gateway: Start
+) -> None:
+    issuer.life_s = 8
+    gateway = start_gateway(one_key(upstream, account(issuing)))
+    assert ask(gateway.port, timeout=30).status == 200
+    issuer.broken = [Act.RESET]
+    refused = wait_for(lambda: failing(gateway), "the end of the token")
+    assert (refused.status, b"its issuer can't be reached" in refused.body) == (502, True)
+    issuer.broken = None
+    wait_for(lambda: ask(gateway.port, timeout=30).status == 200, "the next token")
+    said = gateway.stderr()
+    assert said.count("no credential for provider key mock/k (unreachable") == 1
+    assert "the credential of provider key mock/k is there again" in said
+
+
+def failing(gateway: Gateway) -> Answer | None:
+    answer = ask(gateway.port, timeout=30)
+    return answer if answer.status != 200 else None
+
+
 def test_another_key_or_another_target_is_asked_instead(
     issuing: Upstream, issuer: Issuer, upstream: Upstream, start_gateway: Start
 ) -> None:
