@@ -16,6 +16,10 @@ SIGNED = (b"host", b"content-type")
 """Beside those that begin with ``x-amz-``. What others add or change on the way would break a signature over it."""
 
 
+OWN = (b"authorization", b"x-amz-date", b"x-amz-security-token")
+"""What a signature consists of; configured fields of these names are left out."""
+
+
 async def prepare() -> None:
     """Import the signer beside the loop: a tenth of a second."""
     await asyncio.get_running_loop().run_in_executor(None, load)
@@ -46,21 +50,23 @@ class Signer:
         head, body = data[:end], data[end + 4 :]
         first, *lines = head.split(b"\r\n")
         method, target, _ = first.split(b" ")
-        fields = {}
+        kept = [first]
+        fields: dict[str, str] = {}
         for line in lines:
-            name, _, value = line.partition(b":")
+            name, _, rest = line.partition(b":")
             name = name.lower()
+            if name in OWN:
+                continue
+            kept.append(line)
             if name in SIGNED or name.startswith(b"x-amz-"):
-                fields[name.decode("latin-1")] = value.strip().decode("latin-1")
+                text, value = name.decode("latin-1"), rest.strip().decode("latin-1")
+                fields[text] = f"{fields[text]},{value}" if text in fields else value
         text = target.decode("latin-1")
         # Through a proxy for plain http the target is the whole address already.
         url = f"{scheme}://{fields['host']}{text}" if text.startswith("/") else text
         request = self.request(method.decode(), url, data=body, headers=fields)
-        before = {name.lower() for name in fields}
         self.auth.add_auth(request)
-        added = [
-            f"{name}: {value}\r\n".encode("latin-1")
-            for name, value in request.headers.items()
-            if name.lower() not in before
-        ]
-        return b"%b\r\n%b\r\n%b" % (head, b"".join(added), body)
+        for name, value in request.headers.items():
+            if name.lower() not in fields:
+                kept.append(f"{name}: {value}".encode("latin-1"))
+        return b"\r\n".join((*kept, b"", body))

@@ -41,7 +41,8 @@ def verify(data: bytes, secret: str) -> Told:
     fields: dict[str, str] = {}
     for line in lines:
         name, _, value = line.decode("latin-1").partition(":")
-        fields[name.lower()] = " ".join(value.split())
+        value = " ".join(value.split())
+        fields[name.lower()] = f"{fields[name.lower()]},{value}" if name.lower() in fields else value
     found = AUTHORIZATION.fullmatch(fields.get("authorization", ""))
     if found is None:
         raise BadSignature("no signature")

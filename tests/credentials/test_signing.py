@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from importlib import import_module
 from urllib.parse import quote
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from gateway.credentials.outcome import Outcome
 from gateway.credentials.signing import Signer
 from tests.credentials.sigv4 import BadSignature, verify
+from tests.live.upstreams import Upstream, http
 
 PAIR = Outcome(access_key_id="AKIDEXAMPLE", token="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 BODY = b'{"messages":[]}'
@@ -108,6 +111,36 @@ def test_fields_of_the_caller_with_amazons_prefix_are_signed(signer: Signer) -> 
     fields = "x-amzn-bedrock-trace: ENABLED\r\nx-amz-thing:  a   b \r\nuser-agent: some/1\r\naccept: */*\r\n"
     told = verify(signer.sign(request("/x", fields=fields), "https"), PAIR.token)
     assert told.signed == ["host", "x-amz-date", "x-amz-thing"]
+
+
+def test_fields_that_come_twice_and_those_of_a_signature(signer: Signer) -> None:
+    fields = "x-amz-thing: a\r\nX-Amz-Thing: b\r\nX-Amz-Date: 20010101T000000Z\r\nauthorization: Bearer x\r\n"
+    signed = signer.sign(request("/x", fields=fields), "https")
+    assert verify(signed, PAIR.token).signed == ["host", "x-amz-date", "x-amz-thing"]
+    assert signed.lower().count(b"\r\nx-amz-date:") == signed.lower().count(b"\r\nauthorization:") == 1
+
+
+@pytest.mark.parametrize("model", MODELS[:3])
+def test_the_verifier_agrees_with_amazons_own_client(model: str) -> None:
+    answer = {"output": {"message": {"role": "assistant", "content": []}}, "stopReason": "end_turn"}
+    with Upstream(lambda received: [http(json.dumps(answer))]) as upstream:
+        client = (
+            import_module("botocore.session")
+            .Session()
+            .create_client(
+                "bedrock-runtime",
+                region_name="us-east-1",
+                endpoint_url=upstream.url.removesuffix("/v1"),
+                aws_access_key_id=PAIR.access_key_id,
+                aws_secret_access_key=PAIR.token,
+            )
+        )
+        client.converse(modelId=model, messages=[{"role": "user", "content": [{"text": "hi"}]}])
+        client.close()
+        [received] = upstream.requests
+    assert received.target == f"/model/{quote(model, safe='')}/converse"
+    told = verify(received.head + received.body, PAIR.token)
+    assert (told.region, told.service) == ("us-east-1", "bedrock")
 
 
 def test_the_verifier_refuses_what_was_changed(signer: Signer) -> None:
