@@ -6,6 +6,7 @@ certain from outside. Nothing of what it handles is written anywhere else.
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import time
@@ -68,7 +69,8 @@ def entra_client_secret(wanted: Credential) -> Outcome:
 
 def managed_identity(wanted: Credential) -> Outcome:
     identity = import_module("azure.identity").ManagedIdentityCredential
-    credential = identity(client_id=wanted.client_id or None)
+    # Of itself it tries for longer than a fetch may last, and the reason would be lost.
+    credential = identity(client_id=wanted.client_id or None, retry_total=2)
     return azure_token(credential, wanted)
 
 
@@ -174,16 +176,23 @@ def seconds_until(expiry: datetime | None) -> float | None:
 REFUSED = ("ClientAuthenticationError", "RefreshError", "ClientError", "DefaultCredentialsError", "ProfileNotFound")
 UNREACHABLE = (
     "ServiceRequestError", "ServiceResponseError", "TransportError", "EndpointConnectionError", "ConnectTimeoutError",
-    "ReadTimeoutError", "ConnectionClosedError", "CredentialUnavailableError", "MetadataRetrievalError", "SSLError",
+    "ReadTimeoutError", "ConnectionClosedError", "SSLError",
 )  # fmt: skip
 """Names of the libraries' exceptions; importing all three to compare classes would cost more than the fetch."""
+PASSING = re.compile(r"HTTP Error: (429|5\d\d)|AADSTS(90006|90012|90033|90055)\b")
+"""What azure-identity says of Entra's own troubles: its exceptions carry no status. Codes: Microsoft's "Microsoft Entra
+authentication and authorization error codes"."""
 MOST_DETAIL = 300
 
 
 def kind_of(error: BaseException) -> str:
     """``refused``, ``unreachable`` or ``failed``."""
     names = [cls.__name__ for cls in type(error).__mro__]
-    # The more particular first: CredentialUnavailableError is a ClientAuthenticationError.
+    # CredentialUnavailableError may be either, though it is a ClientAuthenticationError; an answer that says to try
+    # again is no refusal.
+    again = getattr(error, "retryable", False) or PASSING.search(str(error))
+    if again or "CredentialUnavailableError" in names or type(error.__cause__).__name__ == "TransportError":
+        return "failed"
     for name in names:
         if name in UNREACHABLE:
             return "unreachable"

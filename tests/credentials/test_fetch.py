@@ -63,6 +63,23 @@ def test_a_refusal_by_entra_says_why_and_not_the_secret(entra: Upstream, issuer:
     assert "[secret]" in outcome.detail
 
 
+@pytest.mark.parametrize(("status", "said"), [(429, "AADSTS90033"), (400, "AADSTS90033"), (503, "HTTP Error: 503")])
+def test_trouble_of_entras_own_is_no_refusal(entra: Upstream, issuer: Issuer, status: int, said: str) -> None:
+    issuer.broken = [http('{"error":"temporarily_unavailable","error_description":"AADSTS90033"}', status)]
+    outcome = fetched(entra_credential(entra))
+    assert (outcome.error, said in outcome.detail) == ("failed", True)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_machine_without_an_identity_says_so_in_time(
+    issuing: Upstream, issuer: Issuer, environment: pytest.MonkeyPatch, status: int
+) -> None:
+    environment.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", origin(issuing))
+    issuer.broken = [http('{"error":"invalid_request","error_description":"Identity not found"}', status)]
+    outcome = fetched(Credential(type="managed_identity"))
+    assert (outcome.error, "Identity not found" in outcome.detail) == ("failed", True)
+
+
 def test_managed_identity_asks_the_machine(issuing: Upstream, issuer: Issuer, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", origin(issuing))
     outcome = fetched(Credential(type="managed_identity", client_id="mine"))
@@ -79,6 +96,13 @@ def test_a_service_account_signs_for_its_token(issuing: Upstream, issuer: Issuer
     assert about_an_hour(outcome)
     [form] = issuer.tokens_asked()
     assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, "refused"), (401, "refused"), (503, "failed")])
+def test_googles_refusals_and_its_troubles(issuing: Upstream, issuer: Issuer, status: int, error: str) -> None:
+    issuer.broken = [http('{"error":"invalid_grant","error_description":"account not found"}', status)]
+    outcome = fetched(Credential(type="service_account", secret=account_key(f"{origin(issuing)}/token")))
+    assert (outcome.error, "account not found" in outcome.detail) == (error, True)
 
 
 def test_googles_metadata_service_is_found(issuing: Upstream, issuer: Issuer, environment: pytest.MonkeyPatch) -> None:
