@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from providers.natives import NATIVES, OF_VENDOR, Native
+from providers.natives import AT_VENDOR, NATIVES, OF_VENDOR, Native
 from providers.vendors import PATHS, VENDORS, Vendor
 
 RECORDED: dict[str, dict[str, dict[str, int]]] = json.loads(
@@ -44,16 +44,16 @@ SHORT = {
 INTRODUCTION = """\
 # Which providers are there, and what does each of them offer?
 
-A provider whose name is in the first column needs no more than a key. A word in braces has to be filled in, by writing
-the whole `base_url`. Everything can be overridden: [configuration.md](configuration.md). Any other service that speaks
-one of the dialects is a provider with a name of your own, a `dialect` and a `base_url`.
+A provider whose name is in the first column needs no more than a key. A word in braces has to be filled in, under
+`address` or by writing the whole `base_url`. Everything can be overridden: [configuration.md](configuration.md). Any
+other service that speaks one of the dialects is a provider with a name of your own, a `dialect` and a `base_url`.
 
 ```yaml
 providers:
   groq:
     keys: [{name: main, value: env.GROQ_API_KEY}]
   azure:
-    base_url: https://my-resource.openai.azure.com/openai/v1
+    address: {resource: my-resource}
     keys: [{name: main, value: env.AZURE_KEY}]
   house:
     dialect: openai_chat
@@ -68,7 +68,8 @@ How far a row can be trusted stands under **evidence**:
 * `docs`: taken from documentation alone.
 
 Callers may speak another dialect than the provider: [dialects.md](dialects.md). What is known of the models:
-[models.md](models.md).
+[models.md](models.md). Azure, Vertex AI and Bedrock know credentials that are no plain key:
+[credentials.md](credentials.md).
 
 This page is rendered from `providers/vendors.py`, `providers/natives.py` and `docs/recorded_exchanges.json` by
 `docs/render_providers.py`.
@@ -96,6 +97,12 @@ These vendors are spoken to in a dialect of their own unless `base_url` or `dial
 {own}.
 What the table above says of them holds for their OpenAI-compatible endpoint. For another provider write
 `dialect: NAME`; it then has these defaults:
+"""
+
+ELSEWHERE = """
+## Other vendors' dialects
+
+These vendors speak another's dialect at addresses of their own; name both `vendor` and `dialect`:
 """
 
 STREAMS = {
@@ -173,6 +180,14 @@ def natives() -> list[str]:
     return table(("dialect", "base URL", "credential", "operations", "added fields", "recorded"), rows)
 
 
+def elsewhere() -> list[str]:
+    rows = [
+        (f"`{vendor}`", f"`{dialect}`", f"`{row.base_url}`", f"`{row.paths['chat']}`")
+        for (vendor, dialect), row in AT_VENDOR.items()
+    ]
+    return table(("vendor", "dialect", "base URL", "path of `chat`"), rows)
+
+
 def page() -> str:
     assert SHORT.keys() == PATHS.keys(), "an operation without a column, or the other way about"
     through = [f"`{row.name}`" for row in VENDORS.values() if row.operations == ("passthrough",)]
@@ -182,7 +197,7 @@ def page() -> str:
     out = [INTRODUCTION, "## Where they are\n", *places()]
     out += [OFFER.format(translated=translated), *capabilities(), THROUGH.format(names=", ".join(through))]
     out += ["## Paths\n\nOperations are at these paths behind the base URL,\n", *table(("operation", "path"), common)]
-    out += ["\nbut at these providers:\n", *own_paths(), NATIVE.format(own=own), *natives()]
+    out += ["\nbut at these providers:\n", *own_paths(), NATIVE.format(own=own), *natives(), ELSEWHERE, *elsewhere()]
     return "\n".join(out) + "\n"
 
 
