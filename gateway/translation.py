@@ -17,6 +17,7 @@ from providers.dialects import load
 from providers.dialects.base import Dialect, Facts, StreamDecoder, StreamEncoder, WireError
 from providers.dialects.openai_chat.answers import encode_usage
 from providers.dialects.openai_faults import redacted
+from providers.framing import JsonArray
 from providers.neutral import (
     STATUS,
     Answer,
@@ -40,6 +41,7 @@ from providers.operations import Dialect as DialectNumber
 
 NAMES = {int(number): number.name.lower() for number in DialectNumber if number}
 ANTHROPIC_OVERLOADED = 529
+GEMINI = int(DialectNumber.GEMINI)
 LAST_OF_OPENAI = int(DialectNumber.OPENAI_COMPLETIONS)
 
 KINDS: dict[str, FaultKind] = {
@@ -86,6 +88,8 @@ class Translation:
         self.contents = 0
         """Events that carried contents: what stands in for usage that was not said."""
         self.streaming = False
+        self.array: JsonArray | None = None
+        """Google's streams are one JSON array for callers who do not ask for events."""
         self.wait_s = 0.0
         """How long the provider's error says to wait."""
 
@@ -98,6 +102,7 @@ class Translation:
         self.decoder = self.encoder = None
         self.usage = self.fault = None
         self.begun = self.done = self.streaming = False
+        self.array = None
         if self.same:
             return None
         request = self.decoded(x)
@@ -134,8 +139,9 @@ class Translation:
         request = self.decoded(x)
         if x.stream:
             # Asked for a stream, the provider answered whole.
+            self.frame(x)
             encoder = self.caller.stream_encoder(request)
-            return b"".join(encoder.encode(event) for event in events_of(answer))
+            return self.framed(b"".join(map(encoder.encode, events_of(answer))), True)
         return orjson.dumps(self.caller.encode_answer(answer, request))
 
     def error(self, status: int, head: bytes, body: bytes) -> WireError:
@@ -152,6 +158,7 @@ class Translation:
     def begin_stream(self, x: Exchange) -> None:
         """A stream of the provider's begins."""
         self.streaming = True
+        self.frame(x)
         self.decoder = self.target.stream_decoder()
         if not self.same:
             self.encoder = self.caller.stream_encoder(self.decoded(x))
@@ -166,6 +173,23 @@ class Translation:
             events += decoder.end()
         self.note(events)
         return data if encoder is None else b"".join(map(encoder.encode, events))
+
+    def frame(self, x: Exchange) -> None:
+        if x.dialect == GEMINI and b"alt=sse" not in x.query:
+            self.array = JsonArray()
+
+    def framed(self, out: bytes, complete: bool) -> bytes:
+        """``out`` as the caller wants streams to be framed; ``complete``: it is the last of one that ended as such."""
+        if self.array is None:
+            return out
+        return self.array.feed(out) + (self.array.end() if complete else b"")
+
+    @property
+    def stream_type(self) -> bytes:
+        """Content type of the stream; empty: the provider's own."""
+        if self.array is not None:
+            return b"application/json; charset=UTF-8"
+        return b"" if self.same else self.caller.stream_type.encode()
 
     def note(self, events: Iterable[Event]) -> None:
         """Keep what the books need of ``events``."""
@@ -187,7 +211,7 @@ class Translation:
         """The event that says that the stream has broken off."""
         fault = Fault("timeout" if timed_out else "server", message)
         encoder = self.encoder or self.caller.stream_encoder(Request(self.caller.name))
-        return encoder.encode(fault)
+        return self.framed(encoder.encode(fault), False)
 
     # --- books
 

@@ -72,6 +72,27 @@ class SseReader:
         return self.feed(line + b"\n\n") if line or self._data else []
 
 
+class JsonArray:
+    """Turns a stream of server-sent events into one JSON array of their data, as Google answers without ``alt=sse``."""
+
+    __slots__ = ("_begun", "_reader")
+
+    def __init__(self) -> None:
+        self._reader = SseReader()
+        self._begun = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The elements that are complete with ``data``. Raises TooLong."""
+        out = b""
+        for event in self._reader.feed(data):
+            out += (b",\r\n" if self._begun else b"[") + event.data
+            self._begun = True
+        return out
+
+    def end(self) -> bytes:
+        return b"]" if self._begun else b"[]"
+
+
 class LineReader:
     """Splits a stream of JSON lines (NDJSON)."""
 

@@ -142,7 +142,7 @@ def judge(attempts: Forward, x: Exchange, body: bytes) -> None:
         return
     take_usage(x)
     if x.stream and not translation.same:
-        x.answer_head = with_type(x.answer_head, x.status, translation.caller.stream_type.encode())
+        x.answer_head = with_type(x.answer_head, x.status, translation.stream_type)
     elif x.answer_media != MEDIA_JSON:
         x.answer_head = with_type(x.answer_head, x.status, JSON_TYPE)
     relay.whole(x, out)
@@ -192,8 +192,8 @@ def peek(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
         out = b"".join(held)
         x.held = None
         x.mode = RELAY
-        if not translation.same:
-            x.answer_head = with_type(x.answer_head, x.status, translation.caller.stream_type.encode())
+        if translation.stream_type:
+            x.answer_head = with_type(x.answer_head, x.status, translation.stream_type)
         x.head_sent = True
         x.sent_status = x.status
         head = relay.head_of(x, -1, b"")
@@ -211,6 +211,7 @@ def send(x: Exchange, head: bytes, out: bytes, complete: bool) -> None:
     if x.reservation >= 0 and core.arena is not None:
         core.arena.deliver(x.reservation, (len(x.body) >> BYTES_PER_TOKEN_BITS) + translation.contents, 0)
     ended = translation.done or translation.fault is not None
+    out = translation.framed(out, complete and ended)
     if out:
         x.chunks += 1
     framed = head + (chunk(out) if x.chunked and out else out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -177,6 +178,21 @@ def test_every_caller_understands_every_provider(world: Gateway, caller: str, ta
     assert collected.done
     assert collected.fault is None
     check(collected.answer, caller, target)
+
+
+@pytest.mark.parametrize("target", NAMES)
+def test_googles_streams_are_arrays_unless_events_are_asked_for(world: Gateway, target: str) -> None:
+    def ask_without(model: str) -> Any:
+        raw = asking("gemini", f"{target.replace('_', '-')}/{model}", stream=True)
+        return ask(world.port, raw.replace(b"?alt=sse", b"", 1))
+
+    answer = ask_without("the-model")
+    assert (answer.status, answer.header("content-type")) == (200, "application/json; charset=UTF-8")
+    events = b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in json.loads(answer.body))
+    check(read("gemini", events).answer, "gemini", target)
+    with pytest.raises((AssertionError, ConnectionError)) as broken:
+        ask_without("cut")
+    assert "200" in str(broken.value)
 
 
 @pytest.mark.parametrize("target", NAMES)

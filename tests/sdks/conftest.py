@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import warnings
 from collections.abc import Iterator
 
+import httpx
+import httpx2
 import pytest
+import requests
 
 from tests.live.instance import Gateway
 from tests.live.upstreams import Upstream
@@ -50,4 +54,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         try:
             yield gateway
         finally:
+            # Libraries keep their clients for as long as the process lives.
+            for kept in gc.get_objects():
+                if isinstance(kept, httpx.Client | httpx2.Client | requests.Session):
+                    kept.close()
+                elif isinstance(kept, asyncio.AbstractEventLoop) and not kept.is_running():
+                    kept.close()
             gateway.stop()
