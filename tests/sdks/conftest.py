@@ -56,8 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         finally:
             # Libraries keep their clients for as long as the process lives.
             for kept in gc.get_objects():
-                if isinstance(kept, httpx.Client | httpx2.Client | requests.Session):
-                    kept.close()
-                elif isinstance(kept, asyncio.AbstractEventLoop) and not kept.is_running():
+                loop = isinstance(kept, asyncio.AbstractEventLoop) and not kept.is_running()
+                if loop or isinstance(kept, httpx.Client | httpx2.Client | requests.Session):
                     kept.close()
             gateway.stop()
