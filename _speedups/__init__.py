@@ -50,6 +50,8 @@ COMPILED_MODULES: Final = (
     "gateway.phases.ask",
     "gateway.phases.forward",
     "gateway.phases.settle",
+    "gateway.phases.translated",
+    "gateway.translation",
     "gateway.control.histogram",
     "gateway.control.aggregate",
 )

@@ -191,7 +191,7 @@ class Translation:
             return b"application/json; charset=UTF-8"
         return b"" if self.same else self.caller.stream_type.encode()
 
-    def note(self, events: Iterable[Event]) -> None:
+    def note(self, events: list[Event]) -> None:
         """Keep what the books need of ``events``."""
         for event in events:
             if isinstance(event, PartDelta):

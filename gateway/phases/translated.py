@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from _speedups._bytes import chunk, monotonic_ns
+from _speedups._bytes import chunk, decimal, monotonic_ns
 from _speedups._head import MEDIA_HTML, MEDIA_JSON
 from gateway import relay
 from gateway.errors import GatewayError
@@ -18,6 +18,7 @@ from gateway.serving import Plan, Target
 from gateway.translation import Translation
 from providers.natives import NATIVES
 from providers.neutral import STATUS, Malformed, Unsupported
+from providers.operations import Dialect
 
 if TYPE_CHECKING:
     from gateway.phases.ask import Asking
@@ -34,10 +35,12 @@ PEEK_NS = 2_000_000_000
 BYTES_PER_TOKEN_BITS = 2
 JSON_TYPE = b"application/json"
 FIELDS = {
-    dialect: [(f"{name}:".encode(), f"{name}: {value}\r\n".encode()) for name, value in native.fields]
+    int(Dialect[dialect.upper()]): b"".join(f"{name}: {value}\r\n".encode() for name, value in native.fields)
     for dialect, native in NATIVES.items()
+    if native.fields
 }
-"""Dialect -> header fields that a request has in any case: how each begins, and its line."""
+"""Dialect -> the lines of header fields that a request has in any case."""
+TYPE_AND_LENGTH = b"content-type: application/json\r\ncontent-length: "
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -77,12 +80,18 @@ def wire(x: Exchange, target: Target, plan: Plan) -> bytes:
     # Another request's head has been scanned since, when this one had to wait.
     scan = core.request_head
     fields = allowed.select(scan) if scan.head is x.head else allowed.copy(x.head)
-    for name, line in FIELDS.get(translation.target.name, ()):
-        if name not in fields.lower():
-            fields += line
+    usual = FIELDS.get(plan.dialect)
+    if usual is not None:
+        # Only a caller of the same dialect can have sent them.
+        fields += lacking(usual, fields.lower()) if translation.same else usual
     if upstream.forward_filter is not None:
         fields += upstream.forward_filter.copy(x.head)
-    return b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (head, fields, len(body), body)
+    return b"".join((head, fields, TYPE_AND_LENGTH, decimal(len(body)), b"\r\n\r\n", body))
+
+
+def lacking(usual: bytes, fields: bytes) -> bytes:
+    """Of the lines in ``usual`` those whose names are not in ``fields``, which are in small letters."""
+    return b"".join([line for line in usual.splitlines(keepends=True) if line.partition(b":")[0] + b":" not in fields])
 
 
 def received(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
