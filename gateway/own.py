@@ -24,11 +24,15 @@ PAGES_KEPT = 64
 
 
 def serve(x: Exchange) -> Response | None:
-    """The answer; None when it has been asked for from the control process."""
+    """The answer; None when it comes from somebody else: the control process, a realtime session."""
     if x.operation == int(Operation.MODELS):
         return models(x)
     if x.operation == int(Operation.ADMIN):
         return ask_control(x)
+    if x.operation == int(Operation.REALTIME):
+        from gateway.realtime.opening import begin
+
+        return begin(x)
     if x.path == b"/readyz":
         return ready(x)
     return Response(200, b'{"status":"alive"}')

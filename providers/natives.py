@@ -36,7 +36,11 @@ NATIVES: dict[str, Native] = {
     ),
     "gemini": Native(
         "https://generativelanguage.googleapis.com",
-        {"chat": "/v1beta/models/{model}:generateContent", "passthrough": ""},
+        {
+            "chat": "/v1beta/models/{model}:generateContent",
+            "passthrough": "",
+            "realtime": "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+        },
         "x-goog-api-key",
         "",
     ),

@@ -29,6 +29,7 @@ class Operation(IntEnum):
     RERANK = 17
     ADMIN = 18
     INVOKE = 19
+    REALTIME = 40
 
 
 class Dialect(IntEnum):
@@ -46,8 +47,8 @@ class Dialect(IntEnum):
     BEDROCK_INVOKE = 9
 
 
-OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ADMIN})
-"""The gateway answers them itself."""
+OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ADMIN, Operation.REALTIME})
+"""The gateway answers them itself, or hands them to somebody else than the phases."""
 RELAYED = frozenset(
     {Operation.PASSTHROUGH, Operation.FILES, Operation.BATCHES, Operation.RESPONSE_OBJECT, Operation.ADMIN}
 )

@@ -35,6 +35,7 @@ PATHS: dict[str, str] = {
     "response_object": "/responses",
     "passthrough": "",
     "rerank": "/rerank",
+    "realtime": "/realtime?model={model}",
 }
 """Operation -> path after the base URL, as OpenAI and those who follow it have it. What belongs to one object
 (``/files/{id}``) is appended to the operation's path."""
@@ -98,7 +99,7 @@ _ROWS = (
         "https://{resource}.openai.azure.com/openai/v1",
         _ops(
             "chat completions responses embeddings speech transcription translation image_generation image_edit"
-            " files batches response_object"
+            " files batches response_object realtime"
         ),
         "recorded",
         auth_header="api-key",
@@ -117,9 +118,11 @@ _ROWS = (
             "translation",
             "image_generation",
             "passthrough",
+            "realtime",
         ),
         "recorded",
         paths={
+            "realtime": "/realtime?deployment={model}",
             "chat": "/deployments/{model}/chat/completions",
             "completions": "/deployments/{model}/completions",
             "embeddings": "/deployments/{model}/embeddings",
@@ -169,7 +172,7 @@ _ROWS = (
     Vendor(
         "xai",
         "https://api.x.ai/v1",
-        _ops("chat responses image_generation files batches response_object"),
+        _ops("chat responses image_generation files batches response_object realtime"),
         "recorded",
     ),
     Vendor(

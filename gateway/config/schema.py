@@ -43,6 +43,7 @@ OperationName = Literal[
     "response_object",
     "passthrough",
     "rerank",
+    "realtime",
     "invoke",
 ]
 
@@ -248,6 +249,13 @@ class ServerLimitsEntry(Entry, frozen=True):
     write_timeout: Duration | None = None
     response_json_bytes: Annotated[
         Size | None, Meta(description="Of a provider's JSON answer; a longer one is cut off, or refused with 502.")
+    ] = None
+    websocket_message_bytes: Annotated[Size | None, Meta(description="Of a message of a realtime session.")] = None
+    websocket_idle_timeout: Annotated[
+        Duration | None, Meta(description="Of a realtime session without a message; 0: none.")
+    ] = None
+    websocket_session_timeout: Annotated[
+        Duration | None, Meta(description="Longest realtime session; 0: no bound.")
     ] = None
     connections: Annotated[
         Annotated[int, Meta(ge=0)] | None, Meta(description="Per worker; 0: from the limit of open files.")

@@ -42,10 +42,19 @@ def access_key_id(authorization: bytes) -> bytes | None:
     return rest.partition(b"/")[0].strip() or None if found else None
 
 
+def of_handshake(x: Exchange) -> bytes | None:
+    """The credential of a browser, which can't set header fields for a WebSocket."""
+    from gateway.realtime import handshake
+
+    return handshake.credential_of(x)
+
+
 def authenticate(x: Exchange) -> Response | None:
     """Fill ``x.principal``, or refuse with 401. The head last scanned must be this request's."""
     core = x.core
     credential = credential_of(core.request_head)
+    if credential is None and x.route is not None and x.route.websocket:
+        credential = of_handshake(x)
     if credential:
         principal = core.principal_of(credential)
         if principal is not None and (principal.expires_s == 0 or time() < principal.expires_s):

@@ -205,6 +205,18 @@ class ServerConnection(RequestReader):
         self.answer(data)
         self.answered(x, True)
 
+    def hand_over(self) -> tuple[Any, bytes]:
+        """Another protocol speaks from here on: its transport, and what has come behind the request."""
+        transport, rest = self.transport, self.rest
+        self.core.connections.discard(self)
+        self.core.wheel.set(self, 0)
+        self.transport = None
+        self.parser = None
+        self.state = CLOSING
+        self.rest = b""
+        self.x = None
+        return transport, rest
+
     def close_if_idle(self) -> None:
         if self.state == IDLE and self.transport is not None:
             self.transport.close()

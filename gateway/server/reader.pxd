@@ -25,6 +25,7 @@ cdef class RequestReader(Caller):
     cdef public Py_ssize_t fed
     cdef public bint head_done
     cdef public bint message_done
+    cdef public bint upgrading
     cdef public long long head_started_ns
     cdef public BodyReader body
     cdef public long long body_limit
@@ -45,6 +46,7 @@ cdef class RequestReader(Caller):
     @cython.locals(core=Core, scan=HeadScan, x=Exchange, mark=Py_ssize_t, length=cython.longlong, chunked=cython.bint,
                    target=bytes, expect=bytes, coded=bytes)
     cpdef bytes head_complete(self, bytes head, bytes rest)
+    cpdef bint may_upgrade(self, HeadScan scan)
     @cython.locals(body=bytes)
     cpdef bytes whole_body(self, Exchange x, bytes rest, long long length)
     @cython.locals(route=RouteEntry, kind=cython.int, limit=cython.longlong)

@@ -11,7 +11,7 @@ from typing import Any
 import httptools
 
 from _speedups._bytes import head_end, monotonic_ns, part
-from _speedups._head import MEDIA_JSON
+from _speedups._head import MEDIA_JSON, HeadScan
 from gateway.core import Core
 from gateway.errors import BY_STATUS, GatewayError, Response, refuse
 from gateway.exchange import Caller, Exchange
@@ -51,6 +51,8 @@ class RequestReader(Caller):
         self.fed = 0
         self.head_done = False
         self.message_done = False
+        self.upgrading = False
+        """httptools has met a request for another protocol: whatever comes next is no request (reliability A5)."""
         self.head_started_ns = 0
         # Body
         self.body: BodyReader | None = None
@@ -162,8 +164,7 @@ class RequestReader(Caller):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             # The declared body would be parsed as a request if it were fed (reliability A5).
-            self.reject("bad_request", "Protocol upgrades are not offered here.")
-            return False
+            self.upgrading = True
         except httptools.HttpParserError:
             if self.partial is None and not self.head_done:
                 # A head that came whole: its refusal depends on its method.
@@ -191,7 +192,7 @@ class RequestReader(Caller):
         if len(head) > core.header_bytes:
             self.reject("headers_too_large", f"The request's head is larger than {core.header_bytes} bytes.")
             return b""
-        if scan.upgrade is not None and (scan.content_length > 0 or scan.transfer_encoding is not None):
+        if scan.upgrade is not None and not self.may_upgrade(scan):
             self.reject("bad_request", "Protocol upgrades are not offered here.")
             return b""
         x = Exchange(self, core, self.head_started_ns)
@@ -227,6 +228,11 @@ class RequestReader(Caller):
         expect = scan.expect
         coded = scan.content_encoding
         refusal = admit_head(x)
+        if self.upgrading:
+            x.keep_alive = False
+            if refusal is None and (x.route is None or not x.route.websocket):
+                self.reject("bad_request", "Protocol upgrades are not offered here.")
+                return b""
         if refusal is None and coded is not None and coded.lower() != b"identity":
             refusal = refuse(
                 GatewayError("unsupported_media", "Compressed request bodies are not accepted."), x.request_id.decode()
@@ -246,6 +252,12 @@ class RequestReader(Caller):
         if expect is not None and not rest and not x.http10:
             self.answer(b"HTTP/1.1 100 Continue\r\n\r\n")
         return rest
+
+    def may_upgrade(self, scan: HeadScan) -> bool:
+        """Whether a request with an Upgrade field can be looked at: without a body, and for a WebSocket if at all."""
+        if scan.content_length > 0 or scan.transfer_encoding is not None:
+            return False
+        return not self.upgrading or (scan.upgrade is not None and scan.upgrade.lower() == b"websocket")
 
     def whole_body(self, x: Exchange, rest: bytes, length: int) -> bytes:
         """The common way: the body came with the head."""

@@ -13,6 +13,7 @@ cdef class RouteEntry:
     cdef public str below
     cdef public object streams
     cdef public bint names_model
+    cdef public bint websocket
     cdef public bint own
     cdef public bint relayed
     cdef public bint strict

@@ -43,6 +43,7 @@ class RouteEntry:
         below: str = "",
         streams: bool | None = None,
         original: str = "",
+        websocket: bool = False,
     ) -> None:
         self.original = original or path
         """Where it stands by itself, of a route that stands under a union of prefixes as well."""
@@ -64,6 +65,8 @@ class RouteEntry:
         """What follows the operation's own path at the provider."""
         self.streams = streams
         """Whether an answer is streamed, where the path says so; None: the body says it."""
+        self.websocket = websocket
+        """Taken over by a session when its handshake is accepted; nothing else is answered there."""
         self.names_model = path.partition("*")[2] != ""
         """The model stands in the path, instead of ``*``."""
         # What is known of the operation, where a request can look it up as an attribute.
@@ -92,6 +95,7 @@ class RouteEntry:
             below=self.below,
             streams=self.streams,
             original=self.original,
+            websocket=self.websocket,
         )
 
 
@@ -166,6 +170,13 @@ def _union(base: str, rows: list[RouteEntry]) -> list[RouteEntry]:
     return list(found.values())
 
 
+GEMINI_LIVE = frozenset(
+    f"/genai/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
+    for version in ("v1alpha", "v1beta")
+)
+"""Where Google's SDKs open a Live session."""
+
+
 def _entries() -> list[RouteEntry]:
     none = int(Dialect.NONE)
     rows = [
@@ -192,6 +203,12 @@ def _entries() -> list[RouteEntry]:
         rows.append(
             RouteEntry(base + "/models/*", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False)
         )
+        rows.append(
+            RouteEntry(base + "/realtime", GET, DATA, int(Operation.REALTIME), chat, NO_BODY, prefix, websocket=True)
+        )
+    for path in sorted(GEMINI_LIVE):
+        gemini, realtime = int(Dialect.GEMINI), int(Operation.REALTIME)
+        rows.append(RouteEntry(path, GET, DATA, realtime, gemini, NO_BODY, "gemini", websocket=True))
     for path, operation, dialect, body in _OPERATIONS:
         # AzureOpenAI names the deployment in the path; see deployments().
         rows.append(

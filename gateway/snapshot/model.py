@@ -157,6 +157,10 @@ class ServerLimits(_Base, frozen=True):
     keepalive_max_age: float = 3600.0
     write_timeout: float = 60.0
     response_json_bytes: int = 64 << 20
+    websocket_message_bytes: int = 16 << 20
+    websocket_idle_timeout: float = 300.0
+    """0: none, as for the next."""
+    websocket_session_timeout: float = 3600.0
     connections: int = 0
     """Per worker; 0: (RLIMIT_NOFILE - 256) / 2."""
 

@@ -77,7 +77,7 @@ def test_azure_sends_the_bare_key() -> None:
     ("dialect", "header", "scheme", "operations"),
     [
         ("anthropic", "x-api-key", "", {"chat", "passthrough"}),
-        ("gemini", "x-goog-api-key", "", {"chat", "passthrough"}),
+        ("gemini", "x-goog-api-key", "", {"chat", "passthrough", "realtime"}),
         ("cohere", "authorization", "Bearer", {"chat", "passthrough"}),
         ("bedrock", "authorization", "Bearer", {"chat", "invoke", "passthrough"}),
         ("ollama", "authorization", "Bearer", {"chat", "passthrough"}),
