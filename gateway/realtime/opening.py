@@ -138,7 +138,7 @@ class Opening(Forward, Asked):
         self.session: Session | None = None
         self.first: Any = None
         self.busy = False
-        """A first message has come, and nothing more is taken until there is a provider."""
+        """Nothing is taken from the caller until there is a provider."""
 
     # --- towards the provider
 
@@ -215,6 +215,7 @@ class Opening(Forward, Asked):
         x.status = 101
         try:
             session = self.session
+            self.busy = True
             if session is None:
                 session = self.session = self.new_session(x)
                 session.open_caller(self.offer.key, protocol)

@@ -87,6 +87,8 @@ class Side(Caller):
         self.at = 0
         self.turn: asyncio.Handle | None = None
         self.reading = False
+        self.waiting = False
+        """Bytes came that could not be taken yet. Without any reading goes on, so that the connection's end is seen."""
         self.reading_paused = False
         self.writing_paused = False
         self.paused_ns = 0
@@ -124,6 +126,7 @@ class Side(Caller):
                 self.abort()
             return
         self.frames.receive_bytes(data)
+        self.waiting = True
         self.read()
 
     def eof_received(self) -> bool:
@@ -164,6 +167,7 @@ class Side(Caller):
         left = FRAMES_A_TURN
         try:
             if self.hears():
+                self.waiting = False
                 for frame in self.frames.received_frames():
                     self.take(frame)
                     if not self.hears():
@@ -196,7 +200,7 @@ class Side(Caller):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        paused = not self.deaf and (self.turn is not None or self.held())
+        paused = not self.deaf and (self.turn is not None or (self.waiting and self.held()))
         if paused != self.reading_paused:
             self.reading_paused = paused
             if paused:

@@ -64,7 +64,8 @@ class ServerConnection(RequestReader):
         """A caller that has finished sending still gets its answer (RFC 9112 9.6); half a request is refused."""
         self.half_closed = True
         if self.state == BUSY:
-            return True
+            # Whoever can't send frames any more has no use for a WebSocket.
+            return not self.upgrading
         if self.state == BODY and self.x is not None and self.x.uploading:
             self.x.attempts.caller_gone(self.x)
         elif self.state in (HEAD, BODY):

@@ -147,6 +147,15 @@ class End:
             pass
         return True
 
+    def pause(self) -> None:
+        """Stop reading from the socket."""
+        assert isinstance(self.writer.transport, asyncio.ReadTransport)
+        self.writer.transport.pause_reading()
+
+    def resume(self) -> None:
+        assert isinstance(self.writer.transport, asyncio.ReadTransport)
+        self.writer.transport.resume_reading()
+
     def abort(self) -> None:
         self.writer.transport.abort()
 
@@ -174,9 +183,36 @@ def handshake(
     return "\r\n".join([*lines, *fields, "", ""]).encode("latin-1")
 
 
+OPENED: list[asyncio.StreamWriter] = []
+
+
+async def dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that ``run`` closes if the test does not."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 25)
+    OPENED.append(writer)
+    return reader, writer
+
+
+def run(main: Awaitable[Any]) -> Any:
+    """The result of a client's coroutine, within a minute; afterwards no connection of it is open."""
+
+    async def bounded() -> Any:
+        try:
+            async with asyncio.timeout(60):
+                return await main
+        finally:
+            for writer in OPENED:
+                writer.transport.abort()
+            await asyncio.sleep(0)
+            await asyncio.gather(*(writer.wait_closed() for writer in OPENED), return_exceptions=True)
+            OPENED.clear()
+
+    return asyncio.run(bounded())
+
+
 async def connect(port: int, raw: bytes, early: bytes = b"") -> End | Answer:
     """A client's end, or the answer that it was turned away with."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 25)
+    reader, writer = await dial(port)
     writer.write(raw + early)
     head = b""
     with contextlib.suppress(asyncio.IncompleteReadError):
@@ -210,7 +246,7 @@ async def answering(end: End) -> None:
     await end.send({"type": "session.created", "session": {"type": "realtime", "model": "up"}})
     while isinstance(got := await end.receive(), bytes):
         event = json.loads(got)
-        if event["type"] == "response.create":
+        if event.get("type") == "response.create":
             await end.send({"type": "response.created", "response": {"id": "r"}})
             await end.send({"type": "response.output_text.delta", "delta": "hello"})
             await end.send({"type": "response.done", "response": {"id": "r", "usage": USAGE}})
@@ -256,6 +292,10 @@ class Provider:
     def __exit__(self, *exc: object) -> None:
         self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+
+    def cut(self, end: End) -> None:
+        """Abort one of its ends, from the test's thread."""
+        self.loop.call_soon_threadsafe(end.abort)
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
