@@ -29,6 +29,7 @@ REASONS: Mapping[int, str] = {
     408: "Request Timeout",
     409: "Conflict",
     413: "Content Too Large",
+    426: "Upgrade Required",
     422: "Unprocessable Content",
     429: "Too Many Requests",
     500: "Internal Server Error",
@@ -118,6 +119,10 @@ class Reply:
         self.started = True
         await self._connection.write(data)
 
+    def take_over(self) -> asyncio.StreamReader:
+        """What the caller sends from here on, past all framing."""
+        return self._connection.take_over()
+
     def cut(self) -> None:
         """End the connection here, in the middle of whatever was being sent."""
         self._connection.close()
@@ -145,6 +150,8 @@ class DemoConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._stream: asyncio.StreamReader | None = None
+        """Of a connection that has asked for another protocol."""
 
     # asyncio.Protocol
 
@@ -158,6 +165,8 @@ class DemoConnection(asyncio.Protocol):
         self._parser = None
         self._connections.discard(self)
         self._writable.set()
+        if self._stream is not None:
+            self._stream.feed_eof()
         if self._task is not None:
             self._task.cancel()
 
@@ -170,10 +179,17 @@ class DemoConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._parser is None:
             return
+        if self._stream is not None:
+            self._stream.feed_data(data)
+            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.close()
+        except httptools.HttpParserUpgrade as upgrade:
+            # Nothing behind it is a request; whoever answers it may take the rest.
+            self._request.keep_alive = False
+            self._stream = asyncio.StreamReader()
+            self._stream.set_transport(cast(asyncio.Transport, self._transport))
+            self._stream.feed_data(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             if self._transport is not None and self._task is None:
                 self._transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
@@ -243,6 +259,12 @@ class DemoConnection(asyncio.Protocol):
         if not request.keep_alive:
             self.close()
         self._next()
+
+    def take_over(self) -> asyncio.StreamReader:
+        """The bytes behind a request for another protocol. Raises Disconnected when there was none."""
+        if self._stream is None:
+            raise Disconnected
+        return self._stream
 
     async def write(self, data: bytes) -> None:
         """Send, then wait while the caller reads more slowly than we write. Raises Disconnected."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 import orjson
 
@@ -48,6 +49,8 @@ class Demo:
             await self._json(path, request, reply)
         elif request.method == "POST" and path in _FORM_PATHS:
             await self._form(path, request, reply)
+        elif path == "/realtime":
+            await self._realtime(request, reply)
         elif request.method in ("GET", "HEAD") and path == "/models":
             await reply.json(200, {"object": "list", "data": [_model(name) for name in MODELS]})
         elif request.method in ("GET", "HEAD") and path.startswith("/models/"):
@@ -62,6 +65,19 @@ class Demo:
             await reply.error(
                 404, "invalid_request_error", f"Unknown request URL: {request.method} {path}", "unknown_url"
             )
+
+    async def _realtime(self, request: Request, reply: Reply) -> None:
+        from gateway.demo import realtime
+
+        key = realtime.handshake_key(request)
+        if not key:
+            await reply.error(426, "invalid_request_error", "Ask for a WebSocket here.", "upgrade_required")
+            return
+        query = parse_qs(request.target.decode("latin-1").partition("?")[2])
+        model = query.get("model", [""])[0]
+        scenario = from_model(model)
+        if not await before_answer(reply, scenario, model, self._counter, stream=True):
+            await realtime.converse(key, model, scenario, reply)
 
     async def _json(self, path: str, request: Request, reply: Reply) -> None:
         try:

@@ -172,7 +172,7 @@ def _union(base: str, rows: list[RouteEntry]) -> list[RouteEntry]:
 
 GEMINI_LIVE = frozenset(
     f"/genai/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
-    for version in ("v1alpha", "v1beta")
+    for version in ("v1", "v1alpha", "v1beta")
 )
 """Where Google's SDKs open a Live session."""
 

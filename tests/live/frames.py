@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable
@@ -266,10 +267,12 @@ class Provider:
         *,
         answer: Callable[[bytes], bytes | None] = lambda head: None,
         accept: Callable[[bytes], bytes] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.script = script
         self.answer = answer
         self.accept = accept
+        self.tls = tls
         self.heads: list[bytes] = []
         self.ends: list[End] = []
         self.seen: list[Any] = []
@@ -282,7 +285,7 @@ class Provider:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -303,7 +306,7 @@ class Provider:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, limit=1 << 25)
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, limit=1 << 25, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
