@@ -34,6 +34,7 @@ SHORT = {
     "image_generation": "image",
     "image_edit": "im. edit",
     "image_variation": "im. var.",
+    "realtime": "realtime",
     "files": "files",
     "batches": "batches",
     "models": "models",

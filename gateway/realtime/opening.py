@@ -23,6 +23,7 @@ from gateway.phases.forward import Forward
 from gateway.phases.route import route
 from gateway.phases.settle import settle
 from gateway.phases.verdict import error_kind_of, judged
+from gateway.pipeline import HOOKS
 from gateway.realtime import handshake
 from gateway.realtime.handshake import Offer
 from gateway.realtime.session import Session
@@ -95,6 +96,8 @@ def take_name(x: Exchange, name: str) -> Response | None:
     if len(name) > MODEL_BYTES:
         return _refused(x, GatewayError("bad_request", "The model's name is too long.", param="model"))
     x.model = name
+    for hook in HOOKS["parsed"]:
+        hook(x)
     return None
 
 
@@ -107,6 +110,8 @@ def destination(x: Exchange) -> Response | None:
     offered = [target for target in x.targets or () if speaks(target.upstream, form)]
     if offered:
         x.targets = offered
+        for hook in HOOKS["routed"]:
+            hook(x)
         return None
     rules = x.view.rulesets[0 if x.principal is None else x.principal.ruleset]
     others = [
@@ -146,10 +151,17 @@ class Opening(Forward, Asked):
         """Choose a target and a key, and wait for a connection that has served nobody."""
         now_ns = monotonic_ns()
         ready_ns = -1
+        full = False
         targets = x.targets or []
         while x.target_index < len(targets):
             target = targets[x.target_index]
             upstream = target.upstream
+            if upstream.pool.full() and not upstream.pool.idle:
+                # What holds its connections may be sessions, which last too long to be waited for.
+                full = True
+                x.target_index += 1
+                x.tried_keys = 0
+                continue
             key = upstream.keys.choose(target.mask & ~x.tried_keys, now_ns)
             if key < 0:
                 ready = upstream.keys.next_ready_ns(target.mask, now_ns)
@@ -168,7 +180,11 @@ class Opening(Forward, Asked):
             x.asked_ns = now_ns
             upstream.pool.wait(x, True)
             return
-        self.nowhere(x, None, ready_ns, now_ns)
+        if full and ready_ns < 0:
+            message = "Every connection that the provider may have is in use."
+            self.give_up(x, GatewayError("overloaded", message, source="gateway", retry=True, retry_after=1))
+        else:
+            self.nowhere(x, None, ready_ns, now_ns)
 
     def connected(self, x: Exchange, link: Any) -> None:
         try:

@@ -22,6 +22,7 @@ FRAMES_A_TURN = 64
 """Taken before the loop has another turn: frames of one byte must not keep it."""
 FRAGMENT = 262_144
 """Longer messages go out in fragments: masking one takes a millisecond, and the write buffer holds one at most."""
+FRAGMENTS_A_TURN = 4
 HIGH_WATER = 65536
 LOW_WATER = 16384
 CLOSE_NS = 5_000_000_000
@@ -86,6 +87,7 @@ class Side(Caller):
         self.queue: deque[bytes | str] = deque()
         self.at = 0
         self.turn: asyncio.Handle | None = None
+        self.sending: asyncio.Handle | None = None
         self.reading = False
         self.waiting = False
         """Bytes came that could not be taken yet. Without any reading goes on, so that the connection's end is seen."""
@@ -137,9 +139,10 @@ class Side(Caller):
         self.transport = None
         self.deaf = self.closing = True
         self.queue.clear()
-        if self.turn is not None:
-            self.turn.cancel()
-            self.turn = None
+        for handle in (self.turn, self.sending):
+            if handle is not None:
+                handle.cancel()
+        self.turn = self.sending = None
         # wsproto's parser and its generator refer to each other, and nobody collects such cycles in a busy worker.
         vars(self.frames).clear()
         owner, self.owner = self.owner, None
@@ -260,7 +263,10 @@ class Side(Caller):
             self.flush()
 
     def flush(self) -> None:
+        if self.sending is not None:
+            return
         had = bool(self.queue)
+        left = FRAGMENTS_A_TURN
         while self.queue and not self.writing_paused and not self.closing:
             payload = self.queue[0]
             piece = payload[self.at : self.at + FRAGMENT]
@@ -270,8 +276,16 @@ class Side(Caller):
             if last:
                 self.queue.popleft()
                 self.at = 0
+            left -= 1
+            if not left and self.queue:
+                self.sending = self.core.loop.call_soon(self.send_on)
+                return
         if had and not self.queue and self.owner is not None:
             self.owner.drained(self)
+
+    def send_on(self) -> None:
+        self.sending = None
+        self.flush()
 
     def ping(self) -> None:
         if not self.closing and not self.writing_paused:

@@ -231,6 +231,7 @@ def test_an_unsupported_target_names_what_would_work(shared: Gateway) -> None:
         ),
         ("/v1/realtime?model=azure/a%20b", "/openai/realtime?api-version=2024-10-21&deployment=a%20b"),
         ("/openai/v1/realtime?model=m", "/v1/realtime?model=up"),
+        ("/litellm/realtime?model=m", "/v1/realtime?model=up"),
         ("/v1/realtime?model=mock/x%2Fy&secret=1", "/v1/realtime?model=x%2Fy"),
     ],
 )
@@ -350,6 +351,22 @@ def test_other_keys_and_targets_are_asked_before_a_refusal_is_told(provider: Pro
     run(closing(gateway))
     # The one that is limited rests.
     assert used[1] in first[0]
+
+
+def test_sessions_count_among_the_provider_s_connections(provider: Provider, start_gateway: Start) -> None:
+    gateway = start_gateway(config(provider, provider={"max_connections": 1}))
+
+    async def main() -> None:
+        end = await session(gateway)
+        second = await connect(gateway.port, handshake(PATH))
+        assert isinstance(second, Answer)
+        assert second.status == 503
+        end.abort()
+        await until(lambda: provider.open == 0)
+        await asyncio.sleep(0.1)
+        await closing(gateway)
+
+    run(main())
 
 
 def test_a_provider_that_does_not_answer_is_given_up(provider: Provider, start_gateway: Start) -> None:
