@@ -325,7 +325,8 @@ class Session(Timed, Ends):
             side.heard_ns = now_ns
         elif now_ns - side.heard_ns > DEAD_NS:
             side.abort()
-        elif now_ns - side.heard_ns > PING_NS and (now_ns - side.heard_ns) // TICK_NS % 20 == 10:
+        elif now_ns - max(side.heard_ns, side.asked_ns) > PING_NS:
+            side.asked_ns = now_ns
             side.ping()
 
     def still_known(self) -> bool:

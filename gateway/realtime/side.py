@@ -101,6 +101,8 @@ class Side(Caller):
         self.deaf = False
         self.dropped = 0
         self.heard_ns = 0
+        self.asked_ns = 0
+        """When it was last asked whether it is still there."""
 
     def take_over(self, transport: Any, early: bytes) -> None:
         """Speak over this transport from here on; ``early`` has been read from it already."""

@@ -16,7 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from _speedups._bucket import Arena
+from gateway.config.schema import LimitEntry
+from gateway.config.units import Duration
 from gateway.records import ErrorKind, Outcome
+from gateway.snapshot.model import id_hash
+from gateway.snapshot.plan import limit_id, virtual_key_id
 from gateway.stores.protocols import LogRow
 from tests.live.fixtures import Start
 from tests.live.frames import (
@@ -1103,6 +1108,33 @@ def test_an_answer_that_is_cut_off_costs_what_it_has_brought(provider: Provider,
     assert (row.prompt_tokens, row.completion_tokens) == (0, 7)
 
 
+def test_a_killed_worker_s_sessions_have_cost_what_was_said(provider: Provider, start_gateway: Start) -> None:
+    made = config(provider)
+    made["virtual_keys"].append(
+        {"name": "metered", "value": "sk-metered-5e4d3c2b", "limits": [{"tokens": 9000, "per": "1h"}]}
+    )
+    gateway = start_gateway(made)
+
+    async def main() -> None:
+        end = await session(gateway, key="sk-metered-5e4d3c2b")
+        await end.json()
+        for _ in range(2):
+            await end.send({"type": "response.create"})
+            for _ in range(3):
+                await end.json()
+        os.kill(gateway.worker_pids()[0], signal.SIGKILL)
+        assert (await end.ended()).code is None
+
+    run(main())
+    entry = LimitEntry(tokens=9000, per=Duration(3600))
+    arena = Arena.attach(gateway.paths.arena)
+    try:
+        slot = arena.find(id_hash(limit_id(virtual_key_id("metered", ""), entry)))
+        run(until(lambda: arena.used(slot, time.monotonic_ns()) == 60))
+    finally:
+        arena.close()
+
+
 # --- Gemini Live
 
 
@@ -1251,30 +1283,51 @@ FRAMES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(st.one_of(FRAMES, st.binary(max_size=60)), max_size=12),
-    st.sampled_from([PATH, LIVE]),
-    st.booleans(),
-)
-def test_any_bytes_end_in_a_close(shared: Gateway, pieces: list[bytes], path: str, whole: bool) -> None:
+ANYTHING = st.lists(st.one_of(FRAMES, st.binary(max_size=60)), max_size=12)
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+async def how_it_ended(end: End) -> None:
+    with contextlib.suppress(TimeoutError):
+        # A frame that announces more than comes is waited for.
+        async with asyncio.timeout(0.3):
+            # Never cut off: whatever was sent, a Close says why.
+            assert (await end.ended()).code is not None
+    end.abort()
+
+
+@MANY
+@given(ANYTHING, st.sampled_from([PATH, LIVE]), st.booleans())
+def test_any_bytes_of_a_caller_end_in_a_close(shared: Gateway, pieces: list[bytes], path: str, whole: bool) -> None:
     async def main() -> None:
         end = await session(shared, path)
         with contextlib.suppress(ConnectionError):
-            if whole:
-                await end.raw(b"".join(pieces))
-            else:
-                for piece in pieces:
-                    await end.raw(piece)
+            for piece in [b"".join(pieces)] if whole else pieces:
+                await end.raw(piece)
             await end.raw(frame(PING, b"done") + close_frame(1000))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.3):
-                got = await end.ended()
-                # Never cut off: whatever was sent, a Close says why.
-                assert got.code is not None
-        end.abort()
+        await how_it_ended(end)
 
     run(main())
+
+
+@MANY
+@given(ANYTHING)
+def test_any_bytes_of_a_provider_end_in_a_close(shared: Gateway, provider: Provider, pieces: list[bytes]) -> None:
+    async def script(end: End) -> None:
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                # Without the bit that says they are masked, as a server sends them.
+                await end.raw(piece[:1] + bytes([piece[1] & 0x7F]) + piece[2:] if len(piece) > 1 else piece)
+            await end.close()
+            await end.gone()
+
+    provider.script = script
+
+    async def main() -> None:
+        await how_it_ended(await session(shared))
+
+    run(main())
+    provider.script = answering
 
 
 def test_after_all_that_sessions_are_served_as_before(shared: Gateway) -> None:
