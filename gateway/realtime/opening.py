@@ -15,6 +15,7 @@ import orjson
 from _speedups._bytes import monotonic_ns
 from _speedups._head import HeadScan
 from gateway.core import Core
+from gateway.credentials.keys import WAITING
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.phases.admit import admit
@@ -152,6 +153,7 @@ class Opening(Forward, Asked):
         now_ns = monotonic_ns()
         ready_ns = -1
         full = False
+        why = ""
         targets = x.targets or []
         while x.target_index < len(targets):
             target = targets[x.target_index]
@@ -162,8 +164,16 @@ class Opening(Forward, Asked):
                 x.target_index += 1
                 x.tried_keys = 0
                 continue
-            key = upstream.keys.choose(target.mask & ~x.tried_keys, now_ns)
+            mask = target.mask & ~x.tried_keys
+            if upstream.credentials is None:
+                key = upstream.keys.choose(mask, now_ns)
+            else:
+                key = upstream.credentials.choose(x, mask, now_ns)
+                if key == WAITING:
+                    return
             if key < 0:
+                if upstream.credentials is not None:
+                    why = why or upstream.credentials.why(target.mask)
                 ready = upstream.keys.next_ready_ns(target.mask, now_ns)
                 if ready >= 0 and (ready_ns < 0 or ready < ready_ns):
                     ready_ns = ready
@@ -180,7 +190,9 @@ class Opening(Forward, Asked):
             x.asked_ns = now_ns
             upstream.pool.wait(x, True)
             return
-        if full and ready_ns < 0:
+        if why:
+            self.uncredentialed(x, why)
+        elif full and ready_ns < 0:
             message = "Every connection that the provider may have is in use."
             self.give_up(x, GatewayError("overloaded", message, source="gateway", retry=True, retry_after=1))
         else:
@@ -207,6 +219,8 @@ class Opening(Forward, Asked):
         key = handshake.nonce()
         request = upstream.head(b"GET", path, x.key, query.encode()) + fields
         request += handshake.asking(key, self.offer.protocols)
+        if upstream.credentials is not None:
+            request = upstream.credentials.signed(x.key, request)
         x.request_bytes = len(request)
         x.sent_ns = monotonic_ns()
         x.dial_ns += x.sent_ns - x.asked_ns
