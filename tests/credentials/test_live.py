@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from gateway.records import ErrorKind, Outcome
 from tests.credentials.issuers import TENANT, Issuer, account_key
 from tests.credentials.sigv4 import verify
 from tests.live.fixtures import Start
+from tests.live.frames import End, Provider, connect, handshake, run
 from tests.live.instance import Gateway, configuration
 from tests.live.trail import trail_of
 from tests.live.upstreams import Act, Received, Step, Upstream, http, ordinary
@@ -140,6 +142,29 @@ def test_fifty_requests_wait_for_one_fetch(
     assert {answer.status for answer in answers} == {200}
     assert {sent(received) for received in upstream.requests} == {f"Bearer {issuer.token}"}
     assert issuer.given == len(issuer.asked) == 1
+
+
+def test_a_realtime_session_waits_for_the_token_it_is_opened_with(
+    issuing: Upstream, issuer: Issuer, start_gateway: Start
+) -> None:
+    issuer.gate.clear()
+    with Provider() as provider:
+        keys = [{"name": "k", "credential": account(issuing)}]
+        gateway = start_gateway(configuration(provider.url, provider={"vendor": "custom", "keys": keys}))
+
+        async def main() -> None:
+            opening = asyncio.ensure_future(connect(gateway.port, handshake("/v1/realtime?model=m")))
+            await asyncio.to_thread(wait_for, lambda: issuer.asked, "the fetch")
+            assert not provider.heads
+            issuer.gate.set()
+            end = await opening
+            assert isinstance(end, End)
+            assert (await end.json())["type"] == "session.created"
+            await end.close()
+            assert (await end.ended()).code == 1000
+
+        run(main())
+        assert f"authorization: Bearer {issuer.token}\r\n".encode() in provider.heads[0]
 
 
 def test_nobody_waits_for_a_renewal(
