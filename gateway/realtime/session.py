@@ -315,7 +315,7 @@ class Session(Timed, Ends):
         if side.writing_paused and now_ns - side.paused_ns > self.core.write_timeout_ns:
             if side is self.caller:
                 self.end(Outcome.CLIENT_ABORT, ErrorKind.TIMEOUT_WRITE)
-                self.shut(0, "", GOING_AWAY, "The caller does not read.")
+                self.shut(POLICY, "Nothing is read.", GOING_AWAY, "The caller does not read.")
             else:
                 self.end(Outcome.TRUNCATED, ErrorKind.TIMEOUT_IDLE)
                 self.shut(INTERNAL, "The provider does not read.")
