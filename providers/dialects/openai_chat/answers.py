@@ -238,4 +238,10 @@ def _choice_out(choice: Choice) -> Json:
 def _call_out(call: ToolCall, place: int) -> Json:
     kind, member = ("custom", "input") if call.custom else ("function", "arguments")
     arguments = call.arguments or ("" if call.custom else "{}")
-    return {"id": call.id or f"call_{place}", "type": kind, kind: {"name": call.name, member: arguments}}
+    value: Json = {"id": call.id or f"call_{place}", "type": kind, kind: {"name": call.name, member: arguments}}
+    return value | signature_out(call)
+
+
+def signature_out(call: ToolCall) -> Json:
+    """What callers have to send back with a call of Gemini's, in the form of Google's own endpoint of this dialect."""
+    return {"extra_content": {"google": {"thought_signature": call.signature}}} if call.signature else {}

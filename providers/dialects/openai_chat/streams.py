@@ -14,6 +14,7 @@ from providers.dialects.openai_chat.answers import (
     finish_of,
     finish_out,
     signature_of,
+    signature_out,
     tier_out,
 )
 from providers.dialects.openai_chat.parts import decode_citations, encode_citation
@@ -311,7 +312,7 @@ class Encoder(base.StreamEncoder):
             self._kinds[key] = kind
             inner = {"name": content.name, member: content.arguments}
             call = {"index": place, "id": content.id or f"call_{place}", "type": kind, kind: inner}
-            return self._chunk(event.choice, {"tool_calls": [call]})
+            return self._chunk(event.choice, {"tool_calls": [call | signature_out(content)]})
         if isinstance(content, Media):
             if content.kind == "image" and (content.data or content.url):
                 url = content.url or f"data:{content.media_type};base64,{content.data}"

@@ -285,3 +285,20 @@ def test_no_stream_raises(name: str, bodies: list[dict[str, Any]], tail: bytes, 
             encoder.encode(event)
     fault = dialect.decode_fault(502, {}, data)
     assert fault.message
+
+
+def test_geminis_signatures_come_back_through_chat_callers() -> None:
+    chat, gemini = load("openai_chat"), load("gemini")
+    call = {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "c2lnbmVk"}
+    answer = {"candidates": [{"content": {"role": "model", "parts": [call]}, "finishReason": "STOP"}]}
+    asked = chat.decode_request({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+    message = chat.encode_answer(gemini.decode_answer(answer), asked)["choices"][0]["message"]
+    (told,) = message["tool_calls"]
+    assert told["extra_content"] == {"google": {"thought_signature": "c2lnbmVk"}}
+    result = {"role": "tool", "tool_call_id": told["id"], "content": "done"}
+    again = {"model": "m", "messages": [{"role": "user", "content": "hi"}, message, result]}
+    body = gemini.encode_request(chat.decode_request(again), base.Facts("gemini-3-pro"), Losses())
+    assert body["contents"][1]["parts"][0]["thoughtSignature"] == "c2lnbmVk"
+    encoder = chat.stream_encoder(asked)
+    stream = b"".join(map(encoder.encode, events_of(gemini.decode_answer(answer))))
+    assert b'"thought_signature":"c2lnbmVk"' in stream
