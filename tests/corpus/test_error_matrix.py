@@ -16,7 +16,8 @@ from google.genai import errors as google
 
 from providers.dialects import load
 from providers.dialects.openai_faults import redacted
-from providers.neutral import Fault
+from providers.eventstream import frame, header_bytes
+from providers.neutral import Done, Fault, Request
 from tests.corpus.dialect_rows import ENDPOINTS, rows
 from tests.corpus.readout import aws_dialect
 from tests.corpus.rows import read
@@ -175,3 +176,71 @@ def test_names_of_accounts_and_keys_are_left_out() -> None:
     assert redacted(said) == (
         "Incorrect API key provided: [redacted] in [redacted]; [redacted] [redacted]; task-5, organ"
     )
+
+
+# --- inside streams that began with 200
+
+SAID = {
+    "openai_chat": b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
+    b'"delta":{"role":"assistant","content":"Hel"},"finish_reason":null}]}\n\n',
+    "anthropic": b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":'
+    b'"assistant","model":"c","content":[],"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":'
+    b'""}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
+    b'"text":"Hel"}}\n\n',
+    "bedrock": b"".join(
+        frame(header_bytes({":event-type": kind, ":content-type": "application/json", ":message-type": "event"}), body)
+        for kind, body in (
+            ("messageStart", b'{"role":"assistant"}'),
+            ("contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"Hel"}}'),
+        )
+    ),
+    "ollama": b'{"model":"m","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"Hel"},'
+    b'"done":false}\n',
+}
+"""Dialect -> a stream that has begun."""
+IN_CHOICE = {
+    "choices": [
+        {
+            "index": 0,
+            "delta": {},
+            "finish_reason": "error",
+            "error": {"message": "Error processing stream", "code": 502},
+        }
+    ]
+}
+EMPTY = {"choices": [], "error": {"message": "Worker local total request limit reached (33/32)", "code": 429}}
+
+
+def streams(corpus: Path) -> Iterator[tuple[int, str, bytes]]:
+    """(number, dialect, what comes behind the beginning)."""
+    rows_ = read(corpus / "reported-errors.jsonl")
+    told = json.dumps(rows_[10]["body"]).encode()
+    yield 10, "anthropic", b"event: error\ndata: " + told + b"\n\n"
+    headers = {":exception-type": "throttlingException", ":message-type": "exception"}
+    yield 20, "bedrock", frame(header_bytes(headers), b'{"message":"Too many requests, please wait."}')
+    for number, body in ((33, rows_[33]["body"]), (34, IN_CHOICE), (35, EMPTY)):
+        yield number, "openai_chat", b"data: " + json.dumps(body).encode() + b"\n\ndata: [DONE]\n\n"
+    yield 42, "openai_chat", b'data: {"id":"c","object":"chat.comp'
+    yield 45, "ollama", json.dumps({"error": "an error was encountered while running the model"}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_errors_inside_streams_are_no_silent_success(corpus: Path, began: bool) -> None:
+    seen = 0
+    for number, dialect, rest in streams(corpus):
+        seen += 1
+        data = (SAID[dialect] if began else b"") + rest
+        decoder = load(dialect).stream_decoder()
+        events = decoder.feed(data) + decoder.end()
+        faults = [event for event in events if isinstance(event, Fault)]
+        assert not any(isinstance(event, Done) for event in events), number
+        assert len(faults) == 1, number
+        for caller in CALLERS:
+            encoder = load(caller).stream_encoder(Request(caller, "m", include_usage=True))
+            out = b"".join(map(encoder.encode, events))
+            reader = load(caller).stream_decoder()
+            read_again = reader.feed(out) + reader.end()
+            assert any(isinstance(event, Fault) for event in read_again), (number, caller)
+            assert not any(isinstance(event, Done) for event in read_again), (number, caller)
+    assert seen == 7
