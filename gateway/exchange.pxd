@@ -93,6 +93,8 @@ cdef class Exchange:
     cdef public bytes answer_type
     cdef public int answer_media
     cdef public bytes answer_encoding
+    cdef public object sealing
+    cdef public dict names
     cdef public bint head_sent
     cdef public bint chunked
     cdef public int mode

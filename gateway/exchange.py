@@ -151,6 +151,8 @@ class Exchange:
         self.stateful = False
         self.reservation = -1
         # Where to
+        self.names: dict[str, str] | None = None
+        """Objects at the provider that the request names: its own ids -> the caller's."""
         self.resolution: Resolution | None = None
         self.targets: list[Target] | None = None
         self.target_index = 0
@@ -176,6 +178,8 @@ class Exchange:
         self.answer_type = b""
         self.answer_media = 0
         self.answer_encoding = b""
+        self.sealing: Any = None
+        """How ids in the answer are sealed: ``gateway.phases.sealing``."""
         self.head_sent = False
         self.chunked = False
         self.mode = 0

@@ -198,7 +198,8 @@ class VirtualKeyEntry(Entry, frozen=True):
     stateful: Annotated[
         str | None,
         Meta(
-            description="provider/key: files, batches and stored responses are served, always with this provider key."
+            description="provider/key: an account of its own for files, batches and stored responses, with the "
+            "provider's own ids and lists."
         ),
     ] = None
     enabled: bool = True

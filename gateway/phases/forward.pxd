@@ -11,7 +11,7 @@ from gateway.relay cimport piece as relay_piece
 from gateway.relay cimport whole as relay_whole
 from gateway.server.routes cimport RouteEntry
 
-cdef int UNDECIDED, HOLD, PEEK, RELAY
+cdef int UNDECIDED, HOLD, PEEK, RELAY, RESPONSES
 cdef int EVENTS, HTML, JSON_BODY, UNSTATED
 cdef long long HOLD_BYTES, PEEK_BYTES, PEEK_NS
 

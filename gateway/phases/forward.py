@@ -13,6 +13,7 @@ from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
 from gateway.phases import translated
 from gateway.phases.ask import UNANSWERED, Asking
+from gateway.phases.sealing import as_named, sealing_of
 from gateway.phases.settle import settle
 from gateway.phases.verdict import (
     STREAM_KINDS,
@@ -28,6 +29,7 @@ from gateway.relay import begin as relay_begin
 from gateway.relay import cut as relay_cut
 from gateway.relay import piece as relay_piece
 from gateway.relay import whole as relay_whole
+from providers.operations import Operation
 
 EVENTS = MEDIA_EVENTS
 HTML = MEDIA_HTML
@@ -37,6 +39,7 @@ UNDECIDED = 0
 HOLD = 1
 PEEK = 2
 RELAY = 3
+RESPONSES = int(Operation.RESPONSES)
 
 HOLD_BYTES = 262_144
 """An answer up to this size is judged whole before a byte of it goes out, so a broken one can be asked for again."""
@@ -67,11 +70,13 @@ class Forward(Asking):
                 translated.received(self, x, data, complete)
                 return
             mode = x.mode
-            if mode == RELAY:
+            if mode == RELAY and x.sealing is None:
                 relay_piece(x, data, complete)
                 return
             if mode == UNDECIDED:
                 mode = self.decide(x)
+            if x.sealing is not None and mode != HOLD:
+                data = x.sealing.feed(data, complete)
             if mode == RELAY:
                 relay_piece(x, data, complete)
             elif mode == PEEK:
@@ -90,12 +95,17 @@ class Forward(Asking):
         x.scan = None
         x.usage = None
         x.mode = HOLD
+        x.sealing = None
         if x.status >= 300 or entry is None:
             return HOLD
+        if entry.stateful or x.operation == RESPONSES:
+            x.sealing = sealing_of(x)
         if media == EVENTS and not x.answer_encoding:
             x.scan = StreamScan(STREAM_KINDS.get(x.operation, 0), x.hide_usage)
             x.usage = x.scan.usage
             x.mode = RELAY if entry.relayed else PEEK
+        elif x.sealing is not None:
+            return HOLD
         elif entry.relayed or (not entry.strict and media != HTML and media != UNSTATED):
             if media != JSON_BODY:
                 x.mode = RELAY
@@ -131,8 +141,8 @@ class Forward(Asking):
             x.held = []
         x.held.append(data)
         x.held_bytes += len(data)
-        if x.held_bytes > HOLD_BYTES:
-            if x.status >= 300 or x.answer_encoding:
+        if x.held_bytes > HOLD_BYTES and (x.sealing is None or x.answer_media != JSON_BODY):
+            if x.sealing is not None or x.status >= 300 or x.answer_encoding:
                 if x.link is not None:
                     x.link.cancel()
                 self.failed(
@@ -148,7 +158,7 @@ class Forward(Asking):
     def judge(self, x: Exchange, body: bytes) -> None:
         """A complete answer: relay it, or ask again."""
         status = x.status
-        if x.answer_encoding and not x.relayed and x.answer_encoding.lower() != b"identity":
+        if x.answer_encoding and (not x.relayed or x.sealing is not None) and x.answer_encoding.lower() != b"identity":
             decoded = decode(x.answer_encoding, body)
             if decoded is None:
                 self.failed(x, int(ErrorKind.PROTOCOL), "The provider's answer is not encoded as it says.", False)
@@ -163,6 +173,8 @@ class Forward(Asking):
                 return
             x.error_kind = int(kind)
             x.answer_head = with_wait(x.answer_head, found.wait_s)
+            if x.names:
+                body = as_named(x.names, body)
             if body[:1] == b"<" or x.answer_media == HTML:
                 # Error pages name addresses of machines; the caller's SDK could not read them either.
                 message = f"The provider answered {status} with a page that is no API answer."
@@ -186,6 +198,8 @@ class Forward(Asking):
                 x.usage = None
                 self.failed(x, int(ErrorKind.PROTOCOL), "The provider's answer is not valid JSON.", False)
                 return
+            if x.sealing is not None:
+                body = x.sealing.whole(body)
         relay_whole(x, body)
 
     def peek(self, x: Exchange, data: bytes, complete: bool) -> None:

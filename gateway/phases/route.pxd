@@ -4,10 +4,9 @@ from gateway.exchange cimport Exchange
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream, View
 
-cdef int PASSTHROUGH
+cdef int PASSTHROUGH, RESPONSES, ANTHROPIC
 
 @cython.locals(entry=RouteEntry, principal=Principal, view=View, resolution=Resolution)
 cpdef object route(Exchange x)
 cpdef object passthrough(Exchange x)
-cpdef object pinned(Exchange x)
 cpdef object keep_to_pin(Exchange x)

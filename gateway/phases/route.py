@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.phases.objects import at_object, keep_to_place, worth_a_look
 from gateway.serving import Plan, Target, Upstream
-from providers.operations import Operation
+from providers.operations import Dialect, Operation
 
 PASSTHROUGH = int(Operation.PASSTHROUGH)
+RESPONSES = int(Operation.RESPONSES)
+ANTHROPIC = int(Dialect.ANTHROPIC)
 STATEFUL_SEGMENTS = frozenset(
     {
         b"files", b"batches", b"responses", b"assistants", b"threads", b"vector_stores", b"fine_tuning", b"uploads",
@@ -20,7 +23,7 @@ STATEFUL_SEGMENTS = frozenset(
 
 
 def route(x: Exchange) -> Response | None:
-    """Fill ``x.targets``; refuse an unknown model, a forbidden one, or a stateful request without a pin."""
+    """Fill ``x.targets``; refuse an unknown model, a forbidden one, or an object that is not the caller's."""
     entry = x.route
     principal = x.principal
     if entry is None or principal is None:
@@ -29,7 +32,7 @@ def route(x: Exchange) -> Response | None:
     if x.operation == PASSTHROUGH:
         return passthrough(x)
     if entry.stateful:
-        return pinned(x)
+        return at_object(x)
     resolution = view.resolve(x.model, entry.prefix)
     if resolution is None:
         near = ", ".join(view.candidates(x.model))
@@ -40,8 +43,8 @@ def route(x: Exchange) -> Response | None:
         return forbidden(x, f"This key may not use the model '{x.model[:128]}'.")
     x.resolution = resolution
     x.targets = view.targets_for(principal.ruleset, resolution)
-    if x.stateful:
-        return keep_to_pin(x)
+    if x.stateful or ((x.operation == RESPONSES or x.dialect == ANTHROPIC) and worth_a_look(x)):
+        return keep_to_place(x)
     return None
 
 
@@ -74,23 +77,8 @@ def passthrough(x: Exchange) -> Response | None:
     return None
 
 
-def pinned(x: Exchange) -> Response | None:
-    """A stateful path: goes to the provider key the virtual key is pinned to, whatever model stands in the body."""
-    found = pin_of(x)
-    if found is None:
-        return forbidden(x, NEEDS_PIN)
-    upstream, index = found
-    entry = x.route
-    if entry is not None and entry.prefix and entry.prefix in x.view.upstreams and entry.prefix != upstream.name:
-        return forbidden(x, f"This key is pinned to the provider '{upstream.name}'.")
-    target = Target(upstream, "", 1.0)
-    target.mask = 1 << index
-    x.targets = [target]
-    return None
-
-
 def keep_to_pin(x: Exchange) -> Response | None:
-    """The body refers to an object stored at a provider: only the pinned provider key may be asked."""
+    """What is passed through may meet an object stored at a provider: only the pinned provider key may be asked."""
     found = pin_of(x)
     if found is None:
         return forbidden(x, NEEDS_PIN)
@@ -105,7 +93,7 @@ def keep_to_pin(x: Exchange) -> Response | None:
 
 
 NEEDS_PIN = (
-    "Requests that refer to objects stored at a provider need a key with 'stateful: PROVIDER/KEY' in its configuration."
+    "Passing through to objects stored at a provider needs a key with 'stateful: PROVIDER/KEY' in its configuration."
 )
 
 

@@ -57,6 +57,8 @@ class ProviderKey(_Base, frozen=True):
     enabled: bool = True
     health_slot: int = -1
     """Arena slot of kind HEALTH."""
+    pinned: bool = False
+    """Some virtual key has its account to itself: nobody else's objects are put there."""
 
 
 class Timeouts(_Base, frozen=True):

@@ -106,8 +106,9 @@ def plan(config: Config, pepper: bytes) -> Plan:
             rules = Ruleset(models=tuple(entry.models), providers=tuple(entry.providers))
             ruleset = rulesets.setdefault(rules, len(rulesets))
         keys.append(_key(entry, ruleset, pepper, providers))
+    pins = {key.stateful for key in keys if key.stateful}
     return Plan(
-        providers=providers,
+        providers={name: _reserve(provider, pins) for name, provider in providers.items()} if pins else providers,
         routes=routes,
         rulesets=tuple(rulesets),
         settings=_settings(config),
@@ -260,6 +261,11 @@ def _dialect(operation: str, dialect: str, native: Native | None) -> str:
     if native is not None:
         return native.dialects.get(operation, dialect)
     return DIALECTS.get(operation, dialect) if dialect.startswith("openai_") else dialect
+
+
+def _reserve(provider: Provider, pins: set[int]) -> Provider:
+    keys = tuple(msgspec.structs.replace(key, pinned=id_hash(key.id) in pins) for key in provider.keys)
+    return msgspec.structs.replace(provider, keys=keys)
 
 
 def _timeouts(entry: TimeoutsEntry, defaults: TimeoutsEntry) -> Timeouts:

@@ -1,0 +1,117 @@
+"""Answers that name objects at a provider: its ids are replaced by sealed ones on the way to the caller.
+
+The bytes are not decoded. A string that stands as it is between two quotes is a name or a value of the document, never
+part of another string, so the members that hold ids can be found by their names; everything else stays as it came.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.exchange import Exchange
+from gateway.sealed import Seal, seal_of
+from providers.operations import Operation
+
+RESPONSES = int(Operation.RESPONSES)
+RESPONSE_OBJECT = int(Operation.RESPONSE_OBJECT)
+MOST_HELD = 1 << 20
+"""Of a line of a stream that has not ended; what is longer goes out as it is."""
+
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_MEMBERS = (
+    rb"id|item_id|response_id|previous_response_id|file_id|input_file_id|output_file_id|error_file_id|container_id"
+    rb"|container|conversation|conversation_id|batch_id|vector_store_id|first_id|last_id|next_page_token|results_url"
+)
+_FOUND = re.compile(
+    # The caller's own data comes back as it was given.
+    rb'"(?:metadata"\s*:\s*\{(?:[^"{}]|' + _STRING + rb")*\}"
+    rb"|(?:file_ids|vector_store_ids)\"\s*:\s*\[[^\]]*\]"
+    rb"|(?:" + _MEMBERS + rb')"\s*:\s*"([^"\\]{1,1024})")',
+    re.DOTALL,
+)
+_TEXT = re.compile(rb'"([^"\\]{1,1024})"')
+_AN_ID = re.compile(rb"[A-Za-z]{1,24}[-_/][A-Za-z0-9_-]{6,}")
+"""Every id of a response and its items has a prefix."""
+_NOT_STORED = re.compile(rb'"store"\s*:\s*false')
+
+
+class Sealing:
+    """Of one attempt's answer."""
+
+    def __init__(self, seal: Seal, owner: int, key: int, prefixed: bool) -> None:
+        self.seal = seal
+        self.owner = owner
+        self.key = key
+        self.prefixed = prefixed
+        """Only what looks like an id is one."""
+        self.known: dict[bytes, bytes] = {}
+        self.rest = b""
+
+    def whole(self, body: bytes) -> bytes:
+        """A complete answer, or lines of a stream."""
+        return _FOUND.sub(self._member, body)
+
+    def feed(self, data: bytes, complete: bool) -> bytes:
+        """What can go out of a stream so far: whole lines."""
+        data = self.rest + data
+        end = len(data) if complete or len(data) > MOST_HELD else data.rfind(b"\n") + 1
+        self.rest = data[end:]
+        return self.whole(data[:end])
+
+    def sealed(self, name: bytes) -> bytes:
+        found = self.known.get(name)
+        if found is None:
+            found = self.known[name] = self._made(name)
+        return found
+
+    def _made(self, name: bytes) -> bytes:
+        if self.prefixed and _AN_ID.fullmatch(name) is None:
+            return name
+        head, results, tail = name.partition(b"/v1/messages/batches/")
+        if results and head.startswith((b"http://", b"https://")):
+            # Anthropic's address of a batch's results: its clients take a path from their own base URL on.
+            return results + self.sealed(tail.removesuffix(b"/results")) + b"/results"
+        try:
+            text = name.decode()
+        except UnicodeDecodeError:
+            return name
+        return self.seal.seal(self.owner, self.key, text).encode()
+
+    def _member(self, found: re.Match[bytes]) -> bytes:
+        name = found[1]
+        if name is not None:
+            start = found.start(1) - found.start()
+            return found[0][:start] + self.sealed(name) + b'"'
+        if found[0].startswith(b'"metadata"'):
+            return found[0]
+        head, bracket, rest = found[0].partition(b"[")
+        return head + bracket + _TEXT.sub(lambda text: b'"' + self.sealed(text[1]) + b'"', rest)
+
+
+def as_named(names: dict[str, str], body: bytes) -> bytes:
+    """A provider's error in which objects have the names that the caller used."""
+    for own, name in names.items():
+        body = body.replace(own.encode(), name.encode())
+    return body
+
+
+def sealing_of(x: Exchange) -> Sealing | None:
+    """How the answer to ``x`` is sealed; None: it goes out as it is. Pinned keys have an account, and its ids, to
+    themselves; contents of files are not looked into."""
+    target, principal, entry = x.target, x.principal, x.route
+    if target is None or principal is None or entry is None:
+        return None
+    upstream = target.upstream
+    key = upstream.key_hashes[x.key]
+    if principal.pin == key:
+        return None
+    if x.operation == RESPONSES:
+        kept = upstream.plans.get(RESPONSE_OBJECT)
+        if kept is None or entry.below or x.translation is not None:
+            return None
+        if b'"store"' in x.body and _NOT_STORED.search(x.body):
+            return None
+    elif entry.rest.endswith((b"/content", b"/results")):
+        return None
+    prefixed = x.operation == RESPONSES or x.operation == RESPONSE_OBJECT
+    return Sealing(seal_of(x.view.snapshot.pepper), principal.id_hash, key, prefixed)
