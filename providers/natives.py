@@ -29,7 +29,7 @@ class Native:
 NATIVES: dict[str, Native] = {
     "anthropic": Native(
         "https://api.anthropic.com",
-        {"chat": "/v1/messages", "passthrough": ""},
+        {"chat": "/v1/messages", "files": "/v1/files", "batches": "/v1/messages/batches", "passthrough": ""},
         "x-api-key",
         "",
         (("anthropic-version", "2023-06-01"),),

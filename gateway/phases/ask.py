@@ -197,7 +197,10 @@ class Asking(Attempts):
         if as_json:
             allowed = core.bare_filter
         # Another request's head has been scanned since, when this one had to wait.
-        fields = allowed.select(scan) if scan.head is x.head else allowed.copy(x.head)
+        if x.relayed and x.dialect > LAST_OF_OPENAI:
+            fields = translated.object_fields(x)
+        else:
+            fields = allowed.select(scan) if scan.head is x.head else allowed.copy(x.head)
         if as_json:
             fields += b"content-type: application/json\r\n"
         extra = upstream.forward_filter

@@ -261,8 +261,12 @@ def at_place(x: Exchange, opened: Opened) -> Response | None:
     own = opened.pin in upstream.key_hashes
     if entry.prefix and entry.prefix in x.view.upstreams and entry.prefix != upstream.name and own:
         return refuse(GatewayError("forbidden", f"This key is pinned to the provider '{upstream.name}'."), request_id)
-    if not own and not offers(upstream, x):
-        return missing(x)
+    if not offers(upstream, x) and (not own or x.dialect > LAST_OF_OPENAI):
+        if not own:
+            return missing(x)
+        kind = Operation(x.operation).name.lower()
+        message = f"The provider '{upstream.name}', to which this key is pinned, has no {kind} in this dialect."
+        return refuse(GatewayError("unsupported_operation", message), request_id)
     if x.operation == BATCHES and x.method == b"POST" and not rest and rules.models:
         message = "A key that is restricted to certain models can't start batches: their requests are not looked at."
         return refuse(GatewayError("forbidden", message), request_id)

@@ -119,8 +119,12 @@ def relayed_path(x: Exchange, upstream: Upstream) -> str:
     if x.operation == PASSTHROUGH:
         path = "/" + entry.rest.partition(b"/")[2].decode("ascii")
     else:
-        base = entry.original.removeprefix("/openai").removeprefix("/v1")
-        path = base[:-1] + entry.rest.decode("ascii") if base.endswith("*") else base
+        plan = upstream.plans.get(x.operation)
+        if plan is not None and plan.operation == x.operation:
+            base = plan.path
+        else:
+            base = entry.original.removeprefix("/openai").removeprefix("/v1").removesuffix("/*")
+        path = f"{base}/{entry.rest.decode('ascii')}" if entry.rest else base
     return path
 
 

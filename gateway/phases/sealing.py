@@ -10,8 +10,9 @@ import re
 
 from gateway.exchange import Exchange
 from gateway.sealed import Seal, seal_of
-from providers.operations import Operation
+from providers.operations import Dialect, Operation
 
+ANTHROPIC = int(Dialect.ANTHROPIC)
 RESPONSES = int(Operation.RESPONSES)
 RESPONSE_OBJECT = int(Operation.RESPONSE_OBJECT)
 MOST_HELD = 1 << 20
@@ -32,18 +33,20 @@ _FOUND = re.compile(
 _TEXT = re.compile(rb'"([^"\\]{1,1024})"')
 _AN_ID = re.compile(rb"[A-Za-z]{1,24}[-_/][A-Za-z0-9_-]{6,}")
 """Every id of a response and its items has a prefix."""
+_OF_MESSAGES = re.compile(rb"(?:container|file)_[A-Za-z0-9]{6,}")
+"""What Anthropic keeps; ids of messages and calls are nobody's secret and have to fit those of the results."""
 _NOT_STORED = re.compile(rb'"store"\s*:\s*false')
 
 
 class Sealing:
     """Of one attempt's answer."""
 
-    def __init__(self, seal: Seal, owner: int, key: int, prefixed: bool) -> None:
+    def __init__(self, seal: Seal, owner: int, key: int, ids: re.Pattern[bytes] | None) -> None:
         self.seal = seal
         self.owner = owner
         self.key = key
-        self.prefixed = prefixed
-        """Only what looks like an id is one."""
+        self.ids = ids
+        """What an id looks like; None: whatever stands where ids do."""
         self.known: dict[bytes, bytes] = {}
         self.rest = b""
 
@@ -65,7 +68,7 @@ class Sealing:
         return found
 
     def _made(self, name: bytes) -> bytes:
-        if self.prefixed and _AN_ID.fullmatch(name) is None:
+        if self.ids is not None and self.ids.fullmatch(name) is None:
             return name
         head, results, tail = name.partition(b"/v1/messages/batches/")
         if results and head.startswith((b"http://", b"https://")):
@@ -113,5 +116,18 @@ def sealing_of(x: Exchange) -> Sealing | None:
             return None
     elif entry.rest.endswith((b"/content", b"/results")):
         return None
-    prefixed = x.operation == RESPONSES or x.operation == RESPONSE_OBJECT
-    return Sealing(seal_of(x.view.snapshot.pepper), principal.id_hash, key, prefixed)
+    ids = _AN_ID if x.operation == RESPONSES or x.operation == RESPONSE_OBJECT else None
+    return Sealing(seal_of(x.view.snapshot.pepper), principal.id_hash, key, ids)
+
+
+def sealing_of_messages(x: Exchange) -> Sealing | None:
+    """The same for Anthropic's messages, in which objects are named only where code runs in a container."""
+    target, principal = x.target, x.principal
+    if target is None or principal is None or x.dialect != ANTHROPIC:
+        return None
+    if b"code_execution" not in x.body and b"container" not in x.body:
+        return None
+    key = target.upstream.key_hashes[x.key]
+    if principal.pin == key:
+        return None
+    return Sealing(seal_of(x.view.snapshot.pepper), principal.id_hash, key, _OF_MESSAGES)

@@ -10,6 +10,7 @@ from _speedups._head import MEDIA_HTML, MEDIA_JSON
 from gateway import relay
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
+from gateway.phases.sealing import as_named, sealing_of_messages
 from gateway.phases.settle import settle
 from gateway.phases.splice import splice, without_model
 from gateway.phases.verdict import decode, error_kind_of, judged, with_wait, without_encoding
@@ -18,7 +19,6 @@ from gateway.serving import Plan, Target
 from gateway.translation import Translation
 from providers.natives import NATIVES
 from providers.neutral import STATUS, Malformed, Unsupported
-from providers.operations import Dialect
 
 if TYPE_CHECKING:
     from gateway.phases.ask import Asking
@@ -94,6 +94,17 @@ def lacking(usual: bytes, fields: bytes) -> bytes:
     return b"".join([line for line in usual.splitlines(keepends=True) if line.partition(b":")[0] + b":" not in fields])
 
 
+def object_fields(x: Exchange) -> bytes:
+    """The caller's header fields for a provider of the same dialect that keeps the object asked for."""
+    allowed = x.core.filter_for(x.dialect)
+    scan = x.core.request_head
+    fields = allowed.select(scan) if scan.head is x.head else allowed.copy(x.head)
+    if x.content_type:
+        fields += b"content-type: " + x.content_type + b"\r\n"
+    usual = FIELDS.get(x.dialect)
+    return fields if usual is None else fields + lacking(usual, fields.lower())
+
+
 def received(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
     """A piece of the provider's answer, whose first one decides what it is."""
     translation: Translation = x.translation
@@ -103,6 +114,9 @@ def received(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> Non
         x.mode = PEEK if streams and not x.answer_encoding else HOLD
         if x.mode == PEEK:
             translation.begin_stream(x)
+        x.sealing = sealing_of_messages(x) if translation.same and x.status < 300 else None
+    if x.sealing is not None and x.mode != HOLD:
+        data = x.sealing.feed(data, complete)
     if x.mode == RELAY:
         piece(x, data, complete)
     elif x.mode == PEEK:
@@ -149,6 +163,8 @@ def judge(attempts: Forward, x: Exchange, body: bytes) -> None:
     except Malformed as error:
         attempts.failed(x, int(ErrorKind.PROTOCOL), f"The provider's answer can't be read: {error}", False)
         return
+    if x.sealing is not None:
+        out = x.sealing.whole(out)
     take_usage(x)
     if x.stream and not translation.same:
         x.answer_head = with_type(x.answer_head, x.status, translation.stream_type)
@@ -163,7 +179,7 @@ def refused(x: Exchange, status: int, body: bytes, kind: int) -> None:
     x.error_kind = kind
     variant = x.plan is not None and bool(x.plan.members)
     if translation.same and x.answer_media == MEDIA_JSON and not translation.streaming and not variant:
-        relay.whole(x, body)
+        relay.whole(x, as_named(x.names, body) if x.names else body)
         return
     error = translation.error(status, x.answer_head, body)
     x.status = error.status

@@ -58,7 +58,7 @@ class RouteEntry:
         """Provider that bare model names mean under this prefix; empty under ``/v1``."""
         self.metered = metered
         self.stateful = stateful
-        """Its objects live in one provider account: only for virtual keys pinned to it."""
+        """Its objects live in one provider account, and their ids are sealed: ``gateway.phases.objects``."""
         self.rest = rest
         """For prefix routes, as ``find`` returns them: the part of the path after the prefix."""
         self.below = below
@@ -151,6 +151,13 @@ _NATIVE: tuple[tuple[str, str, Operation, Dialect, bool | None], ...] = (
 """Where the SDKs of other dialects ask: path, provider that bare names mean, and what is asked."""
 
 
+_KEPT: tuple[tuple[str, str, Operation, Dialect, frozenset[bytes]], ...] = (
+    ("/anthropic/v1/files", "anthropic", Operation.FILES, Dialect.ANTHROPIC, GET_POST),
+    ("/anthropic/v1/files/*", "anthropic", Operation.FILES, Dialect.ANTHROPIC, GET_DELETE),
+    ("/anthropic/v1/messages/batches", "anthropic", Operation.BATCHES, Dialect.ANTHROPIC, GET_POST),
+    ("/anthropic/v1/messages/batches/*", "anthropic", Operation.BATCHES, Dialect.ANTHROPIC, GET_POST_DELETE),
+)
+"""Where they ask for objects that a provider of the same dialect keeps."""
 PROBED = ("/", "/anthropic", "/anthropic/")
 UNIONS = ("/litellm", "/langchain", "/pydanticai")
 """Under each of them stand the paths of all SDKs, for libraries that speak to many providers in their own forms."""
@@ -217,6 +224,8 @@ def _entries() -> list[RouteEntry]:
     rows.append(RouteEntry("/passthrough/*", ANY, DATA, int(Operation.PASSTHROUGH), none, ANY_BODY, ""))
     for path, prefix, operation, dialect, streams in _NATIVE:
         rows.append(RouteEntry(path, POST, DATA, int(operation), int(dialect), JSON, prefix, streams=streams))
+    for path, prefix, operation, dialect, methods in _KEPT:
+        rows.append(RouteEntry(path, methods, DATA, int(operation), int(dialect), ANY_BODY, prefix, stateful=True))
     rows += [row for base in UNIONS for row in _union(base, rows)]
     for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
         methods = ANY if path.startswith("/api") else GET

@@ -47,7 +47,9 @@ def test_every_route_is_named_with_its_methods_and_body_and_no_other() -> None:
 
 def test_stateful_routes_are_marked() -> None:
     marked = {row[0].strip("`") for row in rows(PAGE.partition("\n## ")[0]) if row[3].startswith("stateful: ")}
-    assert marked == {route.path for route in ROUTES if route.stateful and route.path.startswith("/v1/")}
+    assert marked == {
+        route.path for route in ROUTES if route.stateful and route.path.startswith(("/v1/", "/anthropic/"))
+    }
 
 
 def test_audiences_are_told() -> None:
