@@ -19,6 +19,7 @@ from gateway.serving import Plan, Target
 from gateway.translation import Translation
 from providers.natives import NATIVES
 from providers.neutral import STATUS, Malformed, Unsupported
+from providers.operations import Dialect
 
 if TYPE_CHECKING:
     from gateway.phases.ask import Asking

@@ -76,7 +76,7 @@ def test_azure_sends_the_bare_key() -> None:
 @pytest.mark.parametrize(
     ("dialect", "header", "scheme", "operations"),
     [
-        ("anthropic", "x-api-key", "", {"chat", "passthrough"}),
+        ("anthropic", "x-api-key", "", {"chat", "files", "batches", "passthrough"}),
         ("gemini", "x-goog-api-key", "", {"chat", "passthrough", "realtime"}),
         ("cohere", "authorization", "Bearer", {"chat", "passthrough"}),
         ("bedrock", "authorization", "Bearer", {"chat", "invoke", "passthrough"}),
