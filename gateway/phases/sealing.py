@@ -35,6 +35,10 @@ _AN_ID = re.compile(rb"[A-Za-z]{1,24}[-_/][A-Za-z0-9_-]{6,}")
 """Every id of a response and its items has a prefix."""
 _OF_MESSAGES = re.compile(rb"(?:container|file)_[A-Za-z0-9]{6,}")
 """What Anthropic keeps; ids of messages and calls are nobody's secret and have to fit those of the results."""
+_ID_MEMBER = re.compile(rb'id"\s*:\s*"([A-Za-z]{1,24}[-_/][A-Za-z0-9_-]{6,1000})"')
+"""What is nearly always all there is of members and ids; four times as fast to find."""
+_ID_MEMBERS = frozenset(name for name in _MEMBERS.split(b"|") if name.endswith(b"id"))
+_OWN_DATA = re.compile(rb'"metadata"\s*:\s*\{\s*"')
 _NOT_STORED = re.compile(rb'"store"\s*:\s*false')
 
 
@@ -52,7 +56,15 @@ class Sealing:
 
     def whole(self, body: bytes) -> bytes:
         """A complete answer, or lines of a stream."""
-        return _FOUND.sub(self._member, body)
+        if (
+            self.ids is None
+            or b'"container"' in body
+            or b'"conversation"' in body
+            or b'_ids"' in body
+            or _OWN_DATA.search(body) is not None
+        ):
+            return _FOUND.sub(self._member, body)
+        return _ID_MEMBER.sub(self._id_member, body)
 
     def feed(self, data: bytes, complete: bool) -> bytes:
         """What can go out of a stream so far: whole lines."""
@@ -79,6 +91,12 @@ class Sealing:
         except UnicodeDecodeError:
             return name
         return self.seal.seal(self.owner, self.key, text).encode()
+
+    def _id_member(self, found: re.Match[bytes]) -> bytes:
+        text, end = found.string, found.start() + 2
+        if text[text.rfind(b'"', 0, end) + 1 : end] not in _ID_MEMBERS:
+            return found[0]
+        return found[0][: found.start(1) - found.start()] + self.sealed(found[1]) + b'"'
 
     def _member(self, found: re.Match[bytes]) -> bytes:
         name = found[1]
