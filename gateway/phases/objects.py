@@ -26,20 +26,24 @@ BATCHES = int(Operation.BATCHES)
 RESPONSES = int(Operation.RESPONSES)
 LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 ANTHROPIC = int(Dialect.ANTHROPIC)
+GEMINI = int(Dialect.GEMINI)
 
 REFERENCES = frozenset(
     {
         "previous_response_id", "conversation", "conversation_id", "file_id", "file_ids", "input_file_id", "container",
-        "container_id", "vector_store_id", "vector_store_ids", "batch_id",
+        "container_id", "vector_store_id", "vector_store_ids", "batch_id", "cachedContent", "cached_content",
     }
 )  # fmt: skip
 """Members whose text, or list of texts, names an object at a provider."""
 HELD_IDS = frozenset({"conversation", "container"})
 """Where an object with ``id`` may stand in place of the text."""
+FILE_ADDRESSES = frozenset({"fileUri", "file_uri"})
+_GOOGLE_FILE = re.compile(r"(?:https?://[^/?#]*googleapis\.com/.*)?files/[^/]+", re.IGNORECASE | re.DOTALL)
+"""Of Google's Files API; other addresses are public, or a bucket's."""
 DATA = frozenset(
     {
         "metadata", "parameters", "input_schema", "schema", "json_schema", "args", "arguments", "toolUse",
-        "functionCall", "functionResponse",
+        "functionCall",
     }
 )  # fmt: skip
 """The caller's own data; providers look for no object in it."""
@@ -60,6 +64,8 @@ class Opened:
         self.pin = 0 if principal is None else principal.pin
         self.seal = seal_of(x.view.snapshot.pepper)
         self.keys: set[int] = set()
+        self.met = False
+        """A member that may name an object was there."""
         self.names: dict[str, str] = {}
         """The provider's own ids that were opened -> the caller's."""
 
@@ -130,10 +136,15 @@ def refer(value: Any, opened: Opened, dialect: int, *, items: bool = False) -> N
             continue
         for name, member in found.items():
             if name in REFERENCES:
+                opened.met = True
                 found[name] = named(member, opened, name)
                 if isinstance(member, dict | list):
                     stack.append(member)
-            elif name in DATA or (name == "input" and str(found.get("type", "")).endswith("tool_use")):
+            elif name in FILE_ADDRESSES:
+                opened.met = True
+                if isinstance(member, str) and _GOOGLE_FILE.fullmatch(member):
+                    found[name] = opened.open(member)
+            elif name in DATA or of_a_call(name, found):
                 continue
             elif isinstance(member, dict | list):
                 stack.append(member)
@@ -144,6 +155,13 @@ def refer(value: Any, opened: Opened, dialect: int, *, items: bool = False) -> N
                 # An item that is there itself needs no store, and its id may come from an answer that was not stored.
                 reference = item.get("type") in (None, "item_reference") and "content" not in item
                 item["id"] = opened.open(name, strict=reference)
+
+
+def of_a_call(name: str, holder: dict[str, Any]) -> bool:
+    """Input or outcome of a call, as Anthropic and Google write them: the caller's own data too."""
+    if name == "input":
+        return str(holder.get("type", "")).endswith("tool_use")
+    return name == "response" and "name" in holder
 
 
 def named(member: Any, opened: Opened, name: str) -> Any:
@@ -171,6 +189,8 @@ def worth_a_look(x: Exchange) -> bool:
         return b'"id"' in body or b"\\u00" in body
     if x.dialect == ANTHROPIC:
         return b'"container"' in body or b"\\u00" in body
+    if x.dialect == GEMINI:
+        return b"ile_uri" in body or b"ileUri" in body or b"ached" in body or b"\\u00" in body
     return False
 
 
@@ -186,7 +206,7 @@ def keep_to_place(x: Exchange) -> Response | None:
     except Refused as refused:
         return refused.response
     if found is None:
-        if not opened.pin and (x.stateful or (x.dialect == ANTHROPIC and "container" in value)):
+        if not opened.pin and (x.stateful or opened.met):
             return send_as_read(x, value)
         return None
     upstream, index = found

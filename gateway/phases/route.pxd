@@ -4,7 +4,7 @@ from gateway.exchange cimport Exchange
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream, View
 
-cdef int PASSTHROUGH, RESPONSES, ANTHROPIC
+cdef int PASSTHROUGH, RESPONSES, ANTHROPIC, GEMINI
 
 @cython.locals(entry=RouteEntry, principal=Principal, view=View, resolution=Resolution)
 cpdef object route(Exchange x)

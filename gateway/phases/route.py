@@ -11,6 +11,7 @@ from providers.operations import Dialect, Operation
 PASSTHROUGH = int(Operation.PASSTHROUGH)
 RESPONSES = int(Operation.RESPONSES)
 ANTHROPIC = int(Dialect.ANTHROPIC)
+GEMINI = int(Dialect.GEMINI)
 STATEFUL_SEGMENTS = frozenset(
     {
         b"files", b"batches", b"responses", b"assistants", b"threads", b"vector_stores", b"fine_tuning", b"uploads",
@@ -43,7 +44,7 @@ def route(x: Exchange) -> Response | None:
         return forbidden(x, f"This key may not use the model '{x.model[:128]}'.")
     x.resolution = resolution
     x.targets = view.targets_for(principal.ruleset, resolution)
-    if x.stateful or ((x.operation == RESPONSES or x.dialect == ANTHROPIC) and worth_a_look(x)):
+    if x.stateful or ((x.operation == RESPONSES or x.dialect == ANTHROPIC or x.dialect == GEMINI) and worth_a_look(x)):
         return keep_to_place(x)
     return None
 

@@ -13,7 +13,7 @@ from tests.live.fixtures import Start
 from tests.live.instance import Gateway
 from tests.live.keeper import CONTENT, Keeper
 from tests.live.trail import trail_of
-from tests.live.upstreams import Upstream
+from tests.live.upstreams import Upstream, http
 from tests.live.wire import Answer, ask, request
 
 ANN, BOB, PIN, FEW, ONE = (f"sk-tenant-{name}-0011223344556677" for name in ("ann", "bob", "pin", "few", "one"))
@@ -379,3 +379,59 @@ def test_records_name_operation_and_provider_key(start_gateway: Start) -> None:
         assert {(row.operation, row.status, bool(row.provider), bool(row.provider_key)) for row in rows} == {
             (13, 200, True, True)
         }
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"cachedContent": "cachedContents/abc"},
+        {"cached_content": "projects/1/locations/x/cachedContents/abc"},
+        {
+            "contents": [
+                {"parts": [{"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/abc"}}]}
+            ]
+        },
+        {"contents": [{"parts": [{"file_data": {"file_uri": "files/abc"}}]}]},
+        {"contents": [{"parts": [{"fileData": {"file\\u0055ri": "files/abc"}}]}]},
+        {"contents": [{"parts": [{"file\\u0044ata": {"fileUri": "files/abc"}}]}]},
+        {"cachedContent": "twice", "\\u0063achedContent": "cachedContents/abc"},
+    ],
+)
+def test_what_google_keeps_is_for_the_pinned_key_alone(start_gateway: Start, named: Any) -> None:
+    with Upstream(lambda received: [http('{"candidates":[]}')]) as upstream:
+        keys = [{"name": "k", "value": "sk-canary"}]
+        config = settings(upstream.url)
+        config["providers"] = {"g": {"dialect": "gemini", "base_url": upstream.url.removesuffix("/v1"), "keys": keys}}
+        config["virtual_keys"] = [{"name": "ann", "value": ANN}, {"name": "pin", "value": PIN, "stateful": "g/k"}]
+        world = World(start_gateway(config), upstream, Keeper())
+        data = json.dumps(named).replace("\\\\", "\\").encode()
+        path = "/genai/v1beta/models/g%2Fm:generateContent"
+        before = len(upstream.requests)
+        answer = world.ask(ANN, "POST", path, data)
+        assert (answer.status, json.loads(answer.body)["error"]["status"]) == (404, "NOT_FOUND")
+        assert len(upstream.requests) == before
+        world.ask(PIN, "POST", path, data)
+        assert upstream.requests[-1].body == data
+
+
+def test_what_is_public_at_google_is_no_object(start_gateway: Start) -> None:
+    with Upstream(lambda received: [http('{"candidates":[]}')]) as upstream:
+        keys = [{"name": "k", "value": "sk-canary"}]
+        config = settings(upstream.url)
+        config["providers"] = {"g": {"dialect": "gemini", "base_url": upstream.url.removesuffix("/v1"), "keys": keys}}
+        config["virtual_keys"] = config["virtual_keys"][:1]
+        world = World(start_gateway(config), upstream, Keeper())
+        for uri in ("gs://bucket/files/a", "https://www.youtube.com/watch?v=a", "https://x.example/files/a.pdf"):
+            body = {"contents": [{"parts": [{"fileData": {"fileUri": uri}}]}], "generationConfig": {"topP": 1.0}}
+            world.ask(ANN, "POST", "/genai/v1beta/models/g%2Fm:generateContent", body)
+            assert upstream.requests[-1].json() == body
+
+
+def test_arguments_and_outcomes_of_calls_are_the_callers_own(world: World) -> None:
+    """A tool may well have a parameter of this name."""
+    schema = {"type": "object", "properties": {"file_id": {"type": "string", "default": "f"}}, "required": ["file_id"]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {**schema, "file_id": "x"}}}
+    body = {"model": "p/m", "messages": [], "tools": [tool], "metadata": {"file_id": "mine"}}
+    answer = world.ask(ANN, "POST", "/v1/chat/completions", body)
+    assert answer.status == 200, answer.body
+    assert world.upstream.requests[-1].json() == {**body, "model": "m"}
