@@ -27,8 +27,9 @@ from gateway.processes.context import BootOptions
 from gateway.processes.paths import Paths
 from gateway.snapshot import store
 from gateway.snapshot.build import Built, provision, release
+from gateway.snapshot.demo import with_demo
 from gateway.snapshot.model import Snapshot
-from gateway.snapshot.plan import Plan, combine, plan, with_demo
+from gateway.snapshot.plan import Plan, combine, plan
 from gateway.snapshot.store import Keys, StoreError
 
 LAST_GOOD = "MICROGATE_LAST_GOOD"

@@ -76,5 +76,8 @@ def native_of(vendor: str, dialect: str) -> Native | None:
     return AT_VENDOR.get((vendor, dialect)) or NATIVES.get(dialect)
 
 
+DEMOS: dict[str, str] = {dialect: f"demo-{dialect}" for dialect in NATIVES}
+"""Dialect -> the built-in provider that speaks it, beside ``demo``."""
+
 OF_VENDOR: dict[str, str] = {"anthropic": "anthropic", "cohere": "cohere", "gemini": "gemini"}
 """Vendor -> the dialect it is spoken to in unless configuration names another."""

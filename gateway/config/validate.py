@@ -35,6 +35,7 @@ from gateway.snapshot.plan import (
 from gateway.snapshot.vendor import base_url_of, known_url, vendor_of
 from providers.addresses import placeholders
 from providers.headers import NEVER_FORWARDED, NEVER_FORWARDED_PREFIXES
+from providers.natives import DEMOS
 from providers.vendors import CUSTOM, VENDORS
 
 MAX_PROVIDER_KEYS = 64
@@ -269,7 +270,7 @@ def _value(value: str, path: Path) -> Iterator[Problem]:
 def _rules(config: Config, entry: VirtualKeyEntry, path: Path) -> Iterator[Problem]:
     yield from _patterns(entry.models, (*path, "models"))
     for n, provider in enumerate(entry.providers):
-        if provider not in config.providers and provider != "demo":
+        if provider not in config.providers and provider not in ("demo", *DEMOS.values()):
             hint = nearest(provider, config.providers) or _known(config.providers)
             yield Problem((*path, "providers", n), f"no provider is called {provider}", hint)
 

@@ -10,10 +10,7 @@ import orjson
 
 from gateway.demo import stream, wording
 from gateway.demo.connection import Reply
-from gateway.demo.scenario import Scenario
-
-MAX_CHOICES = 16
-"""As many as anybody asks for; keeps one request from costing much."""
+from gateway.demo.scenario import MAX_CHOICES, Scenario
 
 Body = Mapping[str, object]
 

@@ -15,6 +15,8 @@ import orjson
 MAX_BODY_BYTES = 64 << 20
 """Twice the gateway's own default for JSON bodies, so that the gateway's limit is the one that is met."""
 
+EVENT_STREAM = "text/event-stream"
+
 MAX_HEADERS = 200
 """More than any client sends; keeps a broken peer from filling the memory."""
 
@@ -99,16 +101,14 @@ class Reply:
         """An error in OpenAI's form."""
         await self.json(status, {"error": {"message": message, "type": kind, "param": None, "code": code}})
 
-    async def start_stream(self) -> None:
-        """The head of an event stream."""
+    async def start_stream(self, content_type: str = EVENT_STREAM) -> None:
+        """The head of a stream."""
         self.headers.append(("cache-control", "no-cache"))
-        await self._connection.write(self._head(200, "text/event-stream", "transfer-encoding: chunked"))
+        await self._connection.write(self._head(200, content_type, "transfer-encoding: chunked"))
 
-    async def event(self, value: object, name: str = "") -> None:
-        """One event, in a chunk of its own; a string is sent as it is, anything else as JSON."""
-        data = value.encode() if isinstance(value, str) else orjson.dumps(value)
-        text = (b"event: %b\n" % name.encode() if name else b"") + b"data: %b\n\n" % data
-        await self._connection.write(b"%x\r\n%b\r\n" % (len(text), text))
+    async def chunk(self, event: bytes) -> None:
+        """One event of a stream, in a chunk of its own."""
+        await self._connection.write(b"%x\r\n%b\r\n" % (len(event), event))
 
     async def end_stream(self) -> None:
         """The last chunk: a clean end."""
@@ -130,6 +130,12 @@ class Reply:
     def reset(self) -> None:
         """Drop the connection without a word."""
         self._connection.abort()
+
+
+def event_bytes(value: object, name: str = "") -> bytes:
+    """A server-sent event; a string is its data as it is, anything else as JSON."""
+    data = value.encode() if isinstance(value, str) else orjson.dumps(value)
+    return (b"event: %b\n" % name.encode() if name else b"") + b"data: %b\n\n" % data
 
 
 Handler = Callable[[Request, Reply], Awaitable[None]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.demo.connection import Disconnected, Reply
 from gateway.demo.scenario import Scenario
@@ -29,10 +29,24 @@ NEVER = 86_400.0
 """Seconds a stall lasts: longer than any deadline; a caller who leaves ends it."""
 
 
+RETRIED = frozenset((429, 503, 529))
+"""Statuses whose answer says when to come back."""
+
+_OTHER = ("server_error", None, "The server had an error processing your request.")
+
+
+def message_for(status: int) -> str:
+    """What the error with this status says."""
+    return _KINDS.get(status, _OTHER)[2]
+
+
+Refuse = Callable[[Reply, int], Awaitable[None]]
+
+
 async def refuse(reply: Reply, status: int) -> None:
-    """The error a vendor would answer with this status."""
-    kind, code, message = _KINDS.get(status, ("server_error", None, "The server had an error processing your request."))
-    if status in (429, 503, 529):
+    """The error OpenAI would answer with this status."""
+    kind, code, message = _KINDS.get(status, _OTHER)
+    if status in RETRIED:
         reply.headers.append(("retry-after", "1"))
     if status == 429:
         reply.headers += [
@@ -57,8 +71,11 @@ class Counter:
         return count % every != 0
 
 
-async def before_answer(reply: Reply, scenario: Scenario, model: str, counter: Counter, *, stream: bool) -> bool:
-    """Wait the chosen delay and act out a fault that leaves no answer; True when the request is done with."""
+async def before_answer(
+    reply: Reply, scenario: Scenario, model: str, counter: Counter, *, stream: bool, refuse: Refuse = refuse
+) -> bool:
+    """Wait the chosen delay and act out a fault that leaves no answer; True when the request is done with. ``refuse``
+    answers with an error in the caller's dialect."""
     if scenario.delay:
         await asyncio.sleep(scenario.delay)
     if scenario.status:

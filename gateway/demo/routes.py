@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from gateway.demo import chat, forms, media, vectors
+from gateway.demo import chat, forms, media, natives, vectors
 from gateway.demo.connection import Reply, Request
 from gateway.demo.faults import Counter, before_answer
 from gateway.demo.responses import Responses
@@ -41,8 +41,12 @@ class Demo:
         self._served = 0
 
     async def handle(self, request: Request, reply: Reply) -> None:
-        """Answer one request; errors in OpenAI's form."""
+        """Answer one request; errors in its path's dialect, elsewhere in OpenAI's form."""
         self._served += 1
+        native = natives.find(request.path)
+        if native is not None and request.method == "POST":
+            await natives.answer(native, request, reply, self._counter)
+            return
         reply.headers += [("x-request-id", f"req_demo_{self._served}"), ("openai-processing-ms", "1")]
         path = request.path
         if request.method == "POST" and path in _JSON_PATHS:

@@ -18,6 +18,10 @@ MAX_WORDS = 100_000
 """About 600 KB of text: enough to test back-pressure without letting one request fill the memory."""
 
 
+MAX_CHOICES = 16
+"""As many as anybody asks for; keeps one request from costing much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One request's behaviour; the default is an immediate, correct answer. Times in seconds."""

@@ -1,21 +1,29 @@
-"""An event stream at a chosen pace, with the faults a stream can have."""
+"""A stream at a chosen pace, with the faults a stream can have."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from gateway.demo.connection import Disconnected, Reply
+from gateway.demo.connection import EVENT_STREAM, Disconnected, Reply, event_bytes
 from gateway.demo.faults import NEVER
 from gateway.demo.scenario import Scenario
 
 
-async def send(reply: Reply, scenario: Scenario, events: Iterable[tuple[str, object]], *, done: bool = True) -> None:
-    """Send ``(event name, value)`` pairs as the scenario says; ``done`` adds OpenAI's ``[DONE]`` at the end."""
-    await reply.start_stream()
+async def play(
+    reply: Reply,
+    scenario: Scenario,
+    events: Iterable[bytes],
+    error: Callable[[bytes], bytes],
+    broken: Callable[[bytes], bytes],
+    content_type: str,
+) -> None:
+    """Send ``events`` as the scenario says. ``error`` and ``broken`` say what stands in place of one: an error that
+    ends the stream, or a truncated document."""
+    await reply.start_stream(content_type)
     if scenario.ttft:
         await asyncio.sleep(scenario.ttft)
-    for count, (name, value) in enumerate(events):
+    for count, event in enumerate(events):
         if count and scenario.pace:
             await asyncio.sleep(scenario.pace)
         if count == scenario.after and scenario.fault:
@@ -26,14 +34,35 @@ async def send(reply: Reply, scenario: Scenario, events: Iterable[tuple[str, obj
                 await asyncio.sleep(NEVER)
                 raise Disconnected
             if scenario.fault == "error-event":
-                error = {"message": "The server had an error while streaming.", "type": "server_error", "code": None}
-                await reply.event({"error": error}, "error" if name else "")
-                await reply.end_stream()
-                return
+                await reply.chunk(error(event))
+                break
             if scenario.fault == "bad-json":
-                await reply.event('{"id":"chatcmpl-demo","choices":[{"delta":', name)
+                await reply.chunk(broken(event))
                 continue
-        await reply.event(value, name)
-    if done:
-        await reply.event("[DONE]")
+        await reply.chunk(event)
     await reply.end_stream()
+
+
+async def send(reply: Reply, scenario: Scenario, events: Iterable[tuple[str, object]], *, done: bool = True) -> None:
+    """Send ``(event name, value)`` pairs in OpenAI's form; ``done`` adds its ``[DONE]`` at the end."""
+    await play(reply, scenario, _all(events, done=done), _error, _broken, EVENT_STREAM)
+
+
+def _all(events: Iterable[tuple[str, object]], *, done: bool) -> Iterator[bytes]:
+    for name, value in events:
+        yield event_bytes(value, name)
+    if done:
+        yield event_bytes("[DONE]")
+
+
+def _name(event: bytes) -> str:
+    return event.partition(b"\n")[0].removeprefix(b"event: ").decode() if event.startswith(b"event: ") else ""
+
+
+def _error(event: bytes) -> bytes:
+    error = {"message": "The server had an error while streaming.", "type": "server_error", "code": None}
+    return event_bytes({"error": error}, "error" if _name(event) else "")
+
+
+def _broken(event: bytes) -> bytes:
+    return event_bytes('{"id":"chatcmpl-demo","choices":[{"delta":', _name(event))

@@ -117,29 +117,6 @@ def plan(config: Config, pepper: bytes) -> Plan:
     )
 
 
-def with_demo(base: Plan, socket_path: str, demo_key: str, pepper: bytes) -> Plan:
-    """``base`` with the built-in provider ``demo`` and a key for it. A provider of that name in the file wins."""
-    provider = Provider(
-        id="demo:provider/demo",
-        name="demo",
-        vendor="demo",
-        base_url=f"unix:{socket_path}|/v1",
-        dialects=dict(DIALECTS),
-        paths=dict(PATHS),
-        list_models=True,
-        stream_usage="ask",
-    )
-    key = KeyPlan(key_digest(pepper, demo_key.encode()), id_hash("demo:virtual_key/demo"), ENABLED | FROM_FILE, 0)
-    taken = any(k.digest == key.digest for k in base.keys)
-    return msgspec.structs.replace(
-        base,
-        providers={"demo": provider, **base.providers},
-        keys=base.keys if taken else (*base.keys, key),
-        settings=msgspec.structs.replace(base.settings, demo=True),
-        names={id_hash(provider.id): "provider/demo", **base.names},
-    )
-
-
 def combine(file: Plan, sealed: Plan) -> Plan:
     """The file's entities and settings, and from the sealed plan those that came from the database.
 

@@ -163,7 +163,7 @@ def test_warnings(text: str, message: str) -> None:
         vkey("limits: [{requests: 9, per: 1m}, {requests: 9, per: 1h}, {tokens: 9, per: 1m}, {concurrency: 2}]"),
         vkey("limits: [{requests: 9, per: 1m, window: smooth, burst: 3}, {requests: 9, per: 1m, window: rolling}]"),
         vkey("stateful: p/k, providers: [p], models: ['p/*', gpt-4o]"),
-        vkey("providers: [demo]"),
+        vkey("providers: [demo, demo-anthropic]"),
         "server: {trusted_proxies: [10.0.0.0/8, '::1', 10.1.2.3/8], tls: {cert: /dev/null, key: /dev/null}}",
         "admin: {listen: '127.0.0.1:8081'}",
     ],

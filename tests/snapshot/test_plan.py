@@ -10,10 +10,11 @@ import pytest
 from _speedups._bucket import GAUGE, GCRA, REQUESTS, ROLLING, TOKENS, WINDOW
 from _speedups._bucket import MAX_LIMITS as ARENA_MAX_LIMITS
 from gateway.config.loader import loads
+from gateway.snapshot.demo import with_demo
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, MAX_LIMITS, STATEFUL
 from gateway.snapshot.model import Provider, Ruleset, ServerLimits, Target, id_hash
-from gateway.snapshot.plan import Plan, combine, database_entities, plan, virtual_key_names, with_demo
+from gateway.snapshot.plan import Plan, combine, database_entities, plan, virtual_key_names
 
 PEPPER = b"p" * 32
 GOOD = "sk-0123456789012345678901"
@@ -190,6 +191,10 @@ def test_demo() -> None:
     assert made.providers["demo"].base_url == "unix:/run/demo.sock|/v1"
     assert made.keys[0].digest == key_digest(PEPPER, b"mg-demo-1")
     assert made.settings.demo
+    claude = made.providers["demo-anthropic"]
+    assert (claude.base_url, claude.paths["chat"]) == ("unix:/run/demo.sock|/anthropic", "/v1/messages")
+    assert claude.dialects["chat"] == "anthropic"
+    assert set(made.names.values()) >= {"provider/demo", "provider/demo-anthropic"}
     again = with_demo(made, "/run/other", "mg-demo-1", PEPPER)
     assert len(again.keys) == 1
     assert again.providers["demo"].base_url == "unix:/run/demo.sock|/v1"
