@@ -23,6 +23,12 @@ CLOSING = 4
 LINGER_NS = 500_000_000
 """After a refusal the rest of what the caller sends is read and dropped for so long, lest a reset eat the answer."""
 LINGER_BYTES = 1 << 20
+HTTP2_REFUSAL = (
+    b"\0\0\0\x04\0\0\0\0\0"  # SETTINGS, none: a server's first frame (RFC 9113 3.4)
+    b"\0\0\x20\x07\0\0\0\0\0"  # GOAWAY: no stream was taken up, HTTP_1_1_REQUIRED (7)
+    b"\0\0\0\0\0\0\0\x0d"
+    b"HTTP/1.1 is spoken here."
+)
 HIGH_WATER = 65536
 LOW_WATER = 16384
 
@@ -265,6 +271,11 @@ class ServerConnection(RequestReader):
             # The answer to HEAD never has a body (RFC 9110 9.3.2).
             self.answer(data[: -len(response.body)] if self.asked_head() else data)
         self.x = None
+        self.linger()
+
+    def refuse_http2(self) -> None:
+        if self.transport is not None:
+            self.answer(HTTP2_REFUSAL)
         self.linger()
 
     def asked_head(self) -> bool:

@@ -42,7 +42,6 @@ REFUSED: dict[str, bytes] = {
     "version-1.2": head(HOST, version="HTTP/1.2"),
     "version-2.0": head(HOST, version="HTTP/2.0"),
     "version-0.9": head(HOST, version="HTTP/0.9"),
-    "http2-preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "connect": head(HOST, method="CONNECT", target="gw.test:443"),
     "trace": head(HOST, method="TRACE"),
     "asterisk": head(HOST, method="GET", target="*"),
@@ -86,6 +85,21 @@ def test_malformed_requests_get_one_error_and_the_end(name: str, way: Any, share
     assert len(outcome.statuses) == 1
     assert 400 <= outcome.statuses[0] < 500 or outcome.statuses[0] in (501, 505)
     assert outcome.answers[0].header("connection") == "close"
+
+
+@pytest.mark.parametrize("way", [split_whole, split_bytes], ids=["whole", "bytes"])
+def test_a_client_of_http2_is_told_to_use_the_one_before(way: Any, shared_gateway: Gateway) -> None:
+    settings = b"\0\0\0\x04\0\0\0\0\0"
+    outcome = say(shared_gateway, *way(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + GET), until_closed=True)
+    assert outcome.closed
+    assert outcome.received.startswith(settings)
+    goaway = outcome.received[9:]
+    size = int.from_bytes(goaway[:3])
+    assert (size, goaway[3]) == (len(goaway) - 9, 7)
+    assert goaway[9:17] == b"\0\0\0\0\0\0\0\x0d"  # no stream, HTTP_1_1_REQUIRED
+    assert b"HTTP/1.1" in goaway[17:]
+    near = say(shared_gateway, b"PRI * HTTP/2.0\r\nHost: gw.test\r\n\r\n", until_closed=True)
+    assert near.statuses == [400]
 
 
 UPGRADES = {
