@@ -24,6 +24,14 @@ def _prompt(asked: object) -> str:
     return wording.last_text(asked) if isinstance(asked, list) else ""
 
 
+def _result(asked: object) -> str:
+    """What the function said whose output is the last item of the input."""
+    last = asked[-1] if isinstance(asked, list) and asked else None
+    if not isinstance(last, dict) or last.get("type") != "function_call_output":
+        return ""
+    return wording.plain_text(last.get("output"))
+
+
 def _tool(body: Mapping[str, object]) -> tuple[str, object] | None:
     """(name, parameters) of the first function tool, unless a function's output is already in the input."""
     asked = body.get("input")
@@ -120,7 +128,9 @@ class Responses:
         wanted = _tool(body)
         text = body.get("text")
         chosen = wording.json_answer(text.get("format"), prompt) if isinstance(text, dict) else None
-        answer, cut = wording.shorten(chosen or wording.answer_to(prompt, scenario), body.get("max_output_tokens"))
+        result = _result(body.get("input"))
+        said = chosen or (f"The tool said: {result}" if result else wording.answer_to(prompt, scenario))
+        answer, cut = wording.shorten(said, body.get("max_output_tokens"))
         item = _function_item(wanted[0], wanted[1], seed) if wanted else _message_item(answer, seed)
         response = self._response(body, item, seed, prompt, cut=cut)
         if body.get("store") is not False:

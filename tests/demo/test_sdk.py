@@ -123,6 +123,9 @@ def test_responses_call_a_function(sdk: openai.OpenAI) -> None:
         item = stream.get_final_response().output[0]
     assert item.type == "function_call"
     assert item.arguments == '{"city":"demo","days":2}'
+    output = {"type": "function_call_output", "call_id": item.call_id, "output": "sunny"}
+    turn = [{"role": "user", "content": "weather?"}, item.to_dict(), output]
+    assert sdk.responses.create(model="echo", input=turn, tools=[function]).output_text == "The tool said: sunny"
 
 
 def test_embeddings_are_stable_unit_vectors(sdk: openai.OpenAI) -> None:

@@ -184,16 +184,17 @@ def block_out(part: Part, place: int) -> Json | None:
         # Another provider's unreadable thoughts have an id, and would be taken for Anthropic's when they come back.
         return {"type": "redacted_thinking", "data": part.redacted} if part.redacted and not part.id else None
     if isinstance(part, Refusal):
-        return {"type": "text", "text": part.text, "citations": None} if part.text else None
+        return {"type": "text", "text": part.text} if part.text else None
     if isinstance(part, Opaque):
         return part.value if part.dialect == ORIGIN else None
     return None if isinstance(part, ToolResult) else media_block(part)
 
 
 def text_out(part: Text) -> Json:
-    block: Json = {"type": "text", "text": part.text, "citations": None}
-    if part.citations:
-        block["citations"] = [found for one in part.citations if (found := encode_citation(one)) is not None] or None
+    block: Json = {"type": "text", "text": part.text}
+    if cited := [found for one in part.citations if (found := encode_citation(one)) is not None]:
+        # Left out where there are none, as Anthropic does: Vercel's SDK refuses null.
+        block["citations"] = cited
     return block
 
 
@@ -201,7 +202,7 @@ def media_block(media: Media) -> Json | None:
     """Sound is said by its transcript. A picture is written as requests have it: answers of Anthropic hold none, but
     its SDKs pass on blocks that they do not know."""
     if media.kind == "audio":
-        return {"type": "text", "text": media.transcript, "citations": None} if media.transcript else None
+        return {"type": "text", "text": media.transcript} if media.transcript else None
     if media.kind != "image":
         return None
     if media.data:
