@@ -116,7 +116,7 @@ async def answer(asked: Asked, request: Request, reply: Reply, counter: Counter)
     kind = dialect.stream_type.partition(";")[0]
 
     def error(_: bytes) -> bytes:
-        return encoder.encode(Fault("server", "The server had an error while streaming."))
+        return encoder.encode(Fault("server", stream.MISHAP))
 
     await stream.play(reply, scenario, _frames(kind, encoder, _events(made)), error, _BROKEN[kind], kind)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import orjson
 
 from gateway.demo import stream, wording
-from gateway.demo.connection import Reply
+from gateway.demo.connection import Reply, event_bytes
 from gateway.demo.scenario import Scenario
 
 KEPT = 256
@@ -106,6 +108,17 @@ def _events(response: Object, item: Object) -> Iterator[tuple[str, object]]:
         yield str(event["type"]), {**event, "sequence_number": number}
 
 
+def _error(response: Object, event: bytes) -> bytes:
+    """OpenAI's two last events of a response that fails in place of ``event``."""
+    found = re.search(rb'"sequence_number":(\d+)', event)
+    number = int(found[1]) if found else 0
+    said = {"code": "server_error", "message": stream.MISHAP}
+    failed = {**response, "status": "failed", "error": said, "output": [], "usage": None}
+    first = {"type": "error", **said, "param": None, "sequence_number": number}
+    last = {"type": "response.failed", "response": failed, "sequence_number": number + 1}
+    return event_bytes(first, "error") + event_bytes(last, "response.failed")
+
+
 class Responses:
     """Creates responses and keeps the newest for ``GET`` and ``DELETE /responses/{id}``."""
 
@@ -138,7 +151,7 @@ class Responses:
             if len(self._stored) > KEPT:
                 self._stored.popitem(last=False)
         if body.get("stream") is True:
-            await stream.send(reply, scenario, _events(response, item), done=False)
+            await stream.send(reply, scenario, _events(response, item), done=False, error=partial(_error, response))
         else:
             await reply.json(200, response)
 

@@ -43,9 +43,26 @@ async def play(
     await reply.end_stream()
 
 
-async def send(reply: Reply, scenario: Scenario, events: Iterable[tuple[str, object]], *, done: bool = True) -> None:
+MISHAP = "The server had an error while streaming."
+"""What the error inside a stream says."""
+
+
+def chat_error(event: bytes) -> bytes:
+    """An error in place of ``event``, as OpenAI puts it into a stream of chunks."""
+    error = {"message": MISHAP, "type": "server_error", "code": None}
+    return event_bytes({"error": error}, "error" if _name(event) else "")
+
+
+async def send(
+    reply: Reply,
+    scenario: Scenario,
+    events: Iterable[tuple[str, object]],
+    *,
+    done: bool = True,
+    error: Callable[[bytes], bytes] = chat_error,
+) -> None:
     """Send ``(event name, value)`` pairs in OpenAI's form; ``done`` adds its ``[DONE]`` at the end."""
-    await play(reply, scenario, _all(events, done=done), _error, _broken, EVENT_STREAM)
+    await play(reply, scenario, _all(events, done=done), error, _broken, EVENT_STREAM)
 
 
 def _all(events: Iterable[tuple[str, object]], *, done: bool) -> Iterator[bytes]:
@@ -57,11 +74,6 @@ def _all(events: Iterable[tuple[str, object]], *, done: bool) -> Iterator[bytes]
 
 def _name(event: bytes) -> str:
     return event.partition(b"\n")[0].removeprefix(b"event: ").decode() if event.startswith(b"event: ") else ""
-
-
-def _error(event: bytes) -> bytes:
-    error = {"message": "The server had an error while streaming.", "type": "server_error", "code": None}
-    return event_bytes({"error": error}, "error" if _name(event) else "")
 
 
 def _broken(event: bytes) -> bytes:

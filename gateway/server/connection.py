@@ -23,6 +23,8 @@ CLOSING = 4
 LINGER_NS = 500_000_000
 """After a refusal the rest of what the caller sends is read and dropped for so long, lest a reset eat the answer."""
 LINGER_BYTES = 1 << 20
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
+"""How a client begins that takes it for granted that HTTP/2 is spoken (RFC 9113 3.4), up to its empty line."""
 HTTP2_REFUSAL = (
     b"\0\0\0\x04\0\0\0\0\0"  # SETTINGS, none: a server's first frame (RFC 9113 3.4)
     b"\0\0\x20\x07\0\0\0\0\0"  # GOAWAY: no stream was taken up, HTTP_1_1_REQUIRED (7)
@@ -273,7 +275,10 @@ class ServerConnection(RequestReader):
         self.x = None
         self.linger()
 
-    def refuse_http2(self) -> None:
+    def reject_head(self, head: bytes) -> None:
+        if head != HTTP2_PREFACE:
+            self.reject("bad_request", "Malformed request head.")
+            return
         if self.transport is not None:
             self.answer(HTTP2_REFUSAL)
         self.linger()

@@ -11,7 +11,6 @@ from gateway.server.routes cimport RouteEntry
 
 cdef int IDLE, HEAD, BODY, BUSY, CLOSING
 cdef int SLASH, JSON_BODY, TAKES_NO_BODY, TAKES_JSON, TAKES_BINARY
-cdef bytes HTTP2_PREFACE
 
 cdef class RequestReader(Caller):
     cdef public Core core
@@ -57,6 +56,6 @@ cdef class RequestReader(Caller):
     cpdef body_complete(self, Exchange x, BodyReader body)
     cpdef run(self, Exchange x)
     cpdef reject(self, str kind, str message)
-    cpdef refuse_http2(self)
+    cpdef reject_head(self, bytes head)
 
 cpdef bytes absolute_path(bytes target)

@@ -31,8 +31,6 @@ JSON_BODY = MEDIA_JSON
 TAKES_NO_BODY = NO_BODY
 TAKES_JSON = JSON
 TAKES_BINARY = BINARY
-HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
-"""How a client begins that takes it for granted that HTTP/2 is spoken (RFC 9113 3.4), up to its empty line."""
 
 
 class RequestReader(Caller):
@@ -179,10 +177,7 @@ class RequestReader(Caller):
         """A whole head has been accepted by httptools; returns the bytes that follow it."""
         core = self.core
         if not self.head_done:
-            if head == HTTP2_PREFACE:
-                self.refuse_http2()
-            else:
-                self.reject("bad_request", "Malformed request head.")
+            self.reject_head(head)
             return b""
         scan = core.request_head
         if not scan.request(head):
@@ -359,8 +354,8 @@ class RequestReader(Caller):
         """Refuse what can't be answered in order: one error, then the end of the connection (A4)."""
         raise NotImplementedError
 
-    def refuse_http2(self) -> None:
-        """Tell a client that speaks HTTP/2 to use HTTP/1.1."""
+    def reject_head(self, head: bytes) -> None:
+        """Refuse what httptools does not take for a head; a client that speaks HTTP/2 is told to use HTTP/1.1."""
         raise NotImplementedError
 
     def arm_body(self, now_ns: int) -> None:

@@ -239,6 +239,15 @@ def test_an_error_event_ends_a_stream_truthfully(sdk: openai.OpenAI) -> None:
         list(sdk.chat.completions.create(model="error-event", messages=HELLO, stream=True))
 
 
+def test_a_response_fails_in_its_own_form(sdk: openai.OpenAI) -> None:
+    events = list(sdk.responses.create(model="error-event+after-4", input="a b c d", stream=True))
+    assert [event.type for event in events[-2:]] == ["error", "response.failed"]
+    assert [event.sequence_number for event in events] == list(range(6))
+    assert events[-1].type == "response.failed"
+    assert events[-1].response.error is not None
+    assert "while streaming" in events[-1].response.error.message
+
+
 def test_a_stall_sends_nothing_until_the_caller_leaves(http: httpx.Client) -> None:
     with pytest.raises(httpx.ReadTimeout):
         http.post("/v1/chat/completions", json={"model": "stall", "messages": HELLO}, timeout=0.2)

@@ -84,7 +84,10 @@ class Encoder(base.StreamEncoder):
         elif isinstance(event, Fault):
             error = orjson.loads(openai_faults.encode(event).body)["error"]
             members = {"code": error["code"] or "server_error", "message": event.message, "param": event.param or None}
-            return self._event("error", members)
+            self._response["status"] = "failed"
+            self._response["error"] = {"code": members["code"], "message": event.message}
+            # OpenAI says it twice, and some look at the second event only (Codex).
+            return self._event("error", members) + self._event("response.failed", {"response": self._response})
         elif isinstance(event, Done):
             self._response["output"] = self._output
             end(self._response, self._finish, self._usage)
