@@ -147,6 +147,9 @@ _NATIVE: tuple[tuple[str, str, Operation, Dialect, bool | None], ...] = (
     ("/genai/v1/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
     ("/genai/v1beta/models/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
     ("/genai/v1beta/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
+    # Vercel's SDK puts nothing before a name with a slash in it.
+    ("/genai/v1beta/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
+    ("/genai/v1beta/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
 )
 """Where the SDKs of other dialects ask: path, provider that bare names mean, and what is asked."""
 

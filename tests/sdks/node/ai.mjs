@@ -12,11 +12,7 @@ const makers = {
   openai: (apiKey) => createOpenAI({ baseURL: `${base}/openai/v1`, apiKey }),
   chat: (apiKey) => createOpenAI({ baseURL: `${base}/v1`, apiKey }).chat,
   anthropic: (apiKey) => createAnthropic({ baseURL: `${base}/anthropic/v1`, apiKey }),
-  google(apiKey) {
-    const client = createGoogleGenerativeAI({ baseURL: `${base}/genai/v1beta`, apiKey });
-    // Of a name with a slash it makes no path below models/ by itself.
-    return (model) => client(`models/${model}`);
-  },
+  google: (apiKey) => createGoogleGenerativeAI({ baseURL: `${base}/genai/v1beta`, apiKey }),
 };
 const own = { openai: "demo", chat: "demo", anthropic: "demo-anthropic", google: "demo-gemini" };
 const other = { openai: "demo-anthropic", chat: "demo-gemini", anthropic: "demo", google: "demo" };
