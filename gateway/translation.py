@@ -73,6 +73,8 @@ class Translation:
     """Made at the first attempt that needs it, kept over attempts; ``turn_to`` is called for each."""
 
     def __init__(self, x: Exchange) -> None:
+        self.kind = 0
+        """The operation, where it is no generated answer."""
         self.caller: Dialect = load(NAMES[x.dialect])
         self.request: Request | None = None
         self.target: Dialect = self.caller
@@ -111,6 +113,10 @@ class Translation:
         if plan.members:
             body = {**dict(plan.members), **{name: value for name, value in body.items() if name != "model"}}
         return orjson.dumps(body)
+
+    def path_of(self, plan: Plan, stream: bool) -> tuple[str, str]:
+        """Path and query at the provider."""
+        return self.target.stream_path(plan.path) if stream else (plan.path, "")
 
     def decoded(self, x: Exchange) -> Request:
         """The caller's request. Raises Malformed."""

@@ -38,6 +38,7 @@ NATIVES: dict[str, Native] = {
         "https://generativelanguage.googleapis.com",
         {
             "chat": "/v1beta/models/{model}:generateContent",
+            "embeddings": "/v1beta/models/{model}:embedContent",
             "passthrough": "",
             "realtime": "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
         },
@@ -46,11 +47,16 @@ NATIVES: dict[str, Native] = {
     ),
     "bedrock": Native(
         "https://bedrock-runtime.{region}.amazonaws.com",
-        {"chat": "/model/{model}/converse", "invoke": "/model/{model}/invoke", "passthrough": ""},
-        dialects={"invoke": "bedrock_invoke"},
+        {
+            "chat": "/model/{model}/converse",
+            "invoke": "/model/{model}/invoke",
+            "embeddings": "/model/{model}/invoke",
+            "passthrough": "",
+        },
+        dialects={"invoke": "bedrock_invoke", "embeddings": "bedrock_invoke"},
     ),
-    "cohere": Native("https://api.cohere.com", {"chat": "/v2/chat", "passthrough": ""}),
-    "ollama": Native("http://127.0.0.1:11434", {"chat": "/api/chat", "passthrough": ""}),
+    "cohere": Native("https://api.cohere.com", {"chat": "/v2/chat", "embeddings": "/v2/embed", "passthrough": ""}),
+    "ollama": Native("http://127.0.0.1:11434", {"chat": "/api/chat", "embeddings": "/api/embed", "passthrough": ""}),
 }
 """Dialect -> defaults."""
 

@@ -135,16 +135,7 @@ class Asking(Attempts):
     def nowhere(self, x: Exchange, unsupported: Target | None, ready_ns: int, now_ns: int) -> None:
         """No target is left: say which of the reasons it was."""
         if unsupported is not None:
-            name = unsupported.upstream.name
-            wanted = Operation(x.operation).name.lower()
-            offered = ", ".join(sorted(Operation(o).name.lower() for o in unsupported.upstream.plans))
-            self.give_up(
-                x,
-                GatewayError(
-                    "unsupported_operation",
-                    f"The provider '{name}' does not offer {wanted}; it offers: {offered}.",
-                ),
-            )
+            self.give_up(x, translated.unsupported(unsupported, x.operation))
         elif ready_ns >= 0:
             error = GatewayError(
                 "rate_limited",

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from _speedups._bytes import chunk, decimal, monotonic_ns
 from _speedups._head import MEDIA_HTML, MEDIA_JSON
-from gateway import relay
+from gateway import forms, relay
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
 from gateway.phases.sealing import as_named, sealing_of_messages
@@ -19,7 +19,7 @@ from gateway.serving import Plan, Target
 from gateway.translation import Translation
 from providers.natives import NATIVES
 from providers.neutral import STATUS, Malformed, Unsupported
-from providers.operations import Dialect
+from providers.operations import Dialect, Operation
 
 if TYPE_CHECKING:
     from gateway.phases.ask import Asking
@@ -42,14 +42,21 @@ FIELDS = {
 }
 """Dialect -> the lines of header fields that a request has in any case."""
 TYPE_AND_LENGTH = b"content-type: application/json\r\ncontent-length: "
+INVOKE = int(Operation.INVOKE)
 LAST_CHUNK = b"0\r\n\r\n"
 
 
 def prepare(attempts: Asking, x: Exchange, target: Target, plan: Plan) -> bool:
     """Make the request ready for this target; False when the caller was told that it can't be."""
-    translation = x.translation
-    if translation is None:
-        translation = x.translation = Translation(x)
+    if x.operation == INVOKE and plan.dialect != x.dialect:
+        wanted = forms.operation_of(x)
+        if wanted != INVOKE:
+            found = target.upstream.plans.get(wanted)
+            if found is None:
+                attempts.give_up(x, unsupported(target, wanted))
+                return False
+            plan = x.plan = found
+    translation = x.translation = forms.translation_for(x, plan)
     try:
         x.outgoing = translation.turn_to(x, target, plan)
     except Malformed as error:
@@ -62,6 +69,16 @@ def prepare(attempts: Asking, x: Exchange, target: Target, plan: Plan) -> bool:
     return True
 
 
+def unsupported(target: Target, operation: int) -> GatewayError:
+    """Of a provider that is not asked for this operation, with those that it is asked for."""
+    upstream = target.upstream
+    offered = ", ".join(sorted(Operation(number).name.lower() for number in upstream.plans))
+    message = (
+        f"The provider '{upstream.name}' does not offer {Operation(operation).name.lower()}; it offers: {offered}."
+    )
+    return GatewayError("unsupported_operation", message)
+
+
 def wire(x: Exchange, target: Target, plan: Plan) -> bytes:
     """The request for the provider: head and body."""
     translation: Translation = x.translation
@@ -72,7 +89,7 @@ def wire(x: Exchange, target: Target, plan: Plan) -> bytes:
     elif body is None:
         parts = splice(x, target, plan)
         body = x.body if parts is None else b"".join(parts)
-    path, query = translation.target.stream_path(plan.path) if x.stream else (plan.path, "")
+    path, query = translation.path_of(plan, x.stream)
     if path == plan.path:
         head = plan.head(x.key, target.model)
     else:

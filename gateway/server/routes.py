@@ -143,8 +143,13 @@ _NATIVE: tuple[tuple[str, str, Operation, Dialect, bool | None], ...] = (
         True,
     ),
     ("/cohere/v2/chat", "cohere", Operation.CHAT, Dialect.COHERE, None),
+    ("/cohere/v2/embed", "cohere", Operation.EMBEDDINGS, Dialect.COHERE, None),
+    ("/genai/v1/models/*:batchEmbedContents", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
+    ("/genai/v1/models/*:embedContent", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
     ("/genai/v1/models/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
     ("/genai/v1/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
+    ("/genai/v1beta/models/*:batchEmbedContents", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
+    ("/genai/v1beta/models/*:embedContent", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
     ("/genai/v1beta/models/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
     ("/genai/v1beta/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
     # Vercel's SDK puts nothing before a name with a slash in it.
