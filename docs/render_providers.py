@@ -37,6 +37,9 @@ SHORT = {
     "realtime": "realtime",
     "files": "files",
     "batches": "batches",
+    "count_tokens": "count",
+    "ocr": "ocr",
+    "videos": "videos",
     "models": "models",
     "passthrough": "pass",
 }

@@ -89,12 +89,15 @@ def operation_of(x: Exchange) -> int:
     if x.operation != INVOKE:
         return x.operation
     from providers.forms.embeddings.bedrock import family_of
+    from providers.forms.rerank.bedrock import asks
 
     try:
-        asks = family_of(body_of(x), x.model)
+        body = body_of(x)
     except Malformed:
         return INVOKE
-    return int(Operation.EMBEDDINGS) if asks else INVOKE
+    if asks(body):
+        return int(Operation.RERANK)
+    return int(Operation.EMBEDDINGS) if family_of(body, x.model) else INVOKE
 
 
 def translation_for(x: Exchange, plan: Plan) -> Translation:

@@ -109,11 +109,20 @@ class Upstream:
             self.plans[int(operation)] = Plan(
                 self, int(operation), int(Dialect[dialect.upper()]), spec.paths.get(name, "")
             )
+        responses = self.plans.get(int(Operation.RESPONSES))
+        if responses is not None and int(Operation.COUNT_TOKENS) not in self.plans:
+            # A caller of the same dialect is let through to what may be there; nobody else is.
+            number = int(Operation.COUNT_TOKENS)
+            self.plans[number] = Plan(self, number, responses.dialect, responses.path + "/input_tokens")
         # Whoever generates answers in one dialect does so for callers of any.
         generates = next((self.plans[int(o)] for o in GENERATING if int(o) in self.plans), None)
         if generates is not None:
             for other in (*GENERATING, Operation.INVOKE):
                 self.plans.setdefault(int(other), generates)
+        # What an invoke asks for stands in its body.
+        for number in (int(Operation.EMBEDDINGS), int(Operation.RERANK)):
+            if number in self.plans:
+                self.plans.setdefault(int(Operation.INVOKE), self.plans[number])
 
     def put(self, key: int, value: str) -> None:
         """Send ``value`` for this key from now on."""

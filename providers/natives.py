@@ -29,7 +29,13 @@ class Native:
 NATIVES: dict[str, Native] = {
     "anthropic": Native(
         "https://api.anthropic.com",
-        {"chat": "/v1/messages", "files": "/v1/files", "batches": "/v1/messages/batches", "passthrough": ""},
+        {
+            "chat": "/v1/messages",
+            "count_tokens": "/v1/messages/count_tokens",
+            "files": "/v1/files",
+            "batches": "/v1/messages/batches",
+            "passthrough": "",
+        },
         "x-api-key",
         "",
         (("anthropic-version", "2023-06-01"),),
@@ -39,6 +45,7 @@ NATIVES: dict[str, Native] = {
         {
             "chat": "/v1beta/models/{model}:generateContent",
             "embeddings": "/v1beta/models/{model}:embedContent",
+            "count_tokens": "/v1beta/models/{model}:countTokens",
             "passthrough": "",
             "realtime": "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
         },
@@ -51,11 +58,16 @@ NATIVES: dict[str, Native] = {
             "chat": "/model/{model}/converse",
             "invoke": "/model/{model}/invoke",
             "embeddings": "/model/{model}/invoke",
+            "rerank": "/model/{model}/invoke",
+            "count_tokens": "/model/{model}/count-tokens",
             "passthrough": "",
         },
-        dialects={"invoke": "bedrock_invoke", "embeddings": "bedrock_invoke"},
+        dialects={"invoke": "bedrock_invoke", "embeddings": "bedrock_invoke", "rerank": "bedrock_invoke"},
     ),
-    "cohere": Native("https://api.cohere.com", {"chat": "/v2/chat", "embeddings": "/v2/embed", "passthrough": ""}),
+    "cohere": Native(
+        "https://api.cohere.com",
+        {"chat": "/v2/chat", "embeddings": "/v2/embed", "rerank": "/v2/rerank", "passthrough": ""},
+    ),
     "ollama": Native("http://127.0.0.1:11434", {"chat": "/api/chat", "embeddings": "/api/embed", "passthrough": ""}),
 }
 """Dialect -> defaults."""
@@ -65,7 +77,11 @@ _VERTEX = "https://{location}-aiplatform.googleapis.com/v1/projects/{project}/lo
 AT_VENDOR: dict[tuple[str, str], Native] = {
     ("vertex", "gemini"): Native(
         _VERTEX,
-        {"chat": "/publishers/google/models/{model}:generateContent", "passthrough": ""},
+        {
+            "chat": "/publishers/google/models/{model}:generateContent",
+            "count_tokens": "/publishers/google/models/{model}:countTokens",
+            "passthrough": "",
+        },
     ),
     ("vertex", "anthropic"): Native(
         _VERTEX,

@@ -29,6 +29,9 @@ class Operation(IntEnum):
     RERANK = 17
     ADMIN = 18
     INVOKE = 19
+    COUNT_TOKENS = 20
+    OCR = 21
+    VIDEOS = 22
     REALTIME = 40
 
 
@@ -45,12 +48,20 @@ class Dialect(IntEnum):
     COHERE = 7
     OLLAMA = 8
     BEDROCK_INVOKE = 9
+    VOYAGE = 10
 
 
 OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ADMIN, Operation.REALTIME})
 """The gateway answers them itself, or hands them to somebody else than the phases."""
 RELAYED = frozenset(
-    {Operation.PASSTHROUGH, Operation.FILES, Operation.BATCHES, Operation.RESPONSE_OBJECT, Operation.ADMIN}
+    {
+        Operation.PASSTHROUGH,
+        Operation.FILES,
+        Operation.BATCHES,
+        Operation.VIDEOS,
+        Operation.RESPONSE_OBJECT,
+        Operation.ADMIN,
+    }
 )
 """Path, method and body go through as they came."""
 STRICT = frozenset(
@@ -63,6 +74,9 @@ STRICT = frozenset(
         Operation.IMAGE_GENERATION,
         Operation.IMAGE_EDIT,
         Operation.IMAGE_VARIATION,
+        Operation.RERANK,
+        Operation.COUNT_TOKENS,
+        Operation.OCR,
     }
 )
 """Good answers are JSON documents or event streams."""

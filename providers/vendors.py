@@ -36,6 +36,9 @@ PATHS: dict[str, str] = {
     "passthrough": "",
     "rerank": "/rerank",
     "realtime": "/realtime?model={model}",
+    "count_tokens": "/responses/input_tokens",
+    "ocr": "/ocr",
+    "videos": "/videos",
 }
 """Operation -> path after the base URL, as OpenAI and those who follow it have it. What belongs to one object
 (``/files/{id}``) is appended to the operation's path."""
@@ -45,6 +48,7 @@ DIALECTS: dict[str, str] = {
     "completions": "openai_completions",
     "responses": "openai_responses",
     "response_object": "openai_responses",
+    "count_tokens": "openai_responses",
 }
 """Operation -> dialect of a provider of the OpenAI family; operations with one shape only are ``openai_chat``."""
 
@@ -62,6 +66,8 @@ class Vendor:
     stream_usage: StreamUsage = "ask"
     paths: dict[str, str] = field(default_factory=dict)
     """Where the path differs from ``PATHS``."""
+    forms: dict[str, str] = field(default_factory=dict)
+    """Operation -> its dialect, where it is not OpenAI's."""
     auth_header: str = "authorization"
     auth_scheme: str = "Bearer"
     query: str = ""
@@ -80,7 +86,7 @@ class Vendor:
 
     def dialects(self) -> dict[str, str]:
         """Operation -> dialect, for what this vendor offers."""
-        return {operation: DIALECTS[operation] for operation in self.operations}
+        return {operation: self.forms.get(operation) or DIALECTS[operation] for operation in self.operations}
 
 
 def _ops(names: str) -> tuple[str, ...]:
@@ -93,7 +99,9 @@ _TEXT = _ops("chat completions embeddings")
 _SERVER = _ops("chat completions responses embeddings")
 
 _ROWS = (
-    Vendor("openai", "https://api.openai.com/v1", tuple(op for op in EVERYTHING if op != "rerank"), "recorded"),
+    Vendor(
+        "openai", "https://api.openai.com/v1", tuple(op for op in EVERYTHING if op not in ("rerank", "ocr")), "recorded"
+    ),
     Vendor(
         "azure",
         "https://{resource}.openai.azure.com/openai/v1",
@@ -138,7 +146,7 @@ _ROWS = (
     Vendor(
         "mistral",
         "https://api.mistral.ai/v1",
-        _ops("chat embeddings moderations transcription files"),
+        _ops("chat embeddings moderations transcription ocr files"),
         "recorded",
         stream_usage="always",
     ),
@@ -154,6 +162,7 @@ _ROWS = (
         "https://api.fireworks.ai/inference/v1",
         _ops("chat completions responses embeddings rerank"),
         "docs",
+        forms={"rerank": "voyage"},
     ),
     Vendor(
         "together",
@@ -248,6 +257,7 @@ _ROWS = (
         "https://api.voyageai.com/v1",
         ("embeddings", "rerank", "passthrough"),
         "recorded",
+        forms={"rerank": "voyage"},
         stream_usage="never",
     ),
     Vendor("jina", "https://api.jina.ai/v1", ("embeddings", "rerank", "passthrough"), "docs", stream_usage="never"),

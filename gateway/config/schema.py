@@ -45,6 +45,9 @@ OperationName = Literal[
     "rerank",
     "realtime",
     "invoke",
+    "count_tokens",
+    "ocr",
+    "videos",
 ]
 
 

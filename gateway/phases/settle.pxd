@@ -10,7 +10,7 @@ from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream
 
 cdef int BYTES_PER_TOKEN_BITS, ATTEMPT, EXCHANGE, CLIENT_ABORT, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, KEEPALIVE
-cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH
+cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, COUNT_TOKENS
 cdef long long MOST_MICROS
 
 @cython.locals(core=Core, usage=UsageScan, prompt=cython.longlong, completion=cython.longlong, tokens=cython.longlong,

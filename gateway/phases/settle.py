@@ -20,6 +20,10 @@ KEEPALIVE = int(Flags.KEEPALIVE)
 USAGE_HIDDEN = int(Flags.USAGE_HIDDEN)
 PASSED_THROUGH = int(Flags.PASSTHROUGH)
 PASSTHROUGH = int(Operation.PASSTHROUGH)
+COUNT_TOKENS = int(Operation.COUNT_TOKENS)
+"""Uses none."""
+NO_WORDS = frozenset((int(Operation.EMBEDDINGS), int(Operation.RERANK), int(Operation.MODERATIONS)))
+"""Their answers are no tokens of a model's, however long."""
 
 
 def settle(x: Exchange, outcome: int) -> None:
@@ -40,10 +44,12 @@ def settle(x: Exchange, outcome: int) -> None:
         source = FROM_PROVIDER
         if usage.suspicious:
             x.flags |= SUSPICIOUS
-    elif x.attempt and x.response_bytes and x.status < 400:
+    elif x.attempt and x.response_bytes and x.status < 400 and x.operation != COUNT_TOKENS:
         # The provider did not say: sizes stand in, and the record says that they do.
         prompt = len(x.body) >> BYTES_PER_TOKEN_BITS
-        if x.scan is not None:
+        if x.operation in NO_WORDS:
+            completion = 0
+        elif x.scan is not None:
             completion = x.scan.content_events
         elif x.translation is not None and x.translation.streaming:
             completion = x.translation.contents

@@ -43,19 +43,22 @@ FIELDS = {
 """Dialect -> the lines of header fields that a request has in any case."""
 TYPE_AND_LENGTH = b"content-type: application/json\r\ncontent-length: "
 INVOKE = int(Operation.INVOKE)
+COUNT_TOKENS = int(Operation.COUNT_TOKENS)
 LAST_CHUNK = b"0\r\n\r\n"
 
 
 def prepare(attempts: Asking, x: Exchange, target: Target, plan: Plan) -> bool:
     """Make the request ready for this target; False when the caller was told that it can't be."""
-    if x.operation == INVOKE and plan.dialect != x.dialect:
+    if plan.operation == COUNT_TOKENS and "count_tokens" not in target.upstream.spec.dialects:
+        attempts.give_up(x, unsupported(target, COUNT_TOKENS))
+        return False
+    if x.operation == INVOKE and plan.operation != INVOKE:
         wanted = forms.operation_of(x)
-        if wanted != INVOKE:
-            found = target.upstream.plans.get(wanted)
-            if found is None:
-                attempts.give_up(x, unsupported(target, wanted))
-                return False
-            plan = x.plan = found
+        found = target.upstream.plans.get(wanted)
+        if found is None or (wanted == INVOKE and found.operation in forms.NUMBERS):
+            attempts.give_up(x, unsupported(target, wanted))
+            return False
+        plan = x.plan = found
     translation = x.translation = forms.translation_for(x, plan)
     try:
         x.outgoing = translation.turn_to(x, target, plan)
@@ -72,7 +75,7 @@ def prepare(attempts: Asking, x: Exchange, target: Target, plan: Plan) -> bool:
 def unsupported(target: Target, operation: int) -> GatewayError:
     """Of a provider that is not asked for this operation, with those that it is asked for."""
     upstream = target.upstream
-    offered = ", ".join(sorted(Operation(number).name.lower() for number in upstream.plans))
+    offered = ", ".join(sorted(Operation(number).name.lower() for number in upstream.plans if number != operation))
     message = (
         f"The provider '{upstream.name}' does not offer {Operation(operation).name.lower()}; it offers: {offered}."
     )

@@ -119,11 +119,19 @@ _OPERATIONS: tuple[tuple[str, Operation, Dialect, int], ...] = (
     ("/images/edits", Operation.IMAGE_EDIT, Dialect.OPENAI_CHAT, MULTIPART),
     ("/images/variations", Operation.IMAGE_VARIATION, Dialect.OPENAI_CHAT, MULTIPART),
 )
-_BELOW_RESPONSES = ("/compact", "/input_tokens")
+"""Azure has them below a deployment as well."""
+_MORE: tuple[tuple[str, Operation, Dialect, int], ...] = (
+    ("/ocr", Operation.OCR, Dialect.OPENAI_CHAT, JSON),
+    ("/rerank", Operation.RERANK, Dialect.OPENAI_CHAT, JSON),
+    ("/responses/input_tokens", Operation.COUNT_TOKENS, Dialect.OPENAI_RESPONSES, JSON),
+)
+_BELOW_RESPONSES = ("/compact",)
 """Asked like a response, of any provider that offers responses; no object is stored or named."""
 _STATEFUL: tuple[tuple[str, Operation, frozenset[bytes]], ...] = (
     ("/files", Operation.FILES, GET_POST),
     ("/files/*", Operation.FILES, GET_DELETE),
+    ("/videos", Operation.VIDEOS, GET_POST),
+    ("/videos/*", Operation.VIDEOS, GET_POST_DELETE),
     ("/batches", Operation.BATCHES, GET_POST),
     ("/batches/*", Operation.BATCHES, GET_POST),
     ("/responses/*", Operation.RESPONSE_OBJECT, GET_POST_DELETE),
@@ -132,6 +140,8 @@ _STATEFUL: tuple[tuple[str, Operation, frozenset[bytes]], ...] = (
 
 _NATIVE: tuple[tuple[str, str, Operation, Dialect, bool | None], ...] = (
     ("/anthropic/v1/messages", "anthropic", Operation.CHAT, Dialect.ANTHROPIC, None),
+    ("/anthropic/v1/messages/count_tokens", "anthropic", Operation.COUNT_TOKENS, Dialect.ANTHROPIC, None),
+    ("/bedrock/model/*/count-tokens", "bedrock", Operation.COUNT_TOKENS, Dialect.BEDROCK, False),
     ("/bedrock/model/*/converse", "bedrock", Operation.CHAT, Dialect.BEDROCK, False),
     ("/bedrock/model/*/converse-stream", "bedrock", Operation.CHAT, Dialect.BEDROCK, True),
     ("/bedrock/model/*/invoke", "bedrock", Operation.INVOKE, Dialect.BEDROCK_INVOKE, False),
@@ -143,12 +153,15 @@ _NATIVE: tuple[tuple[str, str, Operation, Dialect, bool | None], ...] = (
         True,
     ),
     ("/cohere/v2/chat", "cohere", Operation.CHAT, Dialect.COHERE, None),
+    ("/cohere/v2/rerank", "cohere", Operation.RERANK, Dialect.COHERE, None),
     ("/cohere/v2/embed", "cohere", Operation.EMBEDDINGS, Dialect.COHERE, None),
     ("/genai/v1/models/*:batchEmbedContents", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
+    ("/genai/v1/models/*:countTokens", "gemini", Operation.COUNT_TOKENS, Dialect.GEMINI, False),
     ("/genai/v1/models/*:embedContent", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
     ("/genai/v1/models/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
     ("/genai/v1/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
     ("/genai/v1beta/models/*:batchEmbedContents", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
+    ("/genai/v1beta/models/*:countTokens", "gemini", Operation.COUNT_TOKENS, Dialect.GEMINI, False),
     ("/genai/v1beta/models/*:embedContent", "gemini", Operation.EMBEDDINGS, Dialect.GEMINI, False),
     ("/genai/v1beta/models/*:generateContent", "gemini", Operation.CHAT, Dialect.GEMINI, False),
     ("/genai/v1beta/models/*:streamGenerateContent", "gemini", Operation.CHAT, Dialect.GEMINI, True),
@@ -202,7 +215,7 @@ def _entries() -> list[RouteEntry]:
         RouteEntry("/metrics", GET, METRICS, int(Operation.ADMIN), none, NO_BODY, "", metered=False),
     ]
     for base, prefix in (("/v1", ""), ("/openai", "openai"), ("/openai/v1", "openai")):
-        for path, operation, dialect, body in _OPERATIONS:
+        for path, operation, dialect, body in _OPERATIONS + _MORE:
             rows.append(RouteEntry(base + path, POST, DATA, int(operation), int(dialect), body, prefix))
         for below in _BELOW_RESPONSES:
             operation, dialect = Operation.RESPONSES, Dialect.OPENAI_RESPONSES

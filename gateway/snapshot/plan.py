@@ -41,7 +41,7 @@ from gateway.snapshot.model import (
 )
 from gateway.snapshot.vendor import base_url_of, dialect_of, vendor_of
 from providers.natives import Native, native_of
-from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS
+from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS, Vendor
 
 _DIALECT_OPERATIONS = {
     "openai_chat": tuple(PATHS),
@@ -195,7 +195,7 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
         name=name,
         vendor=vendor.name if vendor is not None else CUSTOM,
         base_url=base_url,
-        dialects={op: _dialect(op, dialect, native) for op in operations},
+        dialects={op: _dialect(op, dialect, native, vendor) for op in operations},
         paths={**paths, **{op: path for op, path in entry.paths.items() if op in paths}},
         query=str(entry.query) if entry.query is not None else vendor.query if vendor is not None and openai else "",
         auth_header=entry.auth.header.lower() if entry.auth.header is not None else header,
@@ -233,11 +233,13 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
     )
 
 
-def _dialect(operation: str, dialect: str, native: Native | None) -> str:
+def _dialect(operation: str, dialect: str, native: Native | None, vendor: Vendor | None) -> str:
     """The one in which a provider of ``dialect`` is asked for ``operation``."""
     if native is not None:
         return native.dialects.get(operation, dialect)
-    return DIALECTS.get(operation, dialect) if dialect.startswith("openai_") else dialect
+    if not dialect.startswith("openai_"):
+        return dialect
+    return (vendor.forms.get(operation) if vendor is not None else None) or DIALECTS.get(operation, dialect)
 
 
 def _reserve(provider: Provider, pins: set[int]) -> Provider:

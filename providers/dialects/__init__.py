@@ -21,8 +21,12 @@ DIALECTS: dict[str, str] = {
 }
 """Name -> module, whose ``DIALECT`` it is. A worker loads those that its configuration translates between."""
 
-CALLERS: dict[str, str] = {"bedrock_invoke": "providers.dialects.bedrock_invoke"}
-"""Likewise, of dialects that providers are spoken to in only where the caller speaks them."""
+CALLERS: dict[str, str] = {
+    "bedrock_invoke": "providers.dialects.bedrock_invoke",
+    "voyage": "providers.dialects.openai_chat",
+}
+"""Likewise, of dialects in which nobody is asked to generate an answer who was not asked in it by the caller. Voyage
+generates none; its errors are read as OpenAI's."""
 
 
 @functools.cache

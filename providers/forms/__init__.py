@@ -18,6 +18,14 @@ FORMS: dict[tuple[str, str], str] = {
     ("embeddings", "cohere"): "providers.forms.embeddings.cohere",
     ("embeddings", "bedrock_invoke"): "providers.forms.embeddings.bedrock",
     ("embeddings", "ollama"): "providers.forms.embeddings.ollama",
+    ("rerank", "openai_chat"): "providers.forms.rerank.openai",
+    ("rerank", "voyage"): "providers.forms.rerank.voyage",
+    ("rerank", "cohere"): "providers.forms.rerank.cohere",
+    ("rerank", "bedrock_invoke"): "providers.forms.rerank.bedrock",
+    ("count_tokens", "anthropic"): "providers.forms.counting.anthropic",
+    ("count_tokens", "openai_responses"): "providers.forms.counting.openai",
+    ("count_tokens", "gemini"): "providers.forms.counting.gemini",
+    ("count_tokens", "bedrock"): "providers.forms.counting.bedrock",
 }
 """(operation, dialect) -> module, whose ``FORM`` it is."""
 

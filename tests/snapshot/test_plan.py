@@ -77,10 +77,15 @@ def test_azure_sends_the_bare_key() -> None:
 @pytest.mark.parametrize(
     ("dialect", "header", "scheme", "operations"),
     [
-        ("anthropic", "x-api-key", "", {"chat", "files", "batches", "passthrough"}),
-        ("gemini", "x-goog-api-key", "", {"chat", "embeddings", "passthrough", "realtime"}),
-        ("cohere", "authorization", "Bearer", {"chat", "embeddings", "passthrough"}),
-        ("bedrock", "authorization", "Bearer", {"chat", "invoke", "embeddings", "passthrough"}),
+        ("anthropic", "x-api-key", "", {"chat", "files", "batches", "count_tokens", "passthrough"}),
+        ("gemini", "x-goog-api-key", "", {"chat", "embeddings", "count_tokens", "passthrough", "realtime"}),
+        ("cohere", "authorization", "Bearer", {"chat", "embeddings", "rerank", "passthrough"}),
+        (
+            "bedrock",
+            "authorization",
+            "Bearer",
+            {"chat", "invoke", "embeddings", "rerank", "count_tokens", "passthrough"},
+        ),
         ("ollama", "authorization", "Bearer", {"chat", "embeddings", "passthrough"}),
         ("openai_responses", "authorization", "Bearer", {"responses", "response_object", "models", "passthrough"}),
         ("openai_completions", "authorization", "Bearer", {"completions", "models", "passthrough"}),
