@@ -17,8 +17,9 @@ from gateway.server.forwarded import is_loopback, names_a_client, packed
 from gateway.server.routes import METRICS
 from gateway.serving import Target, View, matches
 from gateway.snapshot.model import Ruleset
-from providers.operations import Operation
+from providers.operations import Dialect, Operation
 
+LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 PAGES_KEPT = 64
 """Lists of models, one for each set of rules that asked; then the oldest goes. A long one has half a megabyte."""
 
@@ -107,6 +108,10 @@ def ask_control(x: Exchange) -> Response | None:
 
 def models(x: Exchange) -> Response:
     """``/v1/models`` from the snapshot: what this key may use, and one model by its id."""
+    if x.dialect > LAST_OF_OPENAI:
+        from gateway import model_pages
+
+        return model_pages.serve(x)
     entry = x.route
     view = x.view
     ruleset = 0 if x.principal is None else x.principal.ruleset

@@ -179,6 +179,15 @@ _KEPT: tuple[tuple[str, str, Operation, Dialect, frozenset[bytes]], ...] = (
     ("/anthropic/v1/messages/batches/*", "anthropic", Operation.BATCHES, Dialect.ANTHROPIC, GET_POST_DELETE),
 )
 """Where they ask for objects that a provider of the same dialect keeps."""
+_MODEL_LISTS: tuple[tuple[str, str, Dialect], ...] = (
+    ("/anthropic/v1/models", "anthropic", Dialect.ANTHROPIC),
+    ("/cohere/v1/models", "cohere", Dialect.COHERE),
+    ("/genai/v1/models", "gemini", Dialect.GEMINI),
+    ("/genai/v1beta/models", "gemini", Dialect.GEMINI),
+)
+"""Where they ask for the list of models."""
+
+
 PROBED = ("/", "/anthropic", "/anthropic/")
 UNIONS = ("/litellm", "/langchain", "/pydanticai")
 """Under each of them stand the paths of all SDKs, for libraries that speak to many providers in their own forms."""
@@ -237,6 +246,10 @@ def _entries() -> list[RouteEntry]:
     for path in sorted(GEMINI_LIVE):
         gemini, realtime = int(Dialect.GEMINI), int(Operation.REALTIME)
         rows.append(RouteEntry(path, GET, DATA, realtime, gemini, NO_BODY, "gemini", websocket=True))
+    for path, prefix, dialect in _MODEL_LISTS:
+        for one in (path, path + "/*"):
+            number = int(Operation.MODELS)
+            rows.append(RouteEntry(one, GET, DATA, number, int(dialect), NO_BODY, prefix, metered=False))
     for path, operation, dialect, body in _OPERATIONS:
         # AzureOpenAI names the deployment in the path; see deployments().
         rows.append(
