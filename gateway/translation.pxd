@@ -8,6 +8,7 @@ cdef int LAST_OF_OPENAI, GEMINI, ANTHROPIC_OVERLOADED
 cpdef bint needed(int caller, int target)
 
 cdef class Translation:
+    cdef public int kind
     cdef public object caller
     cdef public object request
     cdef public object target
@@ -25,6 +26,7 @@ cdef class Translation:
     cdef public double wait_s
     @cython.locals(upstream=Upstream)
     cpdef bytes turn_to(self, Exchange x, Target target, Plan plan)
+    cpdef tuple path_of(self, Plan plan, bint stream)
     cpdef object decoded(self, Exchange x)
     cpdef bytes answer(self, Exchange x, bytes body)
     cpdef object error(self, int status, bytes head, bytes body)
