@@ -1,7 +1,7 @@
 """``/embeddings`` of OpenAI and of those who follow it; Voyage and Jina say the purpose, the size and the encoding
 under names of their own.
 
-Sources: the recorded exchanges; the types of OpenAI's Python SDK 2; Voyage's and Jina's API references.
+Sources: the recorded exchanges; the types of OpenAI's Python SDK. Jina's names are unconfirmed by an exchange.
 """
 
 from __future__ import annotations

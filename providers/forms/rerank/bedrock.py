@@ -1,6 +1,7 @@
 """Rerankers through Bedrock's InvokeModel: Cohere's and Amazon's.
 
-Source: Amazon Bedrock user guide, "Use a reranker model in Amazon Bedrock".
+No exchange is recorded: the form is what is known of Amazon's user guide ("Use a reranker model in Amazon Bedrock"),
+unconfirmed.
 """
 
 from __future__ import annotations

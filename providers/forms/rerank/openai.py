@@ -1,6 +1,6 @@
 """``/rerank`` as Jina, Together, vLLM and others have it, after Cohere's first form.
 
-Sources: the API references of Jina and Together; vLLM's server documentation.
+No exchange is recorded: that Jina and vLLM follow Cohere is unconfirmed; Together's documentation says it of itself.
 """
 
 from __future__ import annotations

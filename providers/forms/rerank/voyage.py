@@ -1,6 +1,6 @@
 """``/rerank`` of Voyage and of Fireworks, whose results stand in ``data``.
 
-Sources: the recorded exchange of Voyage; the API references of both.
+Source: the recorded exchange of Voyage; that Fireworks answers likewise is unconfirmed.
 """
 
 from __future__ import annotations
