@@ -50,6 +50,11 @@ class WireError(NamedTuple):
     """Beyond content type and length."""
 
 
+def wait_fields(fault: Fault) -> tuple[tuple[str, str], ...]:
+    """``Retry-After`` of an error that says how long to wait, in whole seconds (RFC 9110 10.2.3)."""
+    return (("retry-after", str(max(1, round(fault.retry_after_s)))),) if fault.retry_after_s else ()
+
+
 class Dialect(ABC):
     """One wire format."""
 

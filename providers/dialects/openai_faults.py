@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from providers.classify import Classified, Verdict, classify
-from providers.dialects.base import WireError
+from providers.dialects.base import WireError, wait_fields
 from providers.dialects.reading import mapping, text
 from providers.neutral import STATUS, Fault, FaultKind, Json
 
@@ -142,5 +142,4 @@ def encode(fault: Fault) -> WireError:
     }
     if fault.request_id:
         error["request_id"] = fault.request_id
-    headers = (("retry-after", str(max(1, round(fault.retry_after_s)))),) if fault.retry_after_s else ()
-    return WireError(status, orjson.dumps({"error": error}), headers)
+    return WireError(status, orjson.dumps({"error": error}), wait_fields(fault))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from providers.neutral import Json, Malformed
 
 
@@ -72,6 +74,14 @@ def data_url(url: str) -> tuple[str, str] | None:
         return None
     kind, marker, data = url[5:].partition(";base64,")
     return (kind, data) if marker and ";" not in kind and "," not in kind else None
+
+
+def is_json(said: str) -> bool:
+    try:
+        orjson.loads(said)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 _STANDARD = str.maketrans("-_", "+/")

@@ -8,6 +8,7 @@ from base64 import b64decode
 import orjson
 
 from providers.dialects.anthropic.parts import ORIGIN, mark_out, source_out
+from providers.dialects.ids import CallIds
 from providers.dialects.reading import standard, text
 from providers.neutral import (
     Citation,
@@ -72,35 +73,20 @@ def encode_citation(citation: Citation) -> Json | None:
     }
 
 
-class CallIds:
-    """Ids of calls as Anthropic takes them (letters, digits, ``_`` and ``-``): those of dialects without any are made
-    from the calls' places, and found again for the results by name and order."""
+def id_of_call(ids: CallIds, call: ToolCall) -> str:
+    return _clean(call.id) if call.id else ids.made(call.name)
 
-    __slots__ = ("_count", "_open")
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._open: list[tuple[str, str]] = []
+def id_of_result(ids: CallIds, result: ToolResult) -> str:
+    return _clean(result.call_id) if result.call_id else ids.found(result.name)
 
-    def of_call(self, call: ToolCall) -> str:
-        if call.id:
-            return _clean(call.id)
-        made = f"toolu_{self._count}"
-        self._count += 1
-        self._open.append((call.name, made))
-        return made
 
-    def of_result(self, result: ToolResult) -> str:
-        if result.call_id:
-            return _clean(result.call_id)
-        for at, (name, made) in enumerate(self._open):
-            if not result.name or name == result.name:
-                del self._open[at]
-                return made
-        return self._open.pop(0)[1] if self._open else "toolu_0"
+def new_ids() -> CallIds:
+    return CallIds("toolu_", "toolu_0")
 
 
 def _clean(call_id: str) -> str:
+    """As Anthropic takes it: letters, digits, ``_`` and ``-``."""
     if call_id.isascii() and call_id.replace("_", "").replace("-", "").isalnum():
         return call_id
     return "".join(one if one.isascii() and (one.isalnum() or one in "_-") else "_" for one in call_id)
@@ -118,7 +104,7 @@ def encode_blocks(parts: list[Part], origin: str, losses: Losses, ids: CallIds |
             continue
         block: Json | None
         if isinstance(part, ToolCall):
-            given = part.id if ids is None else ids.of_call(part)
+            given = part.id if ids is None else id_of_call(ids, part)
             block = {"type": "tool_use", "id": given, "name": part.name, "input": arguments_of(part)}
             if part.signature:
                 losses.lose("messages.signature")
@@ -176,7 +162,7 @@ def _text_out(part: Text, own: bool, losses: Losses) -> Json:
 
 
 def _result_out(part: ToolResult, origin: str, losses: Losses, ids: CallIds | None) -> Json:
-    given = part.call_id if ids is None else ids.of_result(part)
+    given = part.call_id if ids is None else id_of_result(ids, part)
     block: Json = {"type": "tool_result", "tool_use_id": given}
     own = origin == ORIGIN
     simple = part.plain and len(part.parts) <= 1 and all(type(one) is Text for one in part.parts)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from providers.dialects import openai_faults
-from providers.dialects.base import WireError
+from providers.dialects.base import WireError, wait_fields
 from providers.dialects.reading import mapping, text
 from providers.neutral import STATUS, Fault, FaultKind, Json
 
@@ -86,6 +86,5 @@ def encode(fault: Fault) -> WireError:
     headers: list[tuple[str, str]] = []
     if fault.request_id:
         headers.append(("request-id", fault.request_id))
-    if fault.retry_after_s:
-        headers.append(("retry-after", str(max(1, round(fault.retry_after_s)))))
+    headers += wait_fields(fault)
     return WireError(status, orjson.dumps(body_of(fault)), tuple(headers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.dialects.anthropic.blocks import CallIds, encode_blocks
+from providers.dialects.anthropic.blocks import encode_blocks, new_ids
 from providers.dialects.anthropic.parts import ORIGIN, decode_content
 from providers.dialects.reading import a_list, an_object, rest
 from providers.neutral import Json, Losses, Malformed, Message, Part, Reasoning, Refusal, Request, Text, ToolCall
@@ -85,7 +85,7 @@ def _others(request: Request, losses: Losses) -> tuple[str | list[Json] | None, 
     system: list[Json] = []
     plain_system = True
     out: list[Json] = []
-    ids = CallIds()
+    ids = new_ids()
     for message in request.messages:
         if message.name:
             losses.lose("messages.name")

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from providers.dialects import base
+from providers.dialects import blocks
 from providers.dialects.anthropic import faults
 from providers.dialects.anthropic.answers import (
     decode_usage,
@@ -16,19 +16,15 @@ from providers.dialects.anthropic.answers import (
 )
 from providers.dialects.anthropic.parts import ORIGIN, decode_block, decode_citation, dump
 from providers.dialects.reading import mapping, text
-from providers.framing import SseReader, TooLong
+from providers.framing import SseReader
 from providers.neutral import (
-    Done,
     Ended,
     Event,
-    Fault,
     Json,
     Malformed,
     Opaque,
     Part,
     PartDelta,
-    PartEnd,
-    PartStart,
     Ping,
     Reasoning,
     Start,
@@ -39,40 +35,16 @@ _STREAMED = frozenset(("text", "thinking", "tool_use"))
 """Blocks that the form streams as well; the others it takes whole."""
 
 
-class Decoder(base.StreamDecoder):
+class Decoder(blocks.TextDecoder):
     def __init__(self) -> None:
-        self._reader = SseReader()
+        super().__init__(SseReader())
         self._parts: dict[Any, int] = {}
         """Provider's index of a block -> number of its part."""
-        self._count = 0
-        self._open = -1
         self._whole: dict[Any, tuple[Json, list[str]]] = {}
         """Blocks that the form takes whole, and the pieces of their input or content."""
         self._usage: Json = {}
-        self._started = self._ended = self._over = False
 
-    def feed(self, data: bytes) -> list[Event]:
-        out: list[Event] = []
-        if self._over:
-            return out
-        try:
-            events = self._reader.feed(data)
-        except TooLong as error:
-            return self._fail(out, str(error))
-        for event in events:
-            self._event(event.data, out)
-        return out
-
-    def end(self) -> list[Event]:
-        out: list[Event] = []
-        if not self._over:
-            for event in self._reader.end():
-                self._event(event.data, out)
-        return out
-
-    def _event(self, data: bytes, out: list[Event]) -> None:
-        if self._over:
-            return
+    def _piece(self, data: bytes, out: list[Event]) -> None:
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -83,8 +55,7 @@ class Decoder(base.StreamDecoder):
             return
         kind = text(value.get("type"))
         if kind == "error" or (not kind and value.get("error") is not None):
-            self._over = True
-            out.append(faults.in_stream(value))
+            self._break(faults.in_stream(value), out)
         elif (take := _EVENTS.get(kind)) is not None:
             try:
                 take(self, value, out)
@@ -117,18 +88,7 @@ class Decoder(base.StreamDecoder):
             extra = {"caller": block["caller"]} if "caller" in block else None
             arguments = dump(given) if given and isinstance(given, dict) else ""
             part = ToolCall(text(block.get("id")), text(block.get("name")), arguments, extra=extra)
-        self._begin(part, out)
-        self._parts[index] = self._open = self._count - 1
-
-    def _begin(self, part: Part, out: list[Event]) -> None:
-        self._close(out)
-        out.append(PartStart(0, self._count, part))
-        self._count += 1
-
-    def _close(self, out: list[Event]) -> None:
-        if self._open >= 0:
-            out.append(PartEnd(0, self._open))
-            self._open = -1
+        self._parts[index] = self._begin(part, out)
 
     def _delta(self, value: Json, out: list[Event]) -> None:
         index, delta = _index(value), mapping(value.get("delta"))
@@ -153,8 +113,7 @@ class Decoder(base.StreamDecoder):
         index = _index(value)
         pending = self._whole.pop(index, None)
         if pending is not None:
-            self._begin(_complete(*pending), out)
-            out.append(PartEnd(0, self._count - 1))
+            self._add(_complete(*pending), out)
         elif self._parts.get(index) == self._open:
             self._close(out)
 
@@ -170,20 +129,14 @@ class Decoder(base.StreamDecoder):
             self._close(out)
             out.append(Ended(0, finish_of(reason), reason, text(delta.get("stop_sequence"))))
 
-    def _finish(self, value: Json, out: list[Event]) -> None:
+    def _stop_message(self, value: Json, out: list[Event]) -> None:
         if not self._started:
             raise Malformed("an end without a beginning")
-        self._over = True
         self._close(out)
-        out.append(Done())
+        self._finish(out)
 
     def _ping(self, value: Json, out: list[Event]) -> None:
         out.append(Ping())
-
-    def _fail(self, out: list[Event], message: str) -> list[Event]:
-        self._over = True
-        out.append(Fault("server", message, 502))
-        return out
 
 
 _EVENTS: dict[str, Callable[[Decoder, Json, list[Event]], None]] = {
@@ -192,7 +145,7 @@ _EVENTS: dict[str, Callable[[Decoder, Json, list[Event]], None]] = {
     "content_block_delta": Decoder._delta,
     "content_block_stop": Decoder._stop,
     "message_delta": Decoder._message,
-    "message_stop": Decoder._finish,
+    "message_stop": Decoder._stop_message,
     "ping": Decoder._ping,
 }
 _SAID = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}

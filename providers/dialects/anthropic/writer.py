@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from providers.dialects import base
+from providers.dialects import blocks
 from providers.dialects.anthropic import faults
 from providers.dialects.anthropic.answers import (
     block_out,
@@ -16,31 +16,27 @@ from providers.dialects.anthropic.answers import (
 from providers.dialects.anthropic.blocks import encode_citation
 from providers.framing import sse
 from providers.neutral import (
-    Done,
     Ended,
-    Event,
     Fault,
     Json,
     Media,
     Part,
     PartDelta,
-    PartEnd,
-    PartStart,
     Reasoning,
     Refusal,
     Request,
     Start,
     Text,
     ToolCall,
-    Usage,
 )
 
 
-class Encoder(base.StreamEncoder):
+class Encoder(blocks.Encoder):
     """Blocks are begun when there is something to say in them, since callers send what they got back and an empty text
     is refused then."""
 
     def __init__(self, request: Request) -> None:
+        super().__init__()
         self._request = request
         self._places: dict[int, int] = {}
         """Number of a part -> index of its block."""
@@ -49,33 +45,17 @@ class Encoder(base.StreamEncoder):
         self._arguments: dict[int, list[str]] = {}
         self._open: set[int] = set()
         self._count = 0
-        self._usage = Usage()
-        self._ended: Ended | None = None
         self._refused = False
         self._kinds: dict[int, str] = {}
 
-    def encode(self, event: Event) -> bytes:
-        if isinstance(event, PartDelta):
-            return self._delta(event) if event.choice == 0 else b""
-        if isinstance(event, PartStart):
-            return self._start_part(event.part, event.content) if event.choice == 0 else b""
-        if isinstance(event, PartEnd):
-            return self._end_part(event.part) if event.choice == 0 else b""
-        if isinstance(event, Start):
-            return self._start(event)
-        if isinstance(event, Ended):
-            if event.choice == 0:
-                self._ended = event
-                return self._stop_all()
-            return b""
-        if isinstance(event, Usage):
-            self._usage = event
-            return b""
-        if isinstance(event, Fault):
-            return sse(orjson.dumps(faults.body_of(event)), b"error")
-        if isinstance(event, Done):
-            return self._finish()
+    def _ping(self) -> bytes:
         return _PING
+
+    def _end(self, event: Ended) -> bytes:
+        return self._stop_all()
+
+    def _fault(self, fault: Fault) -> bytes:
+        return sse(orjson.dumps(faults.body_of(fault)), b"error")
 
     def _start(self, event: Start) -> bytes:
         usage = encode_usage(self._usage)
@@ -92,7 +72,7 @@ class Encoder(base.StreamEncoder):
         }
         return sse(orjson.dumps({"type": "message_start", "message": message}), b"message_start")
 
-    def _start_part(self, part: int, content: Part) -> bytes:
+    def _begin_part(self, part: int, content: Part) -> bytes:
         if isinstance(content, ToolCall):
             self._kinds[part] = "tool_use"
             self._arguments[part] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.dialects.anthropic.blocks import CallIds, arguments_of
+from providers.dialects.anthropic.blocks import arguments_of, id_of_call, id_of_result, new_ids
 from providers.dialects.bedrock import citations, media, models
 from providers.dialects.bedrock.parts import ORIGIN, mark_out, redacted_out
 from providers.neutral import (
@@ -34,7 +34,7 @@ class Writing:
     def __init__(self, origin: str, model: str, losses: Losses) -> None:
         self.origin = origin
         self.losses = losses
-        self.ids = CallIds()
+        self.ids = new_ids()
         self.names = media.Names()
         self.portable = origin in _PORTABLE and models.is_claude_or_unsaid(model)
         self.caches = models.caches(model)
@@ -117,7 +117,7 @@ def encode_blocks(parts: list[Part], writing: Writing) -> list[Json]:
                 out.append(block)
                 writing.mark(out, part.cache)
         elif isinstance(part, ToolCall):
-            out.append(call_out(part, clip(writing.ids.of_call(part)), False))
+            out.append(call_out(part, clip(id_of_call(writing.ids, part)), False))
             if part.signature:
                 losses.lose("messages.signature")
             writing.mark(out, part.cache)
@@ -144,7 +144,7 @@ def clip(identity: str) -> str:
 
 
 def _result_out(part: ToolResult, writing: Writing, out: list[Json]) -> None:
-    identity = clip(writing.ids.of_result(part))
+    identity = clip(id_of_result(writing.ids, part))
     content: list[Json] = []
     parts, cache = part.parts, part.cache
     if isinstance(part.value, dict):

@@ -7,12 +7,14 @@ AWS "Common errors".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from providers.dialects import openai_faults
-from providers.dialects.base import WireError
+from providers.dialects.base import WireError, wait_fields
 from providers.dialects.reading import mapping, text
+from providers.eventstream import Frame
 from providers.neutral import STATUS, Fault, FaultKind, Json
 
 ERROR_TYPE = "x-amzn-errortype"
@@ -98,6 +100,26 @@ def in_stream(code: str, value: Json) -> Fault:
     return Fault(kind, message, STATUS[kind], code)
 
 
+def payload_of(frame: Frame) -> Any:
+    """None when it is not JSON."""
+    try:
+        return orjson.loads(frame.payload or b"{}")
+    except orjson.JSONDecodeError:
+        return None
+
+
+def of_frame(frame: Frame) -> Fault | None:
+    """The error that a frame is; None of an event."""
+    headers = frame.headers
+    kind = headers.get(":message-type", "event")
+    if kind == "error":
+        message = headers.get(":error-message", "") or "The provider ended the stream with an error."
+        return in_stream(headers.get(":error-code", ""), {"message": message})
+    if kind == "exception":
+        return in_stream(headers.get(":exception-type", ""), mapping(payload_of(frame)))
+    return None
+
+
 def exception_of(fault: Fault) -> tuple[str, bytes]:
     """The type and the payload of the frame that says an error in a stream."""
     kind = _STREAMED.get(fault.kind, "validationException")
@@ -113,6 +135,5 @@ def encode(fault: Fault) -> WireError:
     headers = [(ERROR_TYPE, code)]
     if fault.request_id:
         headers.append((REQUEST_ID, fault.request_id))
-    if fault.retry_after_s:
-        headers.append(("retry-after", str(max(1, round(fault.retry_after_s)))))
+    headers += wait_fields(fault)
     return WireError(fault.status or STATUS[fault.kind], orjson.dumps({"message": fault.message}), tuple(headers))

@@ -13,24 +13,20 @@ from typing import Any
 
 import orjson
 
-from providers.dialects import base
+from providers.dialects import blocks
 from providers.dialects.bedrock import citations, faults
 from providers.dialects.bedrock.answers import decode_usage, finish_of, stop_of
 from providers.dialects.bedrock.parts import ORIGIN, decode_block, redacted
 from providers.dialects.reading import items, mapping, text
 from providers.eventstream import BadFrame, EventStreamReader, Frame
 from providers.neutral import (
-    Done,
     Ended,
     Event,
-    Fault,
     Json,
     Malformed,
     Opaque,
     Part,
     PartDelta,
-    PartEnd,
-    PartStart,
     Reasoning,
     Start,
     Text,
@@ -38,16 +34,14 @@ from providers.neutral import (
 )
 
 
-class Decoder(base.StreamDecoder):
+class Decoder(blocks.Decoder):
     def __init__(self) -> None:
+        super().__init__()
         self._reader = EventStreamReader()
         self._parts: dict[int, tuple[int, str]] = {}
         """Provider's index of a block -> number of its part, and kind."""
         self._whole: dict[int, tuple[str, Json, list[Any]]] = {}
         """Blocks that the form takes whole: kind, beginning, pieces."""
-        self._count = 0
-        self._open = -1
-        self._started = self._ended = self._over = False
 
     def feed(self, data: bytes) -> list[Event]:
         out: list[Event] = []
@@ -70,22 +64,11 @@ class Decoder(base.StreamDecoder):
         return out
 
     def _frame(self, frame: Frame, out: list[Event]) -> None:
-        headers = frame.headers
-        kind = headers.get(":message-type", "event")
-        if kind == "error":
-            code = headers.get(":error-code", "")
-            message = headers.get(":error-message", "") or "The provider ended the stream with an error."
-            self._over = True
-            out.append(faults.in_stream(code, {"message": message}))
+        fault = faults.of_frame(frame)
+        if fault is not None:
+            self._break(fault, out)
             return
-        try:
-            value = orjson.loads(frame.payload or b"{}")
-        except orjson.JSONDecodeError:
-            value = None
-        if kind == "exception":
-            self._over = True
-            out.append(faults.in_stream(headers.get(":exception-type", ""), mapping(value)))
-            return
+        headers, value = frame.headers, faults.payload_of(frame)
         take = _EVENTS.get(headers.get(":event-type", ""))
         if take is None:
             return
@@ -104,23 +87,15 @@ class Decoder(base.StreamDecoder):
         call = start.get("toolUse")
         if isinstance(call, dict) and call.get("type") != "server_tool_use":
             part = ToolCall(text(call.get("toolUseId")), text(call.get("name")))
-            self._begin(index, part, "call", out)
+            self._begin_at(index, part, "call", out)
         elif start:
             kind = next(iter(start))
             self._whole[index] = (kind, mapping(start[kind]), [])
 
-    def _begin(self, index: int, part: Part, kind: str, out: list[Event]) -> int:
-        self._close(out)
-        number = self._open = self._count
-        self._count += 1
+    def _begin_at(self, index: int, part: Part, kind: str, out: list[Event]) -> int:
+        number = self._begin(part, out)
         self._parts[index] = (number, kind)
-        out.append(PartStart(0, number, part))
         return number
-
-    def _close(self, out: list[Event]) -> None:
-        if self._open >= 0:
-            out.append(PartEnd(0, self._open))
-            self._open = -1
 
     def _delta(self, value: Json, out: list[Event]) -> None:
         index, delta = _index(value), value.get("delta")
@@ -151,7 +126,7 @@ class Decoder(base.StreamDecoder):
         """Number of the part, which begins with its first delta."""
         known = self._parts.get(index)
         if known is None:
-            return self._begin(index, Text() if kind == "text" else Reasoning(), kind, out)
+            return self._begin_at(index, Text() if kind == "text" else Reasoning(), kind, out)
         number, before = known
         if before != kind or number != self._open:
             raise Malformed("a delta that does not belong to its block")
@@ -178,7 +153,7 @@ class Decoder(base.StreamDecoder):
     def _complete(self, index: int, kind: str, start: Json, pieces: list[Any], out: list[Event]) -> None:
         part = _whole(kind, start, pieces)
         if part is not None:
-            self._begin(index, part, kind, out)
+            self._begin_at(index, part, kind, out)
             self._close(out)
 
     def _message(self, value: Json, out: list[Event]) -> None:
@@ -198,14 +173,6 @@ class Decoder(base.StreamDecoder):
             out.append(decode_usage(value["usage"]))
         if self._ended:
             self._finish(out)
-
-    def _finish(self, out: list[Event]) -> None:
-        self._over = True
-        out.append(Done())
-
-    def _fail(self, out: list[Event], message: str) -> None:
-        self._over = True
-        out.append(Fault("server", message, 502))
 
 
 _EVENTS: dict[str, Callable[[Decoder, Json, list[Event]], None]] = {

@@ -6,29 +6,25 @@ from typing import Any
 
 import orjson
 
-from providers.dialects import base
+from providers.dialects import blocks
 from providers.dialects.bedrock import citations, faults
 from providers.dialects.bedrock.answers import block_out, encode_usage, finish_out
 from providers.dialects.bedrock.blocks import clip, reasoning_out
+from providers.dialects.reading import is_json
 from providers.eventstream import frame, header_bytes
 from providers.neutral import (
-    Done,
     Ended,
-    Event,
     Fault,
     Json,
     Media,
     Part,
     PartDelta,
-    PartEnd,
-    PartStart,
     Reasoning,
     Refusal,
     Request,
     Start,
     Text,
     ToolCall,
-    Usage,
 )
 
 
@@ -44,42 +40,28 @@ _END = _headers("messageStop")
 _METADATA = _headers("metadata")
 
 
-class Encoder(base.StreamEncoder):
+class Encoder(blocks.Encoder):
     """Blocks begin with their first word: an empty one is refused when callers send it back."""
 
     def __init__(self, request: Request) -> None:
+        super().__init__()
         self._places: dict[int, int] = {}
         """Number of a part -> index of its block."""
         self._kinds: dict[int, str] = {}
         self._arguments: dict[int, list[str]] = {}
         self._open: set[int] = set()
         self._count = 0
-        self._usage = Usage()
         self._tier = ""
-        self._ended = self._refused = False
+        self._refused = False
 
-    def encode(self, event: Event) -> bytes:
-        if isinstance(event, PartDelta):
-            return self._delta(event) if event.choice == 0 else b""
-        if isinstance(event, PartStart):
-            return self._begin_part(event.part, event.content) if event.choice == 0 else b""
-        if isinstance(event, PartEnd):
-            return self._end_part(event.part) if event.choice == 0 else b""
-        if isinstance(event, Start):
-            self._tier = event.service_tier
-            return _START
-        if isinstance(event, Ended):
-            return self._end(event) if event.choice == 0 else b""
-        if isinstance(event, Usage):
-            self._usage = event
-            return b""
-        if isinstance(event, Fault):
-            kind, payload = faults.exception_of(event)
-            headers = {":exception-type": kind, ":content-type": "application/json", ":message-type": "exception"}
-            return frame(header_bytes(headers), payload)
-        if isinstance(event, Done):
-            return self._finish()
-        return b""
+    def _start(self, event: Start) -> bytes:
+        self._tier = event.service_tier
+        return _START
+
+    def _fault(self, fault: Fault) -> bytes:
+        kind, payload = faults.exception_of(fault)
+        headers = {":exception-type": kind, ":content-type": "application/json", ":message-type": "exception"}
+        return frame(header_bytes(headers), payload)
 
     def _begin_part(self, part: int, content: Part) -> bytes:
         if isinstance(content, ToolCall):
@@ -173,7 +155,7 @@ class Encoder(base.StreamEncoder):
         if part not in self._open:
             return b""
         pieces = self._arguments.get(part)
-        if pieces and not _is_json("".join(pieces)):
+        if pieces and not is_json("".join(pieces)):
             return b""  # the rest of its arguments follows after other parts
         return self._stop(part)
 
@@ -186,7 +168,6 @@ class Encoder(base.StreamEncoder):
 
     def _end(self, event: Ended) -> bytes:
         out = b"".join(self._stop(part) for part in sorted(self._open))
-        self._ended = True
         value: Json = {"stopReason": finish_out(event.finish, event.raw_finish, bool(self._arguments), self._refused)}
         if event.stop_sequence:
             value["additionalModelResponseFields"] = {"stop_sequence": event.stop_sequence}
@@ -198,11 +179,3 @@ class Encoder(base.StreamEncoder):
         if self._tier:
             value["serviceTier"] = {"type": self._tier}
         return out + frame(_METADATA, orjson.dumps(value))
-
-
-def _is_json(said: str) -> bool:
-    try:
-        orjson.loads(said)
-    except orjson.JSONDecodeError:
-        return False
-    return True

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from providers.dialects import base
+from providers.dialects import blocks
 from providers.dialects.bedrock import faults
 from providers.dialects.reading import items, mapping, text, whole
 from providers.eventstream import BadFrame, EventStreamReader, Frame
-from providers.neutral import Answer, Choice, Done, Event, Fault, Json, PartDelta, Start, Usage
+from providers.neutral import Answer, Choice, Done, Event, Json, PartDelta, Start, Usage
 
 METRICS = "amazon-bedrock-invocationMetrics"
 """Member of a stream's last piece."""
@@ -48,13 +48,13 @@ def _counted(fresh: int, output: int, cached: int, written: int) -> Usage:
     return Usage(fresh + cached + written, output, cached, written)
 
 
-class Decoder(base.StreamDecoder):
+class Decoder(blocks.Decoder):
     """``Done`` follows the piece with the metrics, which is the last of every family's; a guardrail that steps in sends
     none."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._reader = EventStreamReader()
-        self._started = self._over = False
         self._closed: Usage | None = None
         """What was counted when the last piece came, of a stream that a guardrail ended."""
 
@@ -77,20 +77,13 @@ class Decoder(base.StreamDecoder):
         return [self._closed, Done()]
 
     def _frame(self, frame: Frame, out: list[Event]) -> None:
-        headers = frame.headers
-        kind = headers.get(":message-type", "event")
-        if kind == "error":
-            self._over = True
-            message = headers.get(":error-message", "") or "The provider ended the stream with an error."
-            out.append(faults.in_stream(headers.get(":error-code", ""), {"message": message}))
+        fault = faults.of_frame(frame)
+        if fault is not None:
+            self._break(fault, out)
             return
-        value = _json(frame.payload)
-        if kind == "exception":
-            self._over = True
-            out.append(faults.in_stream(headers.get(":exception-type", ""), mapping(value)))
+        if frame.headers.get(":event-type") != "chunk":
             return
-        if headers.get(":event-type") != "chunk":
-            return
+        value = faults.payload_of(frame)
         try:
             piece = _json(b64decode(text(mapping(value).get("bytes")), validate=True))
         except (binascii.Error, ValueError):
@@ -115,10 +108,6 @@ class Decoder(base.StreamDecoder):
             fresh = whole(metrics.get("inputTokenCount"))
             out.append(_counted(fresh, whole(metrics.get("outputTokenCount")), cached, written))
             out.append(Done())
-
-    def _fail(self, out: list[Event], message: str) -> None:
-        self._over = True
-        out.append(Fault("server", message, 502))
 
 
 def _json(data: bytes) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from providers.dialects.base import Facts
 from providers.dialects.cohere.parts import ORIGIN, PLAN, encode_call, encode_image
 from providers.dialects.cohere.requests import NUMBERS, tool_out
+from providers.dialects.ids import CallIds
 from providers.dialects.reading import standard
 from providers.neutral import (
     Json,
@@ -117,7 +118,7 @@ def _others(request: Request, facts: Facts, losses: Losses) -> list[Json]:
     """Messages of another dialect. Pictures in results, which hold none here, are said by the user right behind."""
     out: list[Json] = []
     behind: list[Part] = []
-    names = _Ids()
+    names = CallIds(lost="call_0")
     for message in merged(request.messages):
         if message.name and message.role != "tool":
             losses.lose("messages.name")
@@ -135,7 +136,7 @@ def _others(request: Request, facts: Facts, losses: Losses) -> list[Json]:
     return out
 
 
-def _flush(out: list[Json], behind: list[Part], facts: Facts, names: _Ids, losses: Losses) -> None:
+def _flush(out: list[Json], behind: list[Part], facts: Facts, names: CallIds, losses: Losses) -> None:
     if behind:
         said = _message(Message("user"), behind, facts, names, losses)
         if said is not None:
@@ -143,28 +144,7 @@ def _flush(out: list[Json], behind: list[Part], facts: Facts, names: _Ids, losse
         behind.clear()
 
 
-class _Ids:
-    """Ids of calls that have none, made from their places and found again by their results."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.open: list[tuple[str, str]] = []
-
-    def made(self, name: str) -> str:
-        identity = f"call_{self.count}"
-        self.count += 1
-        self.open.append((name, identity))
-        return identity
-
-    def found(self, name: str) -> str:
-        for at, (called, identity) in enumerate(self.open):
-            if not name or called == name:
-                del self.open[at]
-                return identity
-        return self.open.pop(0)[1] if self.open else "call_0"
-
-
-def _result(result: ToolResult, names: _Ids, behind: list[Part], losses: Losses) -> Json:
+def _result(result: ToolResult, names: CallIds, behind: list[Part], losses: Losses) -> Json:
     content: list[Json] = []
     for part in result.parts:
         if isinstance(part, Text):
@@ -183,7 +163,7 @@ def _result(result: ToolResult, names: _Ids, behind: list[Part], losses: Losses)
     return {"role": "tool", "tool_call_id": result.call_id or names.found(result.name), "content": said}
 
 
-def _message(message: Message, parts: list[Part], facts: Facts, names: _Ids, losses: Losses) -> Json | None:
+def _message(message: Message, parts: list[Part], facts: Facts, names: CallIds, losses: Losses) -> Json | None:
     role = "user" if message.role == "tool" else "system" if message.role == "developer" else message.role
     content: list[Json] = []
     calls: list[Json] = []

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from providers.dialects import openai_faults
-from providers.dialects.base import WireError
+from providers.dialects.base import WireError, wait_fields
 from providers.dialects.reading import mapping, text
 from providers.neutral import STATUS, Fault, Json
 
@@ -37,5 +37,4 @@ def encode(fault: Fault) -> WireError:
     body: Json = {"message": fault.message}
     if fault.request_id:
         body = {"id": fault.request_id} | body
-    headers = (("retry-after", str(max(1, round(fault.retry_after_s)))),) if fault.retry_after_s else ()
-    return WireError(fault.status or STATUS[fault.kind], orjson.dumps(body), headers)
+    return WireError(fault.status or STATUS[fault.kind], orjson.dumps(body), wait_fields(fault))

@@ -10,23 +10,19 @@ from typing import Any
 
 import orjson
 
-from providers.dialects import base
+from providers.dialects import blocks
 from providers.dialects.cohere import faults
 from providers.dialects.cohere.answers import decode_logprobs, decode_usage, finish_of
 from providers.dialects.cohere.parts import PLAN, decode_citation
 from providers.dialects.reading import mapping, text
-from providers.framing import SseReader, TooLong
+from providers.framing import SseReader
 from providers.neutral import (
-    Done,
     Ended,
     Event,
-    Fault,
     Json,
     Malformed,
     Part,
     PartDelta,
-    PartEnd,
-    PartStart,
     Reasoning,
     Start,
     Text,
@@ -34,42 +30,21 @@ from providers.neutral import (
 )
 
 
-class Decoder(base.StreamDecoder):
+class Decoder(blocks.TextDecoder):
     def __init__(self) -> None:
-        self._reader = SseReader()
+        super().__init__(SseReader())
         self._parts: dict[Any, int] = {}
         """Kind and index of the provider -> number of the part."""
         self._text = -1
         """The last part that is a text, which citations are of."""
-        self._count = 0
-        self._open = -1
-        self._started = self._ended = self._over = False
-
-    def feed(self, data: bytes) -> list[Event]:
-        out: list[Event] = []
-        if self._over:
-            return out
-        try:
-            events = self._reader.feed(data)
-        except TooLong as error:
-            return self._fail(out, str(error))
-        for event in events:
-            self._event(event.data, out)
-        return out
 
     def end(self) -> list[Event]:
-        out: list[Event] = []
-        if self._over:
-            return out
-        for event in self._reader.end():
-            self._event(event.data, out)
-        if self._ended:  # some who speak the dialect leave [DONE] out
+        out = super().end()
+        if self._ended and not self._over:  # some who speak the dialect leave [DONE] out
             self._finish(out)
         return out
 
-    def _event(self, data: bytes, out: list[Event]) -> None:
-        if self._over:
-            return
+    def _piece(self, data: bytes, out: list[Event]) -> None:
         if data == b"[DONE]":
             if self._ended:
                 self._finish(out)
@@ -85,8 +60,7 @@ class Decoder(base.StreamDecoder):
         take = _EVENTS.get(kind)
         if take is None:
             if kind == "error" or (not kind and value.get("message")):
-                self._over = True
-                out.append(faults.in_stream(value))
+                self._break(faults.in_stream(value), out)
             return
         if not self._started:
             self._started = True
@@ -99,23 +73,15 @@ class Decoder(base.StreamDecoder):
     def _start(self, value: Json, message: Json, out: list[Event]) -> None:
         """``Start`` is told already."""
 
-    def _begin(self, key: Any, part: Part, out: list[Event]) -> int:
-        self._close(out)
-        number = self._open = self._parts[key] = self._count
-        self._count += 1
-        out.append(PartStart(0, number, part))
+    def _begin_at(self, key: Any, part: Part, out: list[Event]) -> int:
+        number = self._parts[key] = self._begin(part, out)
         return number
-
-    def _close(self, out: list[Event]) -> None:
-        if self._open >= 0:
-            out.append(PartEnd(0, self._open))
-            self._open = -1
 
     def _content_start(self, value: Json, message: Json, out: list[Event]) -> None:
         content = mapping(message.get("content"))
         thought = content.get("type") == "thinking"
         said = text(content.get("thinking" if thought else "text"))
-        number = self._begin(("content", _index(value)), Reasoning() if thought else Text(), out)
+        number = self._begin_at(("content", _index(value)), Reasoning() if thought else Text(), out)
         if not thought:
             self._text = number
         if said:
@@ -145,7 +111,7 @@ class Decoder(base.StreamDecoder):
     def _plan(self, value: Json, message: Json, out: list[Event]) -> None:
         number = self._parts.get(PLAN)
         if number is None or number != self._open:
-            number = self._begin(PLAN, Reasoning(shape=PLAN), out)
+            number = self._begin_at(PLAN, Reasoning(shape=PLAN), out)
         if said := text(message.get("tool_plan")):
             out.append(PartDelta(0, number, said))
 
@@ -153,7 +119,7 @@ class Decoder(base.StreamDecoder):
         call = mapping(message.get("tool_calls"))
         function = mapping(call.get("function"))
         part = ToolCall(text(call.get("id")), text(function.get("name")))
-        number = self._begin(("call", _index(value)), part, out)
+        number = self._begin_at(("call", _index(value)), part, out)
         if said := text(function.get("arguments")):
             out.append(PartDelta(0, number, said))
 
@@ -182,23 +148,13 @@ class Decoder(base.StreamDecoder):
             out.append(decode_usage(delta["usage"]))
         said = text(delta.get("error"))
         if said:
-            self._over = True
-            out.append(faults.in_stream({"message": said}))
+            self._break(faults.in_stream({"message": said}), out)
             return
         if not self._ended:
             self._ended = True
             self._close(out)
             reason = text(delta.get("finish_reason"))
             out.append(Ended(0, finish_of(reason) or "stop", reason))
-
-    def _finish(self, out: list[Event]) -> None:
-        self._over = True
-        out.append(Done())
-
-    def _fail(self, out: list[Event], message: str) -> list[Event]:
-        self._over = True
-        out.append(Fault("server", message, 502))
-        return out
 
 
 _EVENTS: dict[str, Callable[[Decoder, Json, Json, list[Event]], None]] = {

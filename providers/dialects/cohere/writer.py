@@ -6,38 +6,35 @@ from typing import Any
 
 import orjson
 
-from providers.dialects import base
+from providers.dialects import blocks
 from providers.dialects.cohere.answers import encode_logprobs, encode_usage, finish_out
 from providers.dialects.cohere.parts import PLAN, encode_citation
+from providers.dialects.reading import is_json
 from providers.framing import sse
 from providers.neutral import (
     Citation,
-    Done,
     Ended,
-    Event,
     Fault,
     Json,
     Media,
     Part,
     PartDelta,
-    PartEnd,
-    PartStart,
     Reasoning,
     Refusal,
     Request,
     Start,
     Text,
     ToolCall,
-    Usage,
 )
 
 _DONE = b"data: [DONE]\n\n"
 
 
-class Encoder(base.StreamEncoder):
+class Encoder(blocks.Encoder):
     """Contents begin with their first word."""
 
     def __init__(self, request: Request) -> None:
+        super().__init__()
         self._places: dict[int, int] = {}
         """Number of a part -> index of its content or call."""
         self._kinds: dict[int, str] = {}
@@ -45,36 +42,23 @@ class Encoder(base.StreamEncoder):
         """What has been said in texts and arguments."""
         self._open: set[int] = set()
         self._contents = self._calls = self._citations = 0
-        self._usage = Usage()
-        self._ended = Ended(0, "stop")
 
-    def encode(self, event: Event) -> bytes:
-        if isinstance(event, PartDelta):
-            return self._delta(event) if event.choice == 0 else b""
-        if isinstance(event, PartStart):
-            return self._begin_part(event.part, event.content) if event.choice == 0 else b""
-        if isinstance(event, PartEnd):
-            return self._end_part(event.part) if event.choice == 0 else b""
-        if isinstance(event, Start):
-            message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
-            return _event("message-start", {"id": event.id or "0"}, {"message": message})
-        if isinstance(event, Ended):
-            if event.choice:
-                return b""
-            self._ended = event
-            return self._stop_all()
-        if isinstance(event, Usage):
-            self._usage = event
-            return b""
-        if isinstance(event, Fault):
-            delta: Json = {"error": event.message, "finish_reason": "ERROR"}
-            return self._stop_all() + _event("message-end", {}, delta) + _DONE
-        if isinstance(event, Done):
-            ended = self._ended
-            reason = finish_out(ended.finish, ended.raw_finish, self._calls > 0)
-            delta = {"finish_reason": reason, "usage": encode_usage(self._usage)}
-            return self._stop_all() + _event("message-end", {}, delta) + _DONE
-        return b""
+    def _start(self, event: Start) -> bytes:
+        message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+        return _event("message-start", {"id": event.id or "0"}, {"message": message})
+
+    def _end(self, event: Ended) -> bytes:
+        return self._stop_all()
+
+    def _fault(self, fault: Fault) -> bytes:
+        delta: Json = {"error": fault.message, "finish_reason": "ERROR"}
+        return self._stop_all() + _event("message-end", {}, delta) + _DONE
+
+    def _finish(self) -> bytes:
+        ended = self._ended or Ended(0, "stop")
+        reason = finish_out(ended.finish, ended.raw_finish, self._calls > 0)
+        delta = {"finish_reason": reason, "usage": encode_usage(self._usage)}
+        return self._stop_all() + _event("message-end", {}, delta) + _DONE
 
     def _begin_part(self, part: int, content: Part) -> bytes:
         if isinstance(content, ToolCall):
@@ -144,7 +128,7 @@ class Encoder(base.StreamEncoder):
     def _end_part(self, part: int) -> bytes:
         if part not in self._open:
             return b""
-        if self._kinds[part] == "call" and self._texts[part] and not _is_json("".join(self._texts[part])):
+        if self._kinds[part] == "call" and self._texts[part] and not is_json("".join(self._texts[part])):
             return b""  # the rest of its arguments follows after other parts
         return self._stop(part)
 
@@ -165,11 +149,3 @@ def _event(kind: str, head: Json, delta: Json | None = None) -> bytes:
     if delta is not None:
         value["delta"] = delta
     return sse(orjson.dumps(value), kind.encode())
-
-
-def _is_json(said: str) -> bool:
-    try:
-        orjson.loads(said)
-    except orjson.JSONDecodeError:
-        return False
-    return True

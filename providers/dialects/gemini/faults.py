@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from providers.classify import MAX_WAIT_S, classify
-from providers.dialects.base import WireError
+from providers.dialects.base import WireError, wait_fields
 from providers.dialects.openai_faults import kind_of, message_of
 from providers.dialects.reading import items, mapping, text
 from providers.neutral import STATUS, Fault, FaultKind, Json
@@ -129,5 +129,4 @@ def encode(fault: Fault) -> WireError:
     error: Json = {"code": status, "message": fault.message, "status": word}
     if details:
         error["details"] = details
-    headers = (("retry-after", str(max(1, round(fault.retry_after_s)))),) if fault.retry_after_s else ()
-    return WireError(status, orjson.dumps({"error": error}), headers)
+    return WireError(status, orjson.dumps({"error": error}), wait_fields(fault))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.dialects.ollama.messages import ORIGIN, Ids, call_out, decode_parts
+from providers.dialects.ids import CallIds
+from providers.dialects.ollama.messages import ORIGIN, call_out, decode_parts
 from providers.dialects.reading import an_object, items, mapping, rest, text, whole
 from providers.neutral import (
     Answer,
@@ -56,7 +57,7 @@ def decode(body: Json) -> Answer:
     """Raises Malformed."""
     if body.get("error"):
         raise Malformed(f"The answer is an error: {text(body['error'])}", "error")
-    parts = decode_parts(an_object(body.get("message"), "message"), "message", Ids())
+    parts = decode_parts(an_object(body.get("message"), "message"), "message", CallIds())
     calls = any(isinstance(part, ToolCall) for part in parts)
     reason = body.get("done_reason")
     choice = Choice(0, parts, finish_of(reason, calls), text(reason))

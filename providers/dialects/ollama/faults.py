@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from providers.dialects import openai_faults
-from providers.dialects.base import WireError
+from providers.dialects.base import WireError, wait_fields
 from providers.neutral import STATUS, Fault
 
 
@@ -18,5 +18,4 @@ def decode(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
 
 def encode(fault: Fault) -> WireError:
     """An error as Ollama's clients raise it."""
-    headers = (("retry-after", str(max(1, round(fault.retry_after_s)))),) if fault.retry_after_s else ()
-    return WireError(fault.status or STATUS[fault.kind], orjson.dumps({"error": fault.message}), headers)
+    return WireError(fault.status or STATUS[fault.kind], orjson.dumps({"error": fault.message}), wait_fields(fault))

@@ -10,6 +10,7 @@ from typing import Any
 
 from providers.dialects.anthropic.blocks import arguments_of
 from providers.dialects.anthropic.parts import dump
+from providers.dialects.ids import CallIds
 from providers.dialects.reading import a_list, a_text, an_object, rest, standard, text
 from providers.neutral import (
     Json,
@@ -38,32 +39,9 @@ _MAGIC = {"iVBO": "image/png", "/9j/": "image/jpeg", "R0lG": "image/gif", "UklG"
 """How the base64 of an image begins: its type is not said."""
 
 
-class Ids:
-    """Ids of calls that have none."""
-
-    __slots__ = ("_count", "_open")
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._open: list[tuple[str, str]] = []
-
-    def made(self, name: str) -> str:
-        identity = f"call_{self._count}"
-        self._count += 1
-        self._open.append((name, identity))
-        return identity
-
-    def found(self, name: str) -> str:
-        for at, (called, identity) in enumerate(self._open):
-            if not name or called == name:
-                del self._open[at]
-                return identity
-        return self._open.pop(0)[1] if self._open else ""
-
-
 def decode_messages(request: Request, value: Any) -> None:
     """Raises Malformed."""
-    ids = Ids()
+    ids = CallIds()
     for at, given in enumerate(a_list(value, "messages")):
         place = f"messages.{at}"
         message = an_object(given, place)
@@ -76,7 +54,7 @@ def decode_messages(request: Request, value: Any) -> None:
             request.messages.append(_message(role, message, place, ids))
 
 
-def _result(value: Json, place: str, ids: Ids) -> Message:
+def _result(value: Json, place: str, ids: CallIds) -> Message:
     name = text(value.get("tool_name")) or text(value.get("name"))
     identity = text(value.get("tool_call_id"))
     result = ToolResult(identity or ids.found(name), name, plain=True)
@@ -88,7 +66,7 @@ def _result(value: Json, place: str, ids: Ids) -> Message:
     return Message("tool", [result], extra=rest(value, _MESSAGE), shape=shape)
 
 
-def _message(role: Role, value: Json, place: str, ids: Ids) -> Message:
+def _message(role: Role, value: Json, place: str, ids: CallIds) -> Message:
     message = Message(role, decode_parts(value, place, ids), True, text(value.get("name")), extra=rest(value, _MESSAGE))
     shape: Json = {}
     for key in ("content", "thinking", "images", "tool_calls", "name"):
@@ -98,7 +76,7 @@ def _message(role: Role, value: Json, place: str, ids: Ids) -> Message:
     return message
 
 
-def decode_parts(value: Json, place: str, ids: Ids) -> list[Part]:
+def decode_parts(value: Json, place: str, ids: CallIds) -> list[Part]:
     """Thoughts, text, pictures, calls. Raises Malformed."""
     parts: list[Part] = []
     if value.get("thinking"):
@@ -122,7 +100,7 @@ def decode_images(value: Any, place: str) -> list[Part]:
     return found
 
 
-def decode_call(value: Any, place: str, ids: Ids) -> ToolCall:
+def decode_call(value: Any, place: str, ids: CallIds) -> ToolCall:
     """Raises Malformed."""
     call = an_object(value, place)
     function = an_object(call.get("function"), f"{place}.function")

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from providers.dialects import base, openai_faults
+from providers.dialects import blocks, openai_faults
+from providers.dialects.ids import CallIds
 from providers.dialects.ollama.answers import (
     DURATIONS,
     counts,
@@ -15,11 +16,10 @@ from providers.dialects.ollama.answers import (
     finish_of,
     finish_out,
 )
-from providers.dialects.ollama.messages import Ids, call_out, decode_call, decode_images
-from providers.dialects.reading import items, mapping, text
-from providers.framing import LineReader, TooLong
+from providers.dialects.ollama.messages import call_out, decode_call, decode_images
+from providers.dialects.reading import is_json, items, mapping, text
+from providers.framing import LineReader
 from providers.neutral import (
-    Done,
     Ended,
     Event,
     Fault,
@@ -28,60 +28,33 @@ from providers.neutral import (
     Media,
     Part,
     PartDelta,
-    PartEnd,
-    PartStart,
     Reasoning,
     Refusal,
     Request,
     Start,
     Text,
     ToolCall,
-    Usage,
 )
 from providers.rfc3339 import moment
 
 
-class Decoder(base.StreamDecoder):
+class Decoder(blocks.TextDecoder):
     def __init__(self) -> None:
-        self._reader = LineReader()
-        self._ids = Ids()
-        self._count = 0
-        self._open = -1
+        super().__init__(LineReader())
+        self._ids = CallIds()
         self._kind = ""
-        self._calls = self._started = self._over = False
+        self._calls = False
 
-    def feed(self, data: bytes) -> list[Event]:
-        out: list[Event] = []
-        if self._over:
-            return out
+    def _piece(self, data: bytes, out: list[Event]) -> None:
         try:
-            lines = self._reader.feed(data)
-        except TooLong as error:
-            return self._fail(out, str(error))
-        for line in lines:
-            self._line(line, out)
-        return out
-
-    def end(self) -> list[Event]:
-        out: list[Event] = []
-        if not self._over:
-            for line in self._reader.end():
-                self._line(line, out)
-        return out
-
-    def _line(self, line: bytes, out: list[Event]) -> None:
-        if self._over:
-            return
-        try:
-            value = orjson.loads(line)
+            value = orjson.loads(data)
         except orjson.JSONDecodeError:
             value = None
         if not isinstance(value, dict):
             self._fail(out, "The provider's stream holds a line that is no JSON object.")
             return
         if value.get("error"):
-            self._over = True
-            out.append(openai_faults.in_stream(value))
+            self._break(openai_faults.in_stream(value), out)
             return
         try:
             self._chunk(value, out)
@@ -99,10 +72,10 @@ class Decoder(base.StreamDecoder):
         if said or logprobs:
             self._say("text", said, {"content": items(logprobs)} if logprobs else None, out)
         for image in decode_images(message.get("images"), "message.images"):
-            self._whole(image, out)
+            self._add(image, out)
         for call in items(message.get("tool_calls")):
             self._calls = True
-            self._whole(decode_call(call, "message.tool_calls", self._ids), out)
+            self._add(decode_call(call, "message.tool_calls", self._ids), out)
         if value.get("done") is True:
             self._close(out)
             reason = value.get("done_reason")
@@ -110,66 +83,39 @@ class Decoder(base.StreamDecoder):
             usage = decode_usage(value)
             if usage is not None:
                 out.append(usage)
-            self._over = True
-            out.append(Done())
+            self._finish(out)
 
     def _say(self, kind: str, said: str, logprobs: Any, out: list[Event]) -> None:
         if self._kind != kind:
-            self._close(out)
-            self._open, self._kind = self._count, kind
-            self._count += 1
-            out.append(PartStart(0, self._open, Reasoning() if kind == "thinking" else Text()))
+            self._begin(Reasoning() if kind == "thinking" else Text(), out)
+            self._kind = kind
         out.append(PartDelta(0, self._open, said, logprobs=logprobs))
 
-    def _whole(self, part: Part, out: list[Event]) -> None:
-        self._close(out)
-        out.append(PartStart(0, self._count, part))
-        out.append(PartEnd(0, self._count))
-        self._count += 1
-
     def _close(self, out: list[Event]) -> None:
-        if self._open >= 0:
-            out.append(PartEnd(0, self._open))
-            self._open, self._kind = -1, ""
-
-    def _fail(self, out: list[Event], message: str) -> list[Event]:
-        self._over = True
-        out.append(Fault("server", message, 502))
-        return out
+        super()._close(out)
+        self._kind = ""
 
 
-class Encoder(base.StreamEncoder):
+class Encoder(blocks.Encoder):
     """Calls are written whole, when all of their arguments have come."""
 
     def __init__(self, request: Request) -> None:
+        super().__init__()
         self._head: Json = {"model": request.model, "created_at": moment(0)}
         self._kinds: dict[int, str] = {}
         self._calls: dict[int, ToolCall] = {}
         """Calls that are not written yet."""
         self._count = 0
-        self._usage = Usage()
-        self._ended = Ended(0, "stop")
 
-    def encode(self, event: Event) -> bytes:
-        if isinstance(event, PartDelta):
-            return self._delta(event) if event.choice == 0 else b""
-        if isinstance(event, PartStart):
-            return self._begin_part(event.part, event.content) if event.choice == 0 else b""
-        if isinstance(event, PartEnd):
-            return self._end_part(event.part) if event.choice == 0 else b""
-        if isinstance(event, Start):
-            self._head = {"model": event.model or self._head["model"], "created_at": moment(event.created)}
-        elif isinstance(event, Ended):
-            if event.choice == 0:
-                self._ended = event
-                return self._write_calls()
-        elif isinstance(event, Usage):
-            self._usage = event
-        elif isinstance(event, Fault):
-            return orjson.dumps({"error": event.message}) + b"\n"
-        elif isinstance(event, Done):
-            return self._finish()
+    def _start(self, event: Start) -> bytes:
+        self._head = {"model": event.model or self._head["model"], "created_at": moment(event.created)}
         return b""
+
+    def _end(self, event: Ended) -> bytes:
+        return self._write_calls()
+
+    def _fault(self, fault: Fault) -> bytes:
+        return orjson.dumps({"error": fault.message}) + b"\n"
 
     def _line(self, member: str, value: Any, logprobs: Any = None) -> bytes:
         message: Json = {"role": "assistant", "content": ""}
@@ -205,7 +151,7 @@ class Encoder(base.StreamEncoder):
 
     def _end_part(self, part: int) -> bytes:
         call = self._calls.get(part)
-        if call is None or (call.arguments and not call.custom and not _is_json(call.arguments)):
+        if call is None or (call.arguments and not call.custom and not is_json(call.arguments)):
             return b""  # the rest of its arguments follows after other parts
         return self._write(part)
 
@@ -219,15 +165,7 @@ class Encoder(base.StreamEncoder):
 
     def _finish(self) -> bytes:
         out = self._write_calls()
-        ended = self._ended
+        ended = self._ended or Ended(0, "stop")
         last: Json = self._head | {"message": {"role": "assistant", "content": ""}, "done": True}
         last["done_reason"] = finish_out(ended.finish, ended.raw_finish if ended.raw_finish == "length" else "")
         return out + orjson.dumps(last | DURATIONS | counts(self._usage)) + b"\n"
-
-
-def _is_json(said: str) -> bool:
-    try:
-        orjson.loads(said)
-    except orjson.JSONDecodeError:
-        return False
-    return True
