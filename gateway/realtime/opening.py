@@ -28,7 +28,7 @@ from gateway.pipeline import HOOKS
 from gateway.realtime import handshake
 from gateway.realtime.handshake import Offer
 from gateway.realtime.session import Session
-from gateway.realtime.upgrade import Asked, Upgrade
+from gateway.realtime.upgrade import Upgrade
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.upstream.connection import UpstreamConnection
 from providers.operations import Dialect, Operation
@@ -132,7 +132,7 @@ def speaks(upstream: Any, form: str) -> bool:
     return plan is not None and family(NAMES[plan.dialect]) == form
 
 
-class Opening(Forward, Asked):
+class Opening(Forward):
     """The attempts of one session; afterwards it is only who is told that the caller has gone."""
 
     def __init__(self, core: Core, offer: Offer) -> None:

@@ -13,7 +13,7 @@ from gateway.exchange import Exchange
 from gateway.phases.settle import settle
 from gateway.realtime.books import Books
 from gateway.realtime.handshake import accepted
-from gateway.realtime.side import NO_STATUS, Ends, Side
+from gateway.realtime.side import NO_STATUS, Side
 from gateway.realtime.upgrade import Upgrade
 from gateway.records import ErrorKind, Outcome
 from gateway.server.deadlines import Timed
@@ -35,7 +35,7 @@ GOING_AWAY, PROTOCOL, POLICY, INTERNAL, RESTART, LATER = 1001, 1002, 1008, 1011,
 CLEAN = (1000, GOING_AWAY, NO_STATUS)
 
 
-class Session(Timed, Ends):
+class Session(Timed):
     """Lives as long as either WebSocket; its books are closed as soon as it begins to end."""
 
     def __init__(self, core: Core, x: Exchange, opening: Opening, form: Form, credential: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed
 
@@ -35,41 +35,32 @@ OWN_WORDS = 4
 NO_STATUS = int(CloseReason.NO_STATUS_RCVD)
 
 
-class Ends:
+class Ends(Protocol):
     """Who is told what an end receives: ``gateway.realtime.session.Session``."""
 
-    def message(self, side: Side, data: bytes, text: bool) -> None:
-        raise NotImplementedError
+    def message(self, side: Side, data: bytes, text: bool) -> None: ...
 
     def held(self, side: Side) -> bool:
         """Whether ``side`` has to wait before its next message is taken."""
-        raise NotImplementedError
 
     def drained(self, side: Side) -> None:
         """Everything for ``side`` has been handed to its socket."""
-        raise NotImplementedError
 
     def closed(self, side: Side, code: int, reason: str) -> None:
         """It sent a Close."""
-        raise NotImplementedError
 
     def broke(self, side: Side, code: int, reason: str) -> None:
         """It broke the protocol, and has been told."""
-        raise NotImplementedError
 
     def lost(self, side: Side) -> None:
         """Its connection is gone."""
-        raise NotImplementedError
 
-    def failed(self, error: Exception) -> None:
-        raise NotImplementedError
+    def failed(self, error: Exception) -> None: ...
 
-    def refused(self, response: Response) -> None:
-        raise NotImplementedError
+    def refused(self, response: Response) -> None: ...
 
     def drain(self, now: bool) -> None:
         """The worker is going: end soon, or at once."""
-        raise NotImplementedError
 
 
 class Side(Caller):
@@ -217,8 +208,8 @@ class Side(Caller):
         payload = frame.payload
         if isinstance(payload, tuple):
             self.peer_closed(int(payload[0]), payload[1])
-        elif frame.opcode is Opcode.PING:
-            self.pong(bytes(payload))  # type: ignore[arg-type]
+        elif frame.opcode is Opcode.PING and not isinstance(payload, str):
+            self.pong(bytes(payload))
         elif frame.opcode is not Opcode.PONG and not self.closing:
             text = isinstance(payload, str)
             data = payload.encode() if isinstance(payload, str) else payload

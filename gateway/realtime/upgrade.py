@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from _speedups._bytes import head_end, monotonic_ns
 from _speedups._chunked import ChunkedBody
@@ -22,18 +22,15 @@ ANSWER_NS = 30_000_000_000
 UNDECIDED, BY_LENGTH, BY_CHUNKS, BY_CLOSE, OVER = range(5)
 
 
-class Asked:
+class Asked(Protocol):
     """Who is told of the answer: ``gateway.realtime.opening.Opening``."""
 
     def accepted(self, upgrade: Upgrade, protocol: str) -> None:
         """The transport is paused, and the upgrade's until it is taken."""
-        raise NotImplementedError
 
-    def refused(self, upgrade: Upgrade, status: int, head: bytes, body: bytes) -> None:
-        raise NotImplementedError
+    def refused(self, upgrade: Upgrade, status: int, head: bytes, body: bytes) -> None: ...
 
-    def no_answer(self, upgrade: Upgrade, kind: int, message: str) -> None:
-        raise NotImplementedError
+    def no_answer(self, upgrade: Upgrade, kind: int, message: str) -> None: ...
 
 
 class Upgrade(Timed):

@@ -261,7 +261,7 @@ def _entries() -> list[RouteEntry]:
     for path, prefix, operation, dialect, methods in _KEPT:
         rows.append(RouteEntry(path, methods, DATA, int(operation), int(dialect), ANY_BODY, prefix, stateful=True))
     rows += [row for base in UNIONS for row in _union(base, rows)]
-    for path in ("/ui", "/ui/*", "/api/*", "/docs", "/docs/*"):
+    for path in ("/ui", "/ui/", "/ui/*", "/api/*", "/docs", "/docs/", "/docs/*"):
         methods = ANY if path.startswith("/api") else GET
         rows.append(RouteEntry(path, methods, ADMIN, int(Operation.ADMIN), none, ANY_BODY, "", metered=False))
     return rows

@@ -7,6 +7,7 @@ goes to the provider as the user's words, a family's own marks of turns included
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from providers.dialects.bedrock_invoke.form import Family, Pieces
@@ -70,13 +71,13 @@ class Prompt(Family):
     def pieces(self, request: Request) -> Pieces:
         return _Pieces(self)
 
+    @abstractmethod
     def write(self, said: str, reason: str, usage: Usage, identity: str) -> Json:
         """The whole answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def piece(self, said: str, reason: str | None) -> Json:
         """One piece of a stream; ``reason`` with the last."""
-        raise NotImplementedError
 
 
 class _Pieces(Pieces):

@@ -44,7 +44,7 @@ def ends_once(events: list[Event]) -> bool:
     return over in ([], [len(events) - 1])
 
 
-_JSON = st.recursive(
+JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "text", "auto", "user", "tool"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "text"]), inner, max_size=3),
     max_leaves=5,
@@ -73,5 +73,5 @@ def broken(draw: st.DrawFn, values: list[Any]) -> Any:
         if isinstance(inner, dict) and draw(st.booleans()):
             del inner[last]
         else:
-            inner[last] = draw(_JSON)
+            inner[last] = draw(JSON)
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
@@ -29,38 +28,9 @@ from tests.providers.dialects.anthropic_cases import (
     read,
     write,
 )
+from tests.providers.dialects.streaming import JSON, broken
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "text", "auto", "user", "tool_use"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "text"]), inner, max_size=3),
-    max_leaves=5,
-)  # fmt: skip
 _BODIES = [ROUND[name] for name in ROUND]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [path] if path else []
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        found += places(inner, (*path, key))
-    return found
-
-
-@st.composite
-def broken(draw: st.DrawFn, bodies: list[Any]) -> Any:
-    value = copy.deepcopy(draw(st.sampled_from(bodies)))
-    for _ in range(draw(st.integers(1, 3))):
-        known = places(value)
-        if not known:
-            break
-        *path, last = draw(st.sampled_from(known))
-        inner = value
-        for key in path:
-            inner = inner[key]
-        if isinstance(inner, dict) and draw(st.booleans()):
-            del inner[last]
-        else:
-            inner[last] = draw(_JSON)
-    return value
 
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -104,7 +74,7 @@ def test_a_broken_stream_is_a_fault_or_taken(given: list[Any]) -> None:
 
 
 @FUZZ
-@given(st.integers(400, 599), st.binary(max_size=60) | _JSON.map(lambda value: json.dumps({"error": value}).encode()))
+@given(st.integers(400, 599), st.binary(max_size=60) | JSON.map(lambda value: json.dumps({"error": value}).encode()))
 def test_any_error_is_read(status: int, data: bytes) -> None:
     fault = ANTHROPIC.decode_fault(status, {}, data)
     assert fault.message
