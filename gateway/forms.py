@@ -11,7 +11,7 @@ import orjson
 
 from gateway.exchange import Exchange
 from gateway.serving import Plan, Target
-from gateway.translation import NAMES, Translation, fields_of
+from gateway.translation import NAMES, Translation, fields_of, object_of
 from providers import forms
 from providers.dialects import load
 from providers.dialects.base import Facts
@@ -60,13 +60,7 @@ class FormTranslation(Translation):
         return self.path, ""
 
     def answer(self, x: Exchange, body: bytes) -> bytes:
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise Malformed("The provider's answer is not valid JSON.") from None
-        if not isinstance(value, dict):
-            raise Malformed("The provider's answer is no JSON object.")
-        answer = self.theirs.decode_answer(value, fields_of(x.answer_head))
+        answer = self.theirs.decode_answer(object_of(body), fields_of(x.answer_head))
         tokens = answer.input_tokens
         self.usage = None if tokens is None else Usage(tokens)
         if self.same:

@@ -27,6 +27,7 @@ from providers.neutral import (
     Event,
     Fault,
     FaultKind,
+    Json,
     Losses,
     Malformed,
     PartDelta,
@@ -132,13 +133,7 @@ class Translation:
 
     def answer(self, x: Exchange, body: bytes) -> bytes:
         """A whole answer for the caller. Raises Malformed."""
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise Malformed("The provider's answer is not valid JSON.") from None
-        if not isinstance(value, dict):
-            raise Malformed("The provider's answer is no JSON object.")
-        answer = self.target.decode_answer(value)
+        answer = self.target.decode_answer(object_of(body))
         self.usage = answer.usage
         if self.same:
             return body
@@ -229,6 +224,17 @@ class Translation:
     def dropped(self) -> bytes:
         """Names of what the target could not be told, as a record has room for them."""
         return ",".join(self.losses.names).encode("utf-8", "replace")
+
+
+def object_of(body: bytes) -> Json:
+    """A provider's answer. Raises Malformed."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Malformed("The provider's answer is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise Malformed("The provider's answer is no JSON object.")
+    return value
 
 
 def fields_of(head: bytes) -> dict[str, str]:

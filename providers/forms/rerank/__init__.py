@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from providers.dialects.reading import a_list, a_number, a_text, items, mapping, rest, text, whole
+from providers.forms.base import Form
 from providers.neutral import Json, Losses, Malformed
 
 
@@ -84,14 +86,40 @@ def _document(value: Any) -> str:
     )
 
 
-def encode(asked: RerankRequest, body: Json, top: str, losses: Losses) -> Json:
-    """``body`` with what is ranked; ``top`` is the provider's name for ``top_n``."""
+OPTIONAL = ("max_tokens_per_doc", "truncation")
+
+
+def encode(
+    asked: RerankRequest, body: Json, losses: Losses, *, top: str = "top_n", takes: tuple[str, ...] = ()
+) -> Json:
+    """``body`` with what is ranked; ``top`` is the provider's name for ``top_n``, ``takes`` is what of ``OPTIONAL`` it
+    takes."""
     body["query"] = asked.query
     body["documents"] = asked.documents
     if asked.top_n is not None:
         body[top] = asked.top_n
+    for name in OPTIONAL:
+        value = getattr(asked, name)
+        if value is None:
+            continue
+        if name in takes:
+            body[name] = value
+        else:
+            losses.lose(name)
     losses.leave(asked.extra, body)
     return body
+
+
+class Ranking(Form[RerankRequest, RerankAnswer]):
+    """What the forms have in common: requests, and answers but for the name of their list."""
+
+    listed = "results"
+
+    def decode_request(self, body: Json, *, model: str, path: str) -> RerankRequest:
+        return decode(body)
+
+    def decode_answer(self, body: Json, headers: Mapping[str, str]) -> RerankAnswer:
+        return ranked(body.get(self.listed), body)
 
 
 def ranked(listed: Any, answer: Json) -> RerankAnswer:

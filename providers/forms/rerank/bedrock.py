@@ -6,11 +6,8 @@ unconfirmed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from providers.dialects.base import Facts
 from providers.forms import rerank
-from providers.forms.base import Form
 from providers.forms.rerank import RerankAnswer, RerankRequest
 from providers.neutral import Json, Losses
 
@@ -23,25 +20,11 @@ def asks(body: Json) -> bool:
     return "query" in body and "documents" in body
 
 
-class Rerank(Form[RerankRequest, RerankAnswer]):
-    def decode_request(self, body: Json, *, model: str, path: str) -> RerankRequest:
-        return rerank.decode(body)
-
+class Rerank(rerank.Ranking):
     def encode_request(self, asked: RerankRequest, facts: Facts, losses: Losses) -> Json:
         cohere = "cohere." in facts.model
-        body = rerank.encode(asked, {}, "top_n", losses)
-        if cohere:
-            body["api_version"] = VERSION
-        if cohere and asked.max_tokens_per_doc is not None:
-            body["max_tokens_per_doc"] = asked.max_tokens_per_doc
-        elif asked.max_tokens_per_doc is not None:
-            losses.lose("max_tokens_per_doc")
-        if asked.truncation is not None:
-            losses.lose("truncation")
-        return body
-
-    def decode_answer(self, body: Json, headers: Mapping[str, str]) -> RerankAnswer:
-        return rerank.ranked(body.get("results"), body)
+        body = rerank.encode(asked, {}, losses, takes=("max_tokens_per_doc",) if cohere else ())
+        return body | {"api_version": VERSION} if cohere else body
 
     def encode_answer(self, answer: RerankAnswer, asked: RerankRequest) -> Json:
         return {"results": rerank.results(answer, asked)}

@@ -5,29 +5,15 @@ Sources: the recorded exchanges; the types of Cohere's Python SDK 7.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from providers.dialects.base import Facts
 from providers.forms import rerank
-from providers.forms.base import Form
 from providers.forms.rerank import RerankAnswer, RerankRequest
 from providers.neutral import Json, Losses
 
 
-class Rerank(Form[RerankRequest, RerankAnswer]):
-    def decode_request(self, body: Json, *, model: str, path: str) -> RerankRequest:
-        return rerank.decode(body)
-
+class Rerank(rerank.Ranking):
     def encode_request(self, asked: RerankRequest, facts: Facts, losses: Losses) -> Json:
-        body = rerank.encode(asked, {"model": facts.model}, "top_n", losses)
-        if asked.max_tokens_per_doc is not None:
-            body["max_tokens_per_doc"] = asked.max_tokens_per_doc
-        if asked.truncation is not None:
-            losses.lose("truncation")
-        return body
-
-    def decode_answer(self, body: Json, headers: Mapping[str, str]) -> RerankAnswer:
-        return rerank.ranked(body.get("results"), body)
+        return rerank.encode(asked, {"model": facts.model}, losses, takes=("max_tokens_per_doc",))
 
     def encode_answer(self, answer: RerankAnswer, asked: RerankRequest) -> Json:
         units = {"search_units": answer.search_units, "input_tokens": answer.input_tokens}

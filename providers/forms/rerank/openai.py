@@ -5,31 +5,18 @@ No exchange is recorded: that Jina and vLLM follow Cohere is unconfirmed; Togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from providers.dialects.base import Facts
 from providers.forms import rerank
-from providers.forms.base import Form
 from providers.forms.rerank import RerankAnswer, RerankRequest
 from providers.neutral import Json, Losses
 
 
-class Rerank(Form[RerankRequest, RerankAnswer]):
-    def decode_request(self, body: Json, *, model: str, path: str) -> RerankRequest:
-        return rerank.decode(body)
-
+class Rerank(rerank.Ranking):
     def encode_request(self, asked: RerankRequest, facts: Facts, losses: Losses) -> Json:
-        body = rerank.encode(asked, {"model": facts.model}, "top_n", losses)
+        body = rerank.encode(asked, {"model": facts.model}, losses)
         if facts.vendor == "jina":
             body["return_documents"] = False  # it sends them back unless told not to
-        if asked.max_tokens_per_doc is not None:
-            losses.lose("max_tokens_per_doc")
-        if asked.truncation is not None:
-            losses.lose("truncation")
         return body
-
-    def decode_answer(self, body: Json, headers: Mapping[str, str]) -> RerankAnswer:
-        return rerank.ranked(body.get("results"), body)
 
     def encode_answer(self, answer: RerankAnswer, asked: RerankRequest) -> Json:
         body: Json = {"id": answer.id, "model": answer.model, "results": rerank.results(answer, asked)}
