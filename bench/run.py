@@ -1,4 +1,7 @@
-"""``python -m bench.run CASE...``: run load cases and write bench/results/<case>.json; ``all`` runs every case."""
+"""``python -m bench.run CASE...``: run load cases and write bench/results/<case>.json; ``all`` runs every case.
+
+``python -m bench.run reliability [ID...]`` measures figures of reliability instead.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pathlib import Path
 
 from bench.load import article, closed, held, nginx, opened, placement, result, start
 from bench.load.session import Options
+from bench.reliability import run as reliability
 
 CASES: Mapping[str, Callable[[Options], None]] = {
     "p1": closed.p1,
@@ -34,7 +38,8 @@ CASES: Mapping[str, Callable[[Options], None]] = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", default=[],
-                        help=f"{', '.join(CASES)}, all, micro (pytest-benchmark), upstream (until ^C)")  # fmt: skip
+                        help=f"{', '.join(CASES)}, all, micro (pytest-benchmark), upstream (until ^C), "
+                             "reliability [ID...]")  # fmt: skip
     parser.add_argument("--rounds", type=int, help="interleaved rounds (4)")
     parser.add_argument("--seconds", type=float, help="seconds of one round (4; p4, article: own lengths)")
     parser.add_argument("--connections", type=int, default=32, help="callers of closed-loop cases (32)")
@@ -92,6 +97,11 @@ def main() -> int:
     """Run what the command line asks for; 0 when every case ran."""
     parser = _parser()
     arguments = parser.parse_args()
+    if arguments.cases[:1] == [reliability.CASE]:
+        try:
+            return 1 if reliability.run(arguments.cases[1:], quick=arguments.quick) else 0
+        except ValueError as unknown:
+            parser.error(str(unknown))
     known = (*CASES, "all", "micro", "upstream")
     if unknown := [case for case in arguments.cases if case not in known]:
         parser.error(f"no such case: {', '.join(unknown)}")
