@@ -27,6 +27,7 @@ COMPILED_MODULES: Final = (
     "_speedups._ring",
     "_speedups._bucket",
     "_speedups._keys",
+    "_speedups._affinity",
     "gateway.serving",
     "gateway.core",
     "gateway.exchange",

@@ -11,7 +11,10 @@ from bench import tables
 from bench.load import result
 from bench.plots import Bar, bars
 
-ORDER = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p11", "p12", "article")
+ORDER = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p11", "p12", "affinity", "article")
+
+NAMES = {"affinity": "Routing", "article": "Comparison"}
+"""Of cases that are no target's."""
 
 Document = dict[str, Any]
 
@@ -38,6 +41,11 @@ def _article_bars(document: Document) -> list[Bar]:
     return [Bar(name, entry["closed_loop"]["cpu_us"]) for name, entry in rows if "closed_loop" in entry]
 
 
+def _affinity_bars(document: Document) -> list[Bar]:
+    rows = document["traces"]["conversation"]["placements"].items()
+    return [Bar(name, entry["score"]) for name, entry in rows]
+
+
 Plot = tuple[str, str, Callable[[Document], Sequence[Bar]], tuple[tuple[str, float], ...]]
 
 PLOTS: Mapping[str, Plot] = {
@@ -51,6 +59,7 @@ PLOTS: Mapping[str, Plot] = {
     "p9": ("CPU per request", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "p11": ("CPU per chat request, translated", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "p12": ("CPU per chat request, TLS upstream", "us", lambda d: _bars_of(d, "cpu_us"), ()),
+    "affinity": ("Hit rate / imbalance, conversations", "", _affinity_bars, ()),
     "article": ("CPU per request, closed loop", "us", _article_bars, ()),
 }
 
@@ -95,7 +104,7 @@ def _origin(document: Document) -> list[str]:
 
 
 def _section(case: str, document: Document, plots: Path) -> list[str]:
-    lines = [f"## {case.upper() if case != 'article' else 'Comparison'}: {document['title']}", ""]
+    lines = [f"## {NAMES.get(case, case.upper())}: {document['title']}", ""]
     lines += [*tables.TABLES[case](document), ""]
     title, unit, pick, marks = PLOTS[case]
     rows = pick(document)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bench import affinity
 from bench.load import article, closed, held, nginx, opened, placement, result, start
 from bench.load.session import Options
 from bench.reliability import run as reliability
@@ -31,6 +32,7 @@ CASES: Mapping[str, Callable[[Options], None]] = {
     "p9": closed.p9,
     "p11": closed.p11,
     "p12": closed.p12,
+    "affinity": affinity.affinity,
     "article": article.article,
 }
 

@@ -219,9 +219,28 @@ def _article(document: Document) -> list[str]:
     return lines
 
 
+def _affinity(document: Document) -> list[str]:
+    lines: list[str] = []
+    for trace, seen in document["traces"].items():
+        rows = [(name, *_found(row)) for name, row in seen["placements"].items()]
+        lines += [f"Trace `{trace}`, {seen['requests']:,} requests:", ""]
+        lines += [*_table(("keys chosen by", "hit rate", "imbalance", "score"), rows), ""]
+        for setting, curve in seen["curves"].items():
+            head = (setting, *curve)
+            figures = list(zip(*(_found(row) for row in curve.values()), strict=True))
+            names = ("hit rate", "imbalance", "score")
+            lines += [*_table(head, [(name, *row) for name, row in zip(names, figures, strict=True)]), ""]
+    return lines[:-1]
+
+
+def _found(row: Mapping[str, float]) -> tuple[str, str, str]:
+    return f"{row['hit_rate']:.3f}", f"{row['imbalance']:.2f}", f"{row['score']:.3f}"
+
+
 TABLES: Mapping[str, Callable[[Document], list[str]]] = {
     "p1": _cpu, "p2": _p2, "p3": _p3, "p4": _p4, "p5": _p5, "p6": _p6, "p7": _p7, "p9": _cpu, "p11": _cpu,
     "p12": _cpu,
+    "affinity": _affinity,
     "article": _article,
 }  # fmt: skip
 

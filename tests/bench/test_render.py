@@ -67,6 +67,15 @@ CASES: dict[str, dict[str, Any]] = {
     "p9": {"base": "1 worker", "subjects": {"1 worker": CPU, "2 workers": CPU}},
     "p11": {"base": "nginx", "subjects": {"microgate": CPU}},
     "p12": {"base": "nginx", "subjects": {"microgate": CPU}},
+    "affinity": {
+        "traces": {
+            "conversation": {
+                "requests": 12031,
+                "placements": {"weighted random": {"hit_rate": 0.085, "imbalance": 1.5, "score": 0.0567}},
+                "curves": {"spill": {"0.5": {"hit_rate": 0.285, "imbalance": 1.14, "score": 0.25}}},
+            }
+        }
+    },
     "article": {
         "notes": ["another release"],
         "published": [{"name": "Bifrost", "overhead_us": 59, "note": "another machine"}],
@@ -98,6 +107,8 @@ def test_every_case_has_a_section_a_plot_and_its_method(tmp_path: Path) -> None:
                  "| P10 key choice, one of 20, called from C, ns | 100.0 | 50 | 60 | must | 1,500 |",
                  "| P10 scan of one long message of 100 KB, GB/s | 1 | 2 | 0.40 | missed | 0.02 |",
                  "| choose all-up-20 | 60 | 80 | 1,500 | - | - |",
+                 "| weighted random | 0.085 | 1.50 | 0.057 |", "| spill | 0.5 |",
+                 "Trace `conversation`, 12,031 requests",
                  "Note: another release", "How. Taken 2026-01-01", "worker 50, control 10"):  # fmt: skip
         assert part in text
 
