@@ -13,6 +13,7 @@ import orjson
 
 from gateway.exchange import Exchange
 from gateway.serving import Plan, Target
+from providers.breakpoints import placed
 from providers.dialects import load
 from providers.dialects.base import Dialect, Facts, StreamDecoder, StreamEncoder, WireError
 from providers.dialects.openai_chat.answers import encode_usage
@@ -109,6 +110,8 @@ class Translation:
         if self.same:
             return None
         request = self.decoded(x)
+        if target.upstream.spec.cache_breakpoints == "auto":
+            request = placed(request, x.body, self.target.name, target.model)
         facts = Facts(target.model, target.upstream.spec.vendor, target.upstream.ask_usage)
         body = self.target.encode_request(request, facts, self.losses)
         if plan.members:

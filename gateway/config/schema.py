@@ -149,6 +149,10 @@ class ProviderEntry(Entry, frozen=True):
         Literal["drop", "error", "pass"],
         Meta(description="What becomes of parameters that its dialect has no place for; the record names them."),
     ] = "drop"
+    cache_breakpoints: Annotated[
+        Literal["off", "auto"],
+        Meta(description="Mark prompts of Claude's models for the provider's cache where the caller marks nothing."),
+    ] = "off"
     enabled: bool = True
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 

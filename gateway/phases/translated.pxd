@@ -10,7 +10,7 @@ from gateway.phases.splice cimport splice
 from gateway.serving cimport Plan, Target, Upstream
 from gateway.translation cimport Translation
 
-cdef int UNDECIDED, HOLD, PEEK, RELAY, BYTES_PER_TOKEN_BITS, INVOKE, COUNT_TOKENS
+cdef int UNDECIDED, HOLD, PEEK, RELAY, BYTES_PER_TOKEN_BITS, INVOKE, COUNT_TOKENS, ANTHROPIC, CHAT
 cdef long long HOLD_BYTES, PEEK_BYTES, PEEK_NS
 cdef bytes JSON_TYPE, LAST_CHUNK, TYPE_AND_LENGTH
 

@@ -17,6 +17,7 @@ from gateway.phases.verdict import decode, error_kind_of, judged, with_wait, wit
 from gateway.records import ErrorKind, Outcome
 from gateway.serving import Plan, Target
 from gateway.translation import Translation
+from providers.breakpoints import spliced
 from providers.natives import NATIVES
 from providers.neutral import STATUS, Malformed, Unsupported
 from providers.operations import Dialect, Operation
@@ -42,6 +43,8 @@ FIELDS = {
 }
 """Dialect -> the lines of header fields that a request has in any case."""
 TYPE_AND_LENGTH = b"content-type: application/json\r\ncontent-length: "
+ANTHROPIC = int(Dialect.ANTHROPIC)
+CHAT = int(Operation.CHAT)
 INVOKE = int(Operation.INVOKE)
 COUNT_TOKENS = int(Operation.COUNT_TOKENS)
 LAST_CHUNK = b"0\r\n\r\n"
@@ -92,6 +95,8 @@ def wire(x: Exchange, target: Target, plan: Plan) -> bytes:
     elif body is None:
         parts = splice(x, target, plan)
         body = x.body if parts is None else b"".join(parts)
+        if plan.dialect == ANTHROPIC and plan.operation == CHAT and upstream.spec.cache_breakpoints == "auto":
+            body = spliced(body)
     path, query = translation.path_of(plan, x.stream)
     if path == plan.path:
         head = plan.head(x.key, target.model)

@@ -108,6 +108,8 @@ class Provider(_Base, frozen=True):
     """``ask``: a stream reports usage only when asked by stream_options; ``always``; ``never``."""
     unsupported: Literal["drop", "error", "pass"] = "drop"
     """What becomes of members that its dialect has no place for."""
+    cache_breakpoints: Literal["off", "auto"] = "off"
+    """``auto``: prompts are marked for its cache where the caller marks nothing (``providers.breakpoints``)."""
     timeouts: Timeouts = Timeouts()
     max_connections: int = 0
     """Per worker; 0: no limit of its own."""

@@ -219,6 +219,7 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
         list_models=vendor is not None and openai if entry.list_models is None else entry.list_models,
         stream_usage=entry.stream_usage or (vendor.stream_usage if vendor is not None else "never"),
         unsupported=entry.unsupported,
+        cache_breakpoints=entry.cache_breakpoints,
         timeouts=_timeouts(entry.timeouts, defaults),
         max_connections=entry.max_connections,
         proxy=entry.proxy.reveal() if entry.proxy is not None else "",
