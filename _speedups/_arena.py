@@ -173,6 +173,8 @@ class ArenaBase:
                 put(segment.q, cell, 0)
             put(segment.q, at + L_WORD, 0)
             put(segment.q, at + L_STEP, extension)
+            put(segment.q, at + L_TAU, 0)
+            put(segment.q, at + L_BURST, 0)
             put(segment.u, at + L_ID, id_hash)
         self._set_figures(segment, at, kind, limit, period, burst)
         if carried:

@@ -163,5 +163,9 @@ class ArenaWorker:
     def extend_cooldown(self, slot: int, until_ns: int) -> None:
         """As set_cooldown, but never to an earlier time."""
 
+    def health_line(self, slot: int) -> tuple[memoryview[int], int, int]:
+        """HEALTH slot: the words it lies in, its offset among them, and how many cells it has. Raises IndexError for a
+        slot outside the arena."""
+
     def close(self) -> None:
         """Give the place up; what is pending is posted by whoever takes it next."""

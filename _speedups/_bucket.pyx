@@ -667,6 +667,10 @@ cdef class ArenaWorker:
         mg_store(&self._block[B_BEAT], now_ns)
         return 0
 
+    def health_line(self, slot):
+        segment, at = self._arena.line(slot)
+        return segment.q, at, self._cells
+
     cpdef int64_t cooldown_ns(self, int64_t slot) except? -3000:
         return mg_load(&self._line(slot)[L_WORD])
 

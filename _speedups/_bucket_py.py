@@ -318,6 +318,10 @@ class ArenaWorker:
         q[block + B_CONNECTIONS] = connections
         q[block + B_BEAT] = now_ns
 
+    def health_line(self, slot: int) -> tuple[memoryview[int], int, int]:
+        segment, at = self._arena.line(slot)
+        return segment.q, at, self._arena.geometry.cells
+
     def cooldown_ns(self, slot: int) -> int:
         segment, at = self._arena.line(slot)
         return segment.q[at + L_WORD]

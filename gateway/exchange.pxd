@@ -1,5 +1,6 @@
 cimport cython
 
+from _speedups._health cimport Health
 from _speedups._stream cimport StreamScan, UsageScan
 from gateway.core cimport Core
 from gateway.server.deadlines cimport Timed
@@ -74,6 +75,11 @@ cdef class Exchange:
     cdef public Resolution resolution
     cdef public list targets
     cdef public int target_index
+    cdef public bint regardless
+    cdef public bytes session
+    cdef public bytes pinned
+    cdef public Health health
+    cdef public bint further
     cdef public Target target
     cdef public Plan plan
     cdef public int key

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.server.deadlines import Timed
 
 if TYPE_CHECKING:
+    from _speedups._health import Health
     from _speedups._stream import StreamScan, UsageScan
     from gateway.core import Core
     from gateway.errors import Response
@@ -156,6 +157,16 @@ class Exchange:
         self.resolution: Resolution | None = None
         self.targets: list[Target] | None = None
         self.target_index = 0
+        self.regardless = True
+        """Targets are tried whether or not they are out: there is no choice."""
+        self.session = b""
+        """``x-microgate-session``: what requests that belong together have in common."""
+        self.pinned = b""
+        """``x-microgate-provider``: NAME or NAME/KEY of the only provider to ask."""
+        self.health: Health | None = None
+        """Of the deployment that is being asked; None between attempts."""
+        self.further = False
+        """At an attempt that the retry budget counts as under way."""
         self.target: Target | None = None
         self.plan: Plan | None = None
         self.key = -1

@@ -22,6 +22,7 @@ from gateway.phases.parse import parse
 from gateway.phases.route import route
 from gateway.phases.settle import settle
 from gateway.records import Outcome
+from gateway.routing.options import take_options
 from gateway.server import routes
 from gateway.server.routes import find
 from providers.operations import Dialect
@@ -58,6 +59,9 @@ def admit_head(x: Exchange) -> Response | None:
         return own.unauthorized(x)
     x.operation = entry.operation
     x.dialect = entry.dialect
+    scan = x.core.request_head
+    if scan.has_options:
+        take_options(x, scan)
     x.relayed = entry.relayed
     refusal = None
     if entry.audience != PUBLIC:

@@ -1,4 +1,5 @@
 from _speedups._bucket cimport LimitSet
+from _speedups._health cimport Health
 from _speedups._keys cimport KeySet
 from _speedups._head cimport HeaderFilter
 
@@ -25,6 +26,11 @@ cdef class Upstream:
     cdef public list key_hashes
     cdef public unsigned long long enabled_mask
     cdef public KeySet keys
+    cdef public dict healths
+    cdef public Health other_health
+    cdef public int in_flight
+    cdef public int max_concurrency
+    cdef public bint throttles
     cdef public long long connect_timeout_ns
     cdef public long long first_byte_ns
     cdef public long long stream_idle_ns
@@ -32,26 +38,39 @@ cdef class Upstream:
     cdef public HeaderFilter forward_filter
     cdef public str unsupported
     cdef public dict plans
+    cpdef unsigned long long narrowed(self, bytes session, unsigned long long mask, long long now_ns)
     cpdef bytes head(self, bytes method, str path, int key, bytes query=*)
 
 cdef class Target:
     cdef public Upstream upstream
     cdef public str model
     cdef public double weight
+    cdef public object condition
+    cdef public Health health
+    cdef public tuple prices
     cdef public bytes model_bytes
     cdef public bytes model_json
     cdef public bytes label
     cdef public unsigned long long mask
     cdef public bytes labels
 
+cdef class Choice:
+    cdef public list primary
+    cdef public list fallbacks
+    cdef public list targets
+    cdef public bint conditional
+    cdef public bint plain
+
 cdef class Resolution:
     cdef public str name
     cdef public bytes label
+    cdef public object route
     cdef public unsigned long long route_hash
-    cdef public list targets
-    cdef public int drawn
-    cdef public dict allowed
-    cpdef list order(self)
+    cdef public int strategy
+    cdef public bytes hash_on
+    cdef public list primary
+    cdef public list fallbacks
+    cdef public dict choices
 
 cdef class Principal:
     cdef public long long seq_at
@@ -74,8 +93,8 @@ cdef class View:
     cdef public object remembered
     cdef public object retry_statuses
     cdef public int max_attempts
+    cdef public dict facts
     cdef public dict model_pages
     cdef public dict bare
     cpdef Resolution resolve(self, str model, str prefix)
-    cpdef bint may_use(self, int ruleset, Resolution resolution)
-    cpdef list targets_for(self, int ruleset, Resolution resolution)
+    cpdef Choice choice(self, int ruleset, Resolution resolution)

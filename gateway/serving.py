@@ -8,23 +8,28 @@ operation or model, never per request.
 from __future__ import annotations
 
 import fnmatch
-import random
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import orjson
 
 from _speedups._bucket import ArenaWorker, LimitSet
 from _speedups._head import HeaderFilter
+from _speedups._health import Health
 from _speedups._keys import MAX_KEYS, KeySet
-from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, id_hash
+from gateway.routing import hashing
+from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, Strategy, id_hash
+from gateway.snapshot.model import Target as TargetSpec
 from providers.natives import AT_VENDOR
 from providers.operations import Dialect, Operation
 
 GENERATING = (Operation.CHAT, Operation.RESPONSES, Operation.COMPLETIONS)
 """Ways of asking for a generated answer, the one that others are best translated to first."""
+
+STRATEGIES = {name: number for number, name in enumerate(get_args(Strategy))}
+NO_BOUND = 1 << 30
 
 RESOLUTIONS_KEPT = 10_000
 """Model names remembered with their resolution; the oldest are forgotten, lest a caller invent names for ever."""
@@ -95,6 +100,12 @@ class Upstream:
             if key.enabled:
                 self.enabled_mask |= 1 << index
         self.keys = KeySet(arena, [(round(key.weight * 1000), key.health_slot, 0) for key in keys])
+        self.healths = {model: health_of(spec, arena, slot) for model, slot in spec.deployments.items()}
+        """Upstream model -> how well it is answered for; ``""``: models that no configuration names."""
+        self.other_health = self.healths.get("") or health_of(spec, arena, -1)
+        self.in_flight = 0
+        self.max_concurrency = spec.max_concurrency or NO_BOUND
+        self.throttles = spec.health.throttle
         self.connect_timeout_ns = int(spec.timeouts.connect * 1e9)
         self.first_byte_ns = int(spec.timeouts.first_byte * 1e9)
         self.stream_idle_ns = int(spec.timeouts.stream_idle * 1e9)
@@ -123,6 +134,15 @@ class Upstream:
         for number in (int(Operation.EMBEDDINGS), int(Operation.RERANK)):
             if number in self.plans:
                 self.plans.setdefault(int(Operation.INVOKE), self.plans[number])
+
+    def narrowed(self, session: bytes, mask: int, now_ns: int) -> int:
+        """Of the keys in ``mask`` that are well the one which this session goes to; ``mask`` when none is."""
+        indices = [index for index in range(self.key_count) if mask >> index & 1 and self.keys.usable(index, now_ns)]
+        if len(indices) < 2:
+            return mask
+        names = [self.key_hashes[index].to_bytes(8, "little") for index in indices]
+        weights = [self.key_specs[index].weight for index in indices]
+        return 1 << indices[hashing.choose(session, names, weights)[0]]
 
     def put(self, key: int, value: str) -> None:
         """Send ``value`` for this key from now on."""
@@ -170,14 +190,34 @@ class Upstream:
         return mask
 
 
-class Target:
-    """One provider and the model it is to be asked for."""
+def health_of(spec: Provider, arena: ArenaWorker | None, slot: int) -> Health:
+    """A deployment of this provider, judged by its rules."""
+    rules = spec.health
+    rest_ns = max(1, int(rules.rest * 1e9))
+    return Health(
+        arena,
+        slot,
+        rules.consecutive,
+        rules.volume,
+        max(1, round(rules.failure_share * 1000)),
+        rest_ns,
+        max(rest_ns, int(rules.rest_max * 1e9)),
+    )
 
-    def __init__(self, upstream: Upstream, model: str, weight: float) -> None:
+
+class Target:
+    """One provider and the model it is to be asked for: a deployment, as a route names it."""
+
+    def __init__(self, upstream: Upstream, model: str, weight: float, condition: Any = None) -> None:
         model = upstream.spec.aliases.get(model, model)
         self.upstream = upstream
         self.model = model
         self.weight = weight
+        self.condition = condition
+        """``gateway.routing.cel.Condition`` without which it is passed over; None: always."""
+        self.health = upstream.healths.get(model) or upstream.other_health
+        self.prices: tuple[float, float] | None = None
+        """USD for a million tokens of input and of output, where they are known."""
         self.model_bytes = model.encode("utf-8", "replace")
         self.model_json = (
             orjson.dumps(model) if model.isprintable() else orjson.dumps(model.encode("utf-8", "replace").decode())
@@ -194,35 +234,44 @@ class Target:
         )
 
 
-class Resolution:
-    """Where a model name leads: candidates in the order in which they are tried."""
+class Choice:
+    """The targets of a name that keys of one rule set may use."""
 
-    def __init__(self, name: str, route_hash: int, targets: list[Target], drawn: int) -> None:
+    def __init__(self, primary: list[Target], fallbacks: list[Target]) -> None:
+        self.primary = primary
+        self.fallbacks = fallbacks
+        self.targets = primary + fallbacks
+        self.conditional = any(target.condition is not None for target in self.targets)
+        self.plain = len(self.targets) == 1 and not self.conditional
+        """There is nothing to arrange."""
+
+
+class Resolution:
+    """Where a model name leads: the targets one of which is chosen by the route's strategy, and their fallbacks."""
+
+    def __init__(self, name: str, route: Route | None, primary: list[Target], fallbacks: list[Target]) -> None:
         self.name = name
         self.label = name.encode("utf-8", "replace")[:96]
         """The name as a record has room for it."""
-        self.route_hash = route_hash
-        self.targets = targets
-        self.drawn = drawn
-        """How many of ``targets`` stand for one weighted draw; the rest are fallbacks."""
-        self.allowed: dict[int, bool] = {}
-        """Ruleset index -> verdict."""
-
-    def order(self) -> list[Target]:
-        """Targets for one request: the drawn one first."""
-        if self.drawn <= 1:
-            return self.targets
-        pick = random.choices(range(self.drawn), [target.weight for target in self.targets[: self.drawn]])[0]
-        if pick == 0:
-            return self.targets
-        return [self.targets[pick], *self.targets[:pick], *self.targets[pick + 1 :]]
+        self.route = route
+        self.route_hash = 0 if route is None else id_hash(route.id)
+        self.strategy = 0 if route is None else STRATEGIES[route.strategy]
+        self.hash_on = b"" if route is None else route.hash_on.encode()
+        self.primary = primary
+        self.fallbacks = fallbacks
+        self.choices: dict[int, Choice | None] = {}
+        """Ruleset index -> what its keys may use; None: nothing."""
 
 
-def allows(rules: Ruleset, resolution: Resolution) -> bool:
-    """The model's name as the caller writes it, and the provider of at least one target, are within the rules."""
+def allowed(rules: Ruleset, resolution: Resolution) -> Choice | None:
+    """The targets whose providers are within the rules, if the model's name as the caller writes it is."""
     if rules.models and not matches(rules.models, resolution.name):
-        return False
-    return not rules.providers or any(target.upstream.name in rules.providers for target in resolution.targets)
+        return None
+    primary, fallbacks = (
+        [target for target in targets if not rules.providers or target.upstream.name in rules.providers]
+        for targets in (resolution.primary, resolution.fallbacks)
+    )
+    return Choice(primary, fallbacks) if primary or fallbacks else None
 
 
 class Principal:
@@ -257,6 +306,7 @@ class View:
         self.remembered: deque[str] = deque()
         self.retry_statuses = frozenset(snapshot.settings.retry.statuses)
         self.max_attempts = snapshot.settings.retry.attempts
+        self.facts: dict[str, dict[str, Any]] = {}
         self.model_pages: dict[int, bytes] = {}
         """Ruleset index -> answer to /v1/models, made at the first question."""
         self.bare: dict[str, list[str]] = {}
@@ -286,21 +336,38 @@ class View:
     def find(self, model: str, prefix: str) -> Resolution | None:
         route = self.routes.get(model)
         if route is not None:
-            primary, fallbacks = (
-                [Target(self.upstreams[t.provider], t.model, t.weight) for t in named if t.provider in self.upstreams]
-                for named in (route.targets, route.fallbacks)
-            )
-            targets = primary + fallbacks
-            return Resolution(model, id_hash(route.id), targets, len(primary)) if targets else None
+            primary, fallbacks = self.targets_of(route.targets), self.targets_of(route.fallbacks)
+            return Resolution(model, route, primary, fallbacks) if primary or fallbacks else None
         name, slash, rest = model.partition("/")
         if slash and rest and name in self.upstreams:
-            return Resolution(model, 0, [Target(self.upstreams[name], rest, 1.0)], 1)
+            return self.at(name, rest, model)
         if prefix and prefix in self.upstreams:
-            return Resolution(model, 0, [Target(self.upstreams[prefix], model, 1.0)], 1)
+            return self.at(prefix, model, model)
         owners = self.bare.get(model, ())
         if len(owners) == 1:
-            return Resolution(model, 0, [Target(self.upstreams[owners[0]], model, 1.0)], 1)
+            return self.at(owners[0], model, model)
         return None
+
+    def at(self, provider: str, model: str, name: str) -> Resolution:
+        return Resolution(name, None, [Target(self.upstreams[provider], model, 1.0)], [])
+
+    def targets_of(self, named: tuple[TargetSpec, ...]) -> list[Target]:
+        """The targets of a route whose providers are there."""
+        return [self.target_of(spec) for spec in named if spec.provider in self.upstreams]
+
+    def target_of(self, spec: TargetSpec) -> Target:
+        target = Target(self.upstreams[spec.provider], spec.model, spec.weight)
+        prices = self.facts_of(spec.provider).get(spec.model, {}).get("prices", {})
+        if "input" in prices and "output" in prices:
+            target.prices = float(prices["input"]), float(prices["output"])
+        return target
+
+    def facts_of(self, provider: str) -> dict[str, Any]:
+        """What is known of a provider's models, by the names that callers write."""
+        found = self.facts.get(provider)
+        if found is None:
+            found = self.facts[provider] = orjson.loads(self.snapshot.facts.get(provider, b"{}"))
+        return found
 
     def candidates(self, model: str) -> list[str]:
         """Names close to an unknown ``model``, for the error message."""
@@ -311,17 +378,9 @@ class View:
         near = difflib.get_close_matches(model, known, n=3)
         return list(dict.fromkeys([*owners, *near]))[:5] or [f"{name}/…" for name in list(self.upstreams)[:5]]
 
-    def may_use(self, ruleset: int, resolution: Resolution) -> bool:
-        """Whether keys of this ruleset may ask for this model and its first target's provider."""
-        verdict = resolution.allowed.get(ruleset)
-        if verdict is None:
-            verdict = resolution.allowed[ruleset] = allows(self.rulesets[ruleset], resolution)
-        return verdict
-
-    def targets_for(self, ruleset: int, resolution: Resolution) -> list[Target]:
-        """The targets of ``resolution``, in order, that this ruleset's providers include."""
-        order = resolution.order()
-        providers = self.rulesets[ruleset].providers
-        if not providers:
-            return order
-        return [target for target in order if target.upstream.name in providers]
+    def choice(self, ruleset: int, resolution: Resolution) -> Choice | None:
+        """The targets that keys of this ruleset may use; None when there is none."""
+        found = resolution.choices.get(ruleset)
+        if found is None and ruleset not in resolution.choices:
+            found = resolution.choices[ruleset] = allowed(self.rulesets[ruleset], resolution)
+        return found

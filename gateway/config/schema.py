@@ -94,6 +94,26 @@ class TimeoutsEntry(Entry, frozen=True):
     total: Annotated[Duration | None, Meta(description="Of the whole request, over all attempts.")] = None
 
 
+class HealthEntry(Entry, frozen=True):
+    """When a deployment (a model at a provider) is left out, and for how long."""
+
+    consecutive: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None, Meta(description="Failures in a row that eject it.")
+    ] = None
+    volume: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="Or this many attempts within ten seconds, of which"),
+    ] = None
+    failure_share: Annotated[Annotated[float, Meta(ge=0.01, le=1)] | None, Meta(description="this share failed.")] = (
+        None
+    )
+    rest: Annotated[Duration | None, Meta(description="How long it is out, times its ejections in a row.")] = None
+    rest_max: Duration | None = None
+    throttle: Annotated[
+        bool | None, Meta(description="Send less to a provider that refuses more than half of what it is sent.")
+    ] = None
+
+
 class UpstreamTlsEntry(Entry, frozen=True):
     """TLS towards a provider; certificates are always verified."""
 
@@ -139,6 +159,15 @@ class ProviderEntry(Entry, frozen=True):
     ] = {}
     timeouts: TimeoutsEntry = TimeoutsEntry()
     max_connections: Annotated[int, Meta(ge=0, le=100_000, description="Per worker; 0: no limit of its own.")] = 0
+    max_concurrency: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60_000,
+            description="Requests under way per worker; more go to other targets or are refused. 0: no bound.",
+        ),
+    ] = 0
+    health: HealthEntry = HealthEntry()
     proxy: Annotated[Secret | None, Meta(description="http://[user:password@]host:port")] = None
     tls: UpstreamTlsEntry = UpstreamTlsEntry()
     forward_headers: Annotated[list[HeaderName], Meta(description="Caller's header fields passed on.")] = []
@@ -172,6 +201,14 @@ class RouteEntry(Entry, frozen=True):
         list[str | TargetEntry], Meta(min_length=1, description='"provider/model", or provider, model and weight.')
     ]
     fallbacks: Annotated[list[str | TargetEntry], Meta(description="Tried in order when the targets failed.")] = []
+    strategy: Annotated[
+        Literal["weighted", "order", "least-latency", "least-cost", "least-busy", "hash"],
+        Meta(description="Which of the targets is asked first: routing.md."),
+    ] = "weighted"
+    hash_on: Annotated[
+        HeaderName | None,
+        Meta(description="hash only: header field whose equal values go to one target; else the session or key."),
+    ] = None
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
@@ -228,6 +265,10 @@ class RetryEntry(Entry, frozen=True):
     ] = None
     backoff_initial: Duration | None = None
     backoff_max: Duration | None = None
+    budget: Annotated[
+        Annotated[float, Meta(ge=0, le=10)] | None,
+        Meta(description="Further attempts at deployments in trouble, as a share of first ones; ten in 10 s are free."),
+    ] = None
 
 
 class ServerTlsEntry(Entry, frozen=True):
@@ -342,6 +383,7 @@ class Config(Entry, frozen=True):
     timeouts: Annotated[TimeoutsEntry, Meta(description="For every provider that does not say otherwise.")] = (
         TimeoutsEntry()
     )
+    health: Annotated[HealthEntry, Meta(description="For every provider that does not say otherwise.")] = HealthEntry()
     server: ServerEntry = ServerEntry()
     admin: AdminEntry = AdminEntry()
     log: LogEntry = LogEntry()

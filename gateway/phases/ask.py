@@ -1,25 +1,19 @@
-"""Choosing whom to ask, asking, and asking again: targets, keys, waits, and the one write of a request."""
+"""Choosing whom to ask, and asking: targets, keys, and the one write of a request."""
 
 from __future__ import annotations
 
-import logging
-import random
-
 from _speedups._bytes import decimal, monotonic_ns
-from gateway.core import Core
+from _speedups._health import DUE, WELL
 from gateway.credentials.outcome import REASONS
-from gateway.errors import GatewayError, refuse
-from gateway.exchange import Attempts, Exchange, Link
+from gateway.errors import GatewayError
+from gateway.exchange import Exchange, Link
 from gateway.phases import translated
+from gateway.phases.retry import Retrying
 from gateway.phases.route import relayed_path
-from gateway.phases.settle import write_attempt
 from gateway.phases.splice import splice
-from gateway.records import ErrorKind, Flags, Outcome
-from gateway.serving import Target, Upstream
-from providers.classify import Classified, Verdict
+from gateway.records import ErrorKind, Flags
+from gateway.serving import Target
 from providers.operations import Dialect, Operation
-
-log = logging.getLogger("microgate")
 
 UNDECIDED = 0
 BYTES_PER_TOKEN_BITS = 2
@@ -27,33 +21,18 @@ POST = b"POST"
 LENGTH = b"content-length: "
 BLANK = b"\r\n\r\n"
 FALLBACK = int(Flags.FALLBACK)
-RETRIED = int(Flags.RETRIED)
 REUSED = int(Flags.REUSED_CONNECTION)
 ADMIN = int(Operation.ADMIN)
 WAITING = -2
 """``KeyCredentials.choose``: its token is being fetched, and the request will ask again."""
-ROTATE_KEY = int(Verdict.ROTATE_KEY)
 LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 """Between these, bytes pass; their answers and streams are read by ``_speedups``."""
-UNANSWERED = Classified(Verdict.RETRY, reason="unanswered")
-"""Of an attempt that brought no answer."""
-
-SHORT_REST_S = 1.0
-"""Of a rate-limited key whose provider does not say for how long."""
-LONGEST_REST_S = 600.0
-"""Longer waits are looked at again: some limits are lifted early, and some providers name a day for everything."""
-REFUSED_REST_S = 300.0
-"""Of a key that is refused or has no credit. A refusal may be the provider's own trouble, or be mended there, so it is
-not for good; until then one request in five minutes is asked twice."""
+IS_WELL = WELL
+IS_DUE = DUE
 
 
-class Asking(Attempts):
+class Asking(Retrying):
     """The way towards the provider; ``gateway.phases.forward.Forward`` adds the way back."""
-
-    def __init__(self, core: Core) -> None:
-        self.core = core
-        self.told: dict[int, int] = {}
-        """Provider keys whose refusal was logged, and when."""
 
     def begin(self, x: Exchange) -> None:
         if not x.targets:
@@ -61,6 +40,7 @@ class Asking(Attempts):
             return
         first = x.targets[0]
         x.answer_deadline_ns = (x.complete_ns or x.started_ns) + first.upstream.total_ns
+        self.budget.asked(x.complete_ns)
         self.ask(x)
 
     def ask(self, x: Exchange) -> None:
@@ -68,11 +48,23 @@ class Asking(Attempts):
         now_ns = monotonic_ns()
         unsupported: Target | None = None
         why = ""
+        full: Target | None = None
         ready_ns = -1
         targets = x.targets or []
         while x.target_index < len(targets):
             target = targets[x.target_index]
             upstream = target.upstream
+            if not x.regardless and not self.fit(target, now_ns):
+                x.target_index += 1
+                x.tried_keys = 0
+                continue
+            if upstream.in_flight >= upstream.max_concurrency or (
+                upstream.throttles and target.health.throttled(now_ns)
+            ):
+                full = target
+                x.target_index += 1
+                x.tried_keys = 0
+                continue
             plan = upstream.plans.get(x.operation)
             if plan is not None and plan.operation != x.operation and x.route is not None and x.route.below:
                 plan = None  # what stands below a path of one dialect has no counterpart in another
@@ -81,6 +73,8 @@ class Asking(Attempts):
                 x.target_index += 1
                 continue
             mask = target.mask & ~x.tried_keys
+            if x.session:
+                mask = upstream.narrowed(x.session, mask, now_ns)
             if upstream.credentials is None:
                 key = upstream.keys.choose(mask, now_ns)
             else:
@@ -108,6 +102,9 @@ class Asking(Attempts):
             x.tried_keys |= 1 << key
             x.attempt += 1
             x.asked_ns = now_ns
+            x.health = target.health
+            x.health.began(now_ns)
+            upstream.in_flight += 1
             if plan is not None and (plan.dialect != x.dialect or x.dialect > LAST_OF_OPENAI) and not x.relayed:
                 if not translated.prepare(self, x, target, plan):
                     return
@@ -123,8 +120,27 @@ class Asking(Attempts):
             return
         if why:
             self.uncredentialed(x, why)
+        elif full is not None:
+            self.too_much(x, full)
         else:
             self.nowhere(x, unsupported, ready_ns, now_ns)
+
+    def fit(self, target: Target, now_ns: int) -> bool:
+        """Whether a target among several is to be asked: it is well, or its probe is due and this request has it."""
+        state = target.health.state(now_ns)
+        return state == IS_WELL or (state == IS_DUE and target.health.probe(now_ns))
+
+    def too_much(self, x: Exchange, target: Target) -> None:
+        """The last target that could be asked has as much to do as it may have, or refuses most of what it is sent."""
+        upstream = target.upstream
+        if upstream.in_flight >= upstream.max_concurrency:
+            message = f"The provider '{upstream.name}' has as many requests under way as it may have."
+        else:
+            message = f"The provider '{upstream.name}' refuses most requests at present; this one was not sent."
+        error = GatewayError(
+            "overloaded", message, source="gateway", retry=True, retry_after=1, record=ErrorKind.OVERLOADED
+        )
+        self.give_up(x, error)
 
     def uncredentialed(self, x: Exchange, why: str) -> None:
         """No key can be sent with: its token could not be had, or not in time."""
@@ -244,109 +260,3 @@ class Asking(Attempts):
         if x.operation == ADMIN:
             return x.path.decode("ascii")
         return relayed_path(x, target.upstream)
-
-    def put_away(self, x: Exchange, status: int, found: Classified) -> None:
-        """Keep others from a key that is limited or refused, whether or not this request is asked again.
-
-        An only key is not put away: there is nothing better to ask. Nor is any for a refusal of a passed-through path,
-        which the caller chose.
-        """
-        target = x.target
-        if found.verdict < ROTATE_KEY or target is None or x.operation == ADMIN:
-            return
-        upstream = target.upstream
-        now_ns = monotonic_ns()
-        rest = 0.0
-        if found.verdict == ROTATE_KEY:
-            if found.reason == "rate_limit":
-                rest = min(found.wait_s, LONGEST_REST_S) or SHORT_REST_S
-        elif not x.relayed:
-            rest = REFUSED_REST_S
-            self.tell(upstream, x.key, status, found.reason, now_ns)
-            if upstream.credentials is not None:
-                upstream.credentials.refused(x.key)
-        if rest and upstream.key_count > 1:
-            upstream.keys.cool(x.key, now_ns + int(rest * 1e9))
-
-    def tell(self, upstream: Upstream, key: int, status: int, reason: str, now_ns: int) -> None:
-        """Say so, once in a while: every request of an only key is refused."""
-        identity = upstream.key_hashes[key]
-        if now_ns - self.told.get(identity, -1 << 62) < int(REFUSED_REST_S * 1e9):
-            return
-        self.told[identity] = now_ns
-        name = f"{upstream.name}/{upstream.key_specs[key].name}"
-        rests = f"; it rests for {REFUSED_REST_S:.0f} s" if upstream.key_count > 1 else ""
-        log.warning("provider key %s is refused (status %d, %s)%s", name, status, reason, rests)
-
-    def again(self, x: Exchange, status: int, kind: ErrorKind, found: Classified) -> bool:
-        """Try elsewhere, or once more after a wait; False when this was the last attempt."""
-        now_ns = monotonic_ns()
-        if x.uploading or x.caller is None or x.attempt >= x.view.max_attempts or now_ns >= x.answer_deadline_ns:
-            return False
-        if x.relayed and x.method != b"GET":
-            return False
-        # The operator's list decides about providers in trouble and rate limits. What is refused for its key's sake
-        # may go to another key or target in any case, what is the caller's own mistake nowhere else.
-        if status and (found.verdict < ROTATE_KEY or status == 429) and status not in x.view.retry_statuses:
-            return False
-        delay = self.next_step(x, found)
-        if delay < 0 or now_ns + int(delay * 1e9) >= x.answer_deadline_ns:
-            return False
-        write_attempt(x, int(Outcome.UPSTREAM_ERROR if status else Outcome.UNREACHABLE), int(kind))
-        x.flags |= RETRIED
-        x.mode = UNDECIDED
-        x.held = None
-        x.scan = None
-        x.usage = None
-        x.first_byte_ns = 0
-        x.last_byte_ns = 0
-        x.response_bytes = 0
-        if delay == 0:
-            self.ask(x)
-        else:
-            x.dial_ns += int(delay * 1e9)
-            x.waiting = self.core.loop.call_later(delay, self.wake, x)
-        return True
-
-    def next_step(self, x: Exchange, found: Classified) -> float:
-        """Seconds to wait before the next attempt, whose target and keys it sets; -1 when there is nowhere to go."""
-        target = x.target
-        if target is None:
-            return -1.0
-        keys = target.upstream.keys
-        now_ns = monotonic_ns()
-        limited = found.verdict >= ROTATE_KEY
-        mask = target.mask & ~x.tried_keys
-        if target.upstream.credentials is not None:
-            mask = target.upstream.credentials.hopeful(mask)
-        if limited and mask and keys.choose(mask, now_ns) >= 0:
-            return 0.0
-        if x.targets is not None and x.target_index + 1 < len(x.targets):
-            x.target_index += 1
-            x.tried_keys = 0
-            return 0.0
-        if limited and found.reason != "rate_limit":
-            return -1.0
-        x.tried_keys = 0
-        retry = x.view.snapshot.settings.retry
-        cap: float = min(retry.backoff_max, retry.backoff_initial * 2.0 ** (x.attempt - 1))
-        wait: float = found.wait_s
-        # Keys that were put away are ready again by then, or the provider's own answer is better than a wait.
-        ready_ns = keys.next_ready_ns(target.mask, now_ns)
-        if ready_ns > now_ns:
-            wait = max(wait, (ready_ns - now_ns) / 1e9)
-        if wait > retry.backoff_max:
-            return -1.0
-        return max(random.random() * cap, wait, 0.001)
-
-    def wake(self, x: Exchange) -> None:
-        x.waiting = None
-        if x.ended:
-            return
-        try:
-            self.ask(x)
-        except Exception as error:
-            self.core.fault(x, error)
-
-    def give_up(self, x: Exchange, error: GatewayError) -> None:
-        self.core.end_locally(x, refuse(error, x.request_id.decode()))

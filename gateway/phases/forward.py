@@ -12,7 +12,8 @@ from _speedups._stream import StreamScan, UsageScan
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
 from gateway.phases import translated
-from gateway.phases.ask import UNANSWERED, Asking
+from gateway.phases.ask import Asking
+from gateway.phases.retry import UNANSWERED
 from gateway.phases.sealing import as_named, sealing_of
 from gateway.phases.settle import settle
 from gateway.phases.verdict import (

@@ -2,11 +2,12 @@ cimport cython
 
 from gateway.exchange cimport Exchange
 from gateway.server.routes cimport RouteEntry
-from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream, View
+from gateway.routing.arrange cimport arrange
+from gateway.serving cimport Choice, Plan, Principal, Resolution, Target, Upstream, View
 
 cdef int PASSTHROUGH, RESPONSES, ANTHROPIC, GEMINI
 
-@cython.locals(entry=RouteEntry, principal=Principal, view=View, resolution=Resolution)
+@cython.locals(entry=RouteEntry, principal=Principal, view=View, resolution=Resolution, choice=Choice)
 cpdef object route(Exchange x)
 cpdef object passthrough(Exchange x)
 cpdef object keep_to_pin(Exchange x)

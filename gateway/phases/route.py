@@ -5,6 +5,8 @@ from __future__ import annotations
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.phases.objects import at_object, keep_to_place, worth_a_look
+from gateway.routing.arrange import arrange
+from gateway.routing.options import keep_to_pinned
 from gateway.serving import Plan, Target, Upstream
 from providers.operations import Dialect, Operation
 
@@ -40,10 +42,18 @@ def route(x: Exchange) -> Response | None:
         hint = f" Did you mean: {near}?" if near else " No provider is configured."
         error = GatewayError("model_not_found", f"The model '{x.model[:128]}' is not known here.{hint}", param="model")
         return refuse(error, x.request_id.decode())
-    if not view.may_use(principal.ruleset, resolution):
+    choice = view.choice(principal.ruleset, resolution)
+    if choice is None:
         return forbidden(x, f"This key may not use the model '{x.model[:128]}'.")
     x.resolution = resolution
-    x.targets = view.targets_for(principal.ruleset, resolution)
+    x.targets = choice.targets if choice.plain else arrange(x, resolution, choice)
+    if not x.targets:
+        message = f"No target of '{x.model[:128]}' is meant for this request: every condition is false."
+        return refuse(GatewayError("model_not_found", message, param="model"), x.request_id.decode())
+    if x.pinned:
+        refusal = keep_to_pinned(x)
+        if refusal is not None:
+            return refusal
     if x.stateful or ((x.operation == RESPONSES or x.dialect == ANTHROPIC or x.dialect == GEMINI) and worth_a_look(x)):
         return keep_to_place(x)
     return None

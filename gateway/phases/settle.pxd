@@ -2,6 +2,7 @@ cimport cython
 
 from _speedups._bucket cimport ArenaWorker
 from _speedups._bytes cimport monotonic_ns, realtime_ns, unhex
+from _speedups._health cimport Health
 from _speedups._ring cimport Record
 from _speedups._stream cimport UsageScan
 from gateway.core cimport Core
@@ -11,11 +12,14 @@ from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream
 
 cdef int BYTES_PER_TOKEN_BITS, ATTEMPT, EXCHANGE, CLIENT_ABORT, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, KEEPALIVE
 cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, COUNT_TOKENS
+cdef int WAS_GOOD
 cdef long long MOST_MICROS
 
 @cython.locals(core=Core, usage=UsageScan, prompt=cython.longlong, completion=cython.longlong, tokens=cython.longlong,
                source=cython.int, entry=RouteEntry)
 cpdef settle(Exchange x, int outcome)
+@cython.locals(health=Health, target=Target, upstream=Upstream, now_ns=cython.longlong, change=cython.int)
+cpdef release(Exchange x, int verdict)
 cpdef write_attempt(Exchange x, int outcome, int error_kind)
 @cython.locals(core=Core, r=Record, principal=Principal, target=Target, upstream=Upstream, plan=Plan, resolution=Resolution)
 cpdef write(Exchange x, int kind, long long prompt, long long completion, int source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _speedups._bytes import monotonic_ns, realtime_ns, unhex
+from _speedups._health import GOOD, NEUTRAL, SICK
 from gateway.exchange import Exchange
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
 from providers.operations import Operation
@@ -13,6 +14,16 @@ MOST_MICROS = 0xFFFFFFFF
 ATTEMPT = int(Kind.ATTEMPT)
 EXCHANGE = int(Kind.EXCHANGE)
 CLIENT_ABORT = int(Outcome.CLIENT_ABORT)
+WAS_GOOD = GOOD
+VERDICTS = {
+    int(Outcome.OK): GOOD,
+    int(Outcome.UPSTREAM_ERROR): GOOD,
+    int(Outcome.UNREACHABLE): SICK,
+    int(Outcome.TRUNCATED): SICK,
+    int(Outcome.FAILED_STREAM): SICK,
+    int(Outcome.TIMEOUT): SICK,
+}
+"""What an end says about the deployment that was asked last; others say nothing."""
 FROM_PROVIDER = int(UsageSource.PROVIDER)
 ESTIMATED = int(UsageSource.ESTIMATE)
 SUSPICIOUS = int(Flags.SUSPICIOUS_USAGE)
@@ -34,6 +45,10 @@ def settle(x: Exchange, outcome: int) -> None:
     core = x.core
     if x.running:
         core.in_flight -= 1
+    if x.further:
+        core.further -= 1
+    if x.health is not None:
+        release(x, VERDICTS.get(outcome, NEUTRAL))
     x.outcome = outcome
     x.done_ns = monotonic_ns()
     usage = x.usage
@@ -70,6 +85,23 @@ def settle(x: Exchange, outcome: int) -> None:
     if core.settled_hooks:
         for hook in core.settled_hooks:
             hook(x)
+
+
+def release(x: Exchange, verdict: int) -> None:
+    """The attempt that is under way, if one is, has ended: its deployment's health learns how."""
+    health = x.health
+    target = x.target
+    if health is None or target is None:
+        return
+    x.health = None
+    upstream = target.upstream
+    upstream.in_flight -= 1
+    now_ns = monotonic_ns()
+    if verdict == WAS_GOOD and x.first_byte_ns and x.status < 400:
+        health.took(x.first_byte_ns - x.sent_ns, now_ns)
+    change = health.ended(now_ns, x.asked_ns, verdict)
+    if change:
+        x.core.attempts.changed(target, change)
 
 
 def write_attempt(x: Exchange, outcome: int, error_kind: int) -> None:

@@ -138,6 +138,7 @@ class Opening(Forward):
     def __init__(self, core: Core, offer: Offer) -> None:
         Forward.__init__(self, core)
         self.told = core.attempts.told
+        self.budget = core.attempts.budget
         self.offer = offer
         self.upgrade: Upgrade | None = None
         self.asking: Exchange | None = None

@@ -150,7 +150,7 @@ class Session(Timed):
             return False
         for name in (model, f"{x.target.upstream.name}/{model}"):
             resolution = x.view.resolve(name, x.target.upstream.name)
-            if resolution is not None and x.view.may_use(x.principal.ruleset, resolution):
+            if resolution is not None and x.view.choice(x.principal.ruleset, resolution) is not None:
                 return True
         return False
 

@@ -1,1 +1,1 @@
-"""Which of the keys and targets that could answer a request is asked."""
+"""Which of the targets and keys that could answer a request is asked."""

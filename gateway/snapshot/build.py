@@ -92,7 +92,10 @@ def provision(
     whatever put them away before. Raises OSError when tmpfs is full.
     """
     slots = _SlotBook(arena)
-    providers = {name: _with_health(provider, slots, restart) for name, provider in made.providers.items()}
+    asked = _models_asked(made)
+    providers = {
+        name: _with_health(provider, asked.get(name, ()), slots, restart) for name, provider in made.providers.items()
+    }
     rulesets = list(previous.rulesets) if previous is not None and not restart else []
     # Numbers of earlier rule sets stay valid, so that a row can be read with the old and with the new snapshot.
     known = {rules: i for i, rules in enumerate(rulesets)}
@@ -115,7 +118,9 @@ def provision(
         for key in made.keys
     ]
     table, dropped = _table(paths, version, rows, previous)
-    dropped |= {key.health_slot for p in previous.providers.values() for key in p.keys} if previous else set()
+    if previous is not None:
+        for provider in previous.providers.values():
+            dropped |= {*(key.health_slot for key in provider.keys), *provider.deployments.values()}
     listed = _still_listed(providers, previous)
     snapshot = Snapshot(
         version=version,
@@ -154,7 +159,7 @@ class _SlotBook:
         )
         return slot
 
-    def of_key(self, identity: int, forget: bool) -> int:
+    def of_health(self, identity: int, forget: bool) -> int:
         if forget and (slot := self._arena.find(identity)) >= 0:
             self._arena.free(slot)
         slot = self._slot(identity)
@@ -169,11 +174,28 @@ class _SlotBook:
         return slot
 
 
-def _with_health(provider: Provider, slots: _SlotBook, forget: bool) -> Provider:
-    if not provider.keys:
-        return provider
-    keys = [msgspec.structs.replace(key, health_slot=slots.of_key(_health_id(key), forget)) for key in provider.keys]
-    return msgspec.structs.replace(provider, keys=tuple(keys))
+def _models_asked(made: Plan) -> dict[str, dict[str, None]]:
+    """Provider's name -> upstream models that configuration names: each is a deployment with a health of its own."""
+    asked = {
+        name: dict.fromkeys(
+            (*(provider.aliases.get(model, model) for model in provider.models), *provider.aliases.values())
+        )
+        for name, provider in made.providers.items()
+    }
+    for route in made.routes.values():
+        for target in (*route.targets, *route.fallbacks):
+            if target.provider in asked:
+                aliases = made.providers[target.provider].aliases
+                asked[target.provider].setdefault(aliases.get(target.model, target.model))
+    return asked
+
+
+def _with_health(provider: Provider, models: Iterable[str], slots: _SlotBook, forget: bool) -> Provider:
+    keys = [msgspec.structs.replace(key, health_slot=slots.of_health(_health_id(key), forget)) for key in provider.keys]
+    deployments = {
+        model: slots.of_health(id_hash(f"{provider.id}/deployment/{model}"), forget) for model in ("", *models)
+    }
+    return msgspec.structs.replace(provider, keys=tuple(keys), deployments=deployments)
 
 
 def _still_listed(providers: dict[str, Provider], previous: Snapshot | None) -> dict[str, tuple[str, ...]]:

@@ -71,6 +71,22 @@ class Timeouts(_Base, frozen=True):
     total: float = 600.0
 
 
+class Health(_Base, frozen=True):
+    """When a deployment (a model at a provider) is ejected, and for how long. Figures of Envoy's outlier detection."""
+
+    consecutive: int = 5
+    """Failures in a row."""
+    volume: int = 50
+    """Or this many attempts within ten seconds, of which"""
+    failure_share: float = 0.85
+    """this share failed."""
+    rest: float = 30.0
+    """Seconds, times the number of ejections in a row, up to"""
+    rest_max: float = 300.0
+    throttle: bool = True
+    """Leave attempts out by lot when a provider refuses more than half of them."""
+
+
 class Tls(_Base, frozen=True):
     ca_file: str = ""
     """Empty: the system's trust store."""
@@ -113,6 +129,11 @@ class Provider(_Base, frozen=True):
     timeouts: Timeouts = Timeouts()
     max_connections: int = 0
     """Per worker; 0: no limit of its own."""
+    max_concurrency: int = 0
+    """Attempts under way per worker; those beyond go elsewhere, or are refused. 0: no limit of its own."""
+    health: Health = Health()
+    deployments: dict[str, int] = {}
+    """Upstream model -> arena slot of kind HEALTH; ``""``: of all models that are not named anywhere."""
     proxy: str = ""
     """http://[user:password@]host:port of an HTTP proxy (CONNECT for https)."""
     tls: Tls = Tls()
@@ -128,12 +149,18 @@ class Target(_Base, frozen=True):
     weight: float = 1.0
 
 
+Strategy = Literal["weighted", "order", "least-latency", "least-cost", "least-busy", "hash"]
+
+
 class Route(_Base, frozen=True):
     id: str
     name: str
     targets: tuple[Target, ...]
-    """One is drawn by weight; the others follow in order of configuration, then ``fallbacks``."""
+    """One is chosen by ``strategy``; the others follow, then ``fallbacks``."""
     fallbacks: tuple[Target, ...] = ()
+    strategy: Strategy = "weighted"
+    hash_on: str = ""
+    """For ``hash``: a header field's name (small letters); empty: the session, else the virtual key."""
 
 
 class Retry(_Base, frozen=True):
@@ -142,6 +169,9 @@ class Retry(_Base, frozen=True):
     statuses: tuple[int, ...] = (408, 424, 429, 498, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
     backoff_initial: float = 0.1
     backoff_max: float = 2.0
+    budget: float = 0.2
+    """Further attempts as a share of first ones, over ten seconds (ten in any case); those at a deployment whose last
+    answer was good are always made."""
 
 
 class ServerLimits(_Base, frozen=True):

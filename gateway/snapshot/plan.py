@@ -15,6 +15,7 @@ from _speedups._bucket import GAUGE, GCRA, REQUESTS, TOKENS, WINDOW
 from _speedups._bucket import ROLLING as ROLLING_WINDOW
 from gateway.config.schema import (
     Config,
+    HealthEntry,
     LimitEntry,
     ProviderEntry,
     RouteEntry,
@@ -26,6 +27,7 @@ from gateway.snapshot.credentials import resolved
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
 from gateway.snapshot.model import (
+    Health,
     ListenTls,
     Provider,
     ProviderKey,
@@ -90,7 +92,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def plan(config: Config, pepper: bytes) -> Plan:
     """Resolve a validated configuration. Raises nothing on one that ``validate`` has passed."""
     names: dict[int, str] = {}
-    providers = {name: _provider(name, entry, config.timeouts) for name, entry in config.providers.items()}
+    providers = {name: _provider(name, entry, config) for name, entry in config.providers.items()}
     for provider in providers.values():
         names[id_hash(provider.id)] = f"provider/{provider.name}"
         for key in provider.keys:
@@ -168,7 +170,7 @@ def virtual_key_names(config: Config) -> dict[int, str]:
     return {id_hash(virtual_key_id(entry.name, entry.id)): entry.name for entry in config.virtual_keys}
 
 
-def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provider:
+def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:
     vendor = VENDORS.get(vendor_of(name, entry))
     base_url = base_url_of(name, entry)
     dialect = dialect_of(name, entry)
@@ -220,8 +222,10 @@ def _provider(name: str, entry: ProviderEntry, defaults: TimeoutsEntry) -> Provi
         stream_usage=entry.stream_usage or (vendor.stream_usage if vendor is not None else "never"),
         unsupported=entry.unsupported,
         cache_breakpoints=entry.cache_breakpoints,
-        timeouts=_timeouts(entry.timeouts, defaults),
+        timeouts=_timeouts(entry.timeouts, config.timeouts),
         max_connections=entry.max_connections,
+        max_concurrency=entry.max_concurrency,
+        health=_health(entry.health, config.health),
         proxy=entry.proxy.reveal() if entry.proxy is not None else "",
         tls=Tls(
             ca_file=str(entry.tls.ca_file or ""),
@@ -259,12 +263,25 @@ def _timeouts(entry: TimeoutsEntry, defaults: TimeoutsEntry) -> Timeouts:
     return Timeouts(**given)
 
 
+def _health(entry: HealthEntry, defaults: HealthEntry) -> Health:
+    given = {}
+    for field in Health.__struct_fields__:
+        value = getattr(entry, field)
+        if value is None:
+            value = getattr(defaults, field)
+        if value is not None:
+            given[field] = float(value) if isinstance(value, float) else value
+    return msgspec.convert(given, Health)
+
+
 def _route(name: str, entry: RouteEntry) -> Route:
     return Route(
         id=f"file:route/{entry.id or name}",
         name=name,
         targets=tuple(map(target_of, entry.targets)),
         fallbacks=tuple(map(target_of, entry.fallbacks)),
+        strategy=entry.strategy,
+        hash_on=(entry.hash_on or "").lower(),
     )
 
 
@@ -326,7 +343,7 @@ def _settings(config: Config) -> Settings:
         retry["attempts"] = config.retry.attempts
     if config.retry.statuses is not None:
         retry["statuses"] = tuple(config.retry.statuses)
-    for field in ("backoff_initial", "backoff_max"):
+    for field in ("backoff_initial", "backoff_max", "budget"):
         if (value := getattr(config.retry, field)) is not None:
             retry[field] = float(value)
     given: dict[str, object] = {}

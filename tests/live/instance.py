@@ -40,6 +40,8 @@ def configuration(upstream_url: str, **more: Any) -> dict[str, Any]:
         "providers": {"mock": {**provider, **more.pop("provider", {})}},
         "routes": {"m": {"targets": ["mock/m"]}},
         "virtual_keys": [{"name": "test", "value": KEY}],
+        # Upstreams fail on purpose, many times in a row.
+        "health": {"throttle": False, "consecutive": 1000, "volume": 1_000_000},
         # Upstreams count what they are asked.
         "model_lists": {"refresh": 0},
     }

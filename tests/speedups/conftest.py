@@ -16,7 +16,7 @@ def scan(request: pytest.FixtureRequest) -> ModuleType:
     return module
 
 
-BUCKETS, RINGS, KEYS = twins("_bucket"), twins("_ring"), twins("_keys")
+BUCKETS, RINGS, KEYS, HEALTHS = twins("_bucket"), twins("_ring"), twins("_keys"), twins("_health")
 
 
 @pytest.fixture(params=BUCKETS.values(), ids=BUCKETS.keys())
@@ -36,5 +36,12 @@ def ring(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.fixture(params=KEYS.values(), ids=KEYS.keys())
 def keys(request: pytest.FixtureRequest) -> ModuleType:
     """``_speedups._keys``, once compiled and once pure."""
+    module: ModuleType = request.param
+    return module
+
+
+@pytest.fixture(params=HEALTHS.values(), ids=HEALTHS.keys())
+def health(request: pytest.FixtureRequest) -> ModuleType:
+    """``_speedups._health``, once compiled and once pure."""
     module: ModuleType = request.param
     return module

@@ -1,0 +1,60 @@
+"""What callers may say about the way of a request, in ``x-microgate-`` header fields: which provider, which session.
+
+They choose among what their virtual key and the route allow; a name that is not among these is refused.
+"""
+
+from __future__ import annotations
+
+from _speedups._head import HeadScan
+from gateway.errors import GatewayError, Response, refuse
+from gateway.exchange import Exchange
+from gateway.serving import Target
+
+PROVIDER = b"x-microgate-provider"
+SESSION = b"x-microgate-session"
+MOST_SESSION_BYTES = 256
+
+
+def take_options(x: Exchange, scan: HeadScan) -> None:
+    """Read them from the head that ``scan`` has just judged.
+
+    ``x-microgate-session``: requests that name the same one go to the same target and key while these are well.
+    ``x-microgate-provider: NAME`` or ``NAME/KEY``: no other provider, or key, is asked.
+    """
+    session = scan.value_of(SESSION)
+    if session:
+        x.session = session[:MOST_SESSION_BYTES]
+    pinned = scan.value_of(PROVIDER)
+    if pinned:
+        x.pinned = pinned
+
+
+def keep_to_pinned(x: Exchange) -> Response | None:
+    """Of ``x.targets`` only those of the provider, and with the key, that the caller names."""
+    name, _, key = x.pinned.decode("utf-8", "replace").partition("/")
+    kept = [target for target in x.targets or () if target.upstream.name == name]
+    if not kept:
+        offered = ", ".join(dict.fromkeys(target.upstream.name for target in x.targets or ()))
+        return bad(x, f"The provider '{name[:64]}' is no target of this model for this key; there is: {offered}.")
+    if key:
+        kept = [with_key(target, key) for target in kept if key in key_names(target)]
+        if not kept:
+            return bad(x, f"The provider '{name}' has no key called '{key[:64]}'.")
+    x.targets = kept
+    x.regardless = x.regardless or len(kept) == 1
+    return None
+
+
+def key_names(target: Target) -> list[str]:
+    return [spec.name for spec in target.upstream.key_specs]
+
+
+def with_key(target: Target, key: str) -> Target:
+    """``target``, to be asked with this one key if it may serve the model at all."""
+    made = Target(target.upstream, target.model, target.weight)
+    made.mask = target.mask & 1 << key_names(target).index(key)
+    return made
+
+
+def bad(x: Exchange, message: str) -> Response:
+    return refuse(GatewayError("bad_request", message, param=PROVIDER.decode()), x.request_id.decode())
