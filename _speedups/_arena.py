@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final, Self
 
 from _speedups._layout import (
+    B_EPOCH,
     BODY_WORDS,
     GAUGE,
     GCRA,
@@ -307,6 +308,9 @@ class ArenaBase:
         """The limits that reservations not settled yet name."""
         q, geometry = self.q, self.geometry
         for worker in range(self.workers):
+            if not q[geometry.block(worker) + B_EPOCH]:
+                # A place that nobody has ever taken, as all of the second generation's are before the first upgrade.
+                continue
             states, bodies = geometry.states(worker), geometry.bodies(worker)
             for index in range(geometry.reservations):
                 if q[states + index] & 0xFF == S_PENDING:

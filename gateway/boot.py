@@ -24,6 +24,7 @@ from gateway.config.loader import Loaded, load
 from gateway.config.problems import ConfigError
 from gateway.config.schema import Config
 from gateway.processes.context import BootOptions
+from gateway.processes.handover import complain
 from gateway.processes.paths import Paths
 from gateway.snapshot import store
 from gateway.snapshot.build import Built, provision, release
@@ -57,6 +58,8 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
     Returns 0, or the exit status after saying on stderr what is wrong: 2 for a configuration that cannot be used, 1
     for a directory, key file or arena that cannot.
     """
+    if options.handed_over:
+        return check(options, paths, environ)
     try:
         # Workers read it when they start, before there is a control process.
         admin_token.load_or_create(paths.data_dir)
@@ -81,6 +84,28 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
     for warning in made.warnings:
         print(f"microgate: {warning}", file=sys.stderr)
     return 0
+
+
+def check(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.environ) -> int:
+    """Before an upgrade: whether this version can read the file, and the snapshot that the running one serves from.
+    Nothing is written, for the running one is its only builder until it has ended. Returns as ``prepare``."""
+    try:
+        if options.config_file is not None and environ.get(LAST_GOOD) != "1":
+            load(options.config_file, environ)
+        path = paths.current_snapshot()
+        if path is None:
+            raise StoreError("the running version has no snapshot")
+        store.read(path)
+    except ConfigError as exc:
+        why = "\n".join(problem.render(exc.source) for problem in exc.problems)
+        status = EXIT_CONFIG
+    except (StoreError, OSError, ValueError) as exc:
+        why, status = f"{exc}: restart it instead", EXIT_FAILED
+    else:
+        return 0
+    print(f"microgate: {why}", file=sys.stderr)
+    complain(environ, why)
+    return status
 
 
 def make(

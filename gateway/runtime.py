@@ -220,6 +220,14 @@ class Runtime:
         # One turn of the loop, so that what was written last leaves.
         await asyncio.sleep(0.05)
 
+    def leave(self) -> None:
+        """Stop accepting; every connection ends with the answer to its caller's next request: one that is closed while
+        its caller writes would lose that request."""
+        for server in self.servers:
+            server.close()
+        if self.core is not None:
+            self.core.keepalive_age_ns = -1
+
     def close(self) -> None:
         if self.sweeper is not None:
             self.sweeper.cancel()

@@ -1,5 +1,7 @@
 """The first process: binds the sockets, starts the others, notices when one dies or freezes, stops them in order.
 
+On SIGUSR2 it starts its own successor, which takes over sockets, lock and arena (``processes/upgrade.py``).
+
 Single-threaded and without an event loop, so that forking is safe at any time. It holds no request and knows no
 configuration; what must not be lost (listening sockets, the lock on the data directory) it keeps for as long as it
 lives.
@@ -11,30 +13,34 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib import import_module
 
-from _speedups._bucket import Arena
 from gateway.processes import logs, steering
 from gateway.processes.announce import announce
-from gateway.processes.children import Closable, describe_exit, fork, load
-from gateway.processes.context import BootOptions, ControlContext, ServeOptions, WorkerContext
+from gateway.processes.children import Closable, describe_exit, signal_all
+from gateway.processes.context import BootOptions, ServeOptions
 from gateway.processes.first import BootProcess
+from gateway.processes.handover import VARIABLE, HandoverError
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING
+from gateway.processes.holdings import Holdings
 from gateway.processes.installation import places
-from gateway.processes.instance import AlreadyRunning, InstanceLock
+from gateway.processes.instance import AlreadyRunning
 from gateway.processes.kernel import name_process
-from gateway.processes.limits import connection_cap, raise_open_files
-from gateway.processes.listeners import ListenError, Listeners
+from gateway.processes.launch import Launcher
+from gateway.processes.limits import raise_open_files
+from gateway.processes.listeners import ListenError
 from gateway.processes.paths import DirectoryError, Paths, default_data_dir
-from gateway.processes.service import Service
+from gateway.processes.predecessor import Predecessor
+from gateway.processes.preload import preload
+from gateway.processes.service import Service, answers
 from gateway.processes.settings import process_settings
 from gateway.processes.signals import SignalPipe
 from gateway.processes.slot import GONE, LIVE, SILENT, Slot
+from gateway.processes.systemd import notify
+from gateway.processes.upgrade import LOOK_S, Upgrade
 from gateway.processes.watch import WatchClock
 
 TICK_S = 0.25
@@ -76,64 +82,63 @@ class StartError(Exception):
 def run(options: ServeOptions, boot: BootProcess) -> int:
     """Serve until told to stop; returns the exit status. Says on stderr why it cannot start. ``boot`` runs already."""
     logs.configure(options.log_level, "supervisor")
+    predecessor = None
     try:
+        predecessor = Predecessor.of(os.environ)
+        os.environ.pop(VARIABLE, None)
         preload(options)
-        supervisor = Supervisor(options, boot)
-    except (DirectoryError, AlreadyRunning, ListenError, StartError, OSError) as error:
-        print(f"microgate: {error}", file=sys.stderr)
+        supervisor = Supervisor(options, boot, predecessor)
+    except (DirectoryError, AlreadyRunning, ListenError, HandoverError, StartError, OSError) as error:
+        _complain(str(error), predecessor)
         return 1
     try:
         return supervisor.run()
     except StartError as error:
         if str(error):
-            print(f"microgate: {error}", file=sys.stderr)
+            _complain(str(error), predecessor)
         return error.status
     finally:
         supervisor.close()
 
 
-def preload(options: ServeOptions) -> None:
-    """Import what workers need, once, while boot imports what it needs: the workers' forks share these pages."""
-    gc.disable()
-    worker = import_module(options.entries.worker.partition(":")[0])
-    worker.loop_factory(options.loop)
-    runtime = load(options.entries.runtime)
-    prepare = getattr(sys.modules[runtime.__module__], "preload", None)
-    if prepare is not None:
-        prepare()
+def _complain(why: str, predecessor: Predecessor | None) -> None:
+    print(f"microgate: {why}", file=sys.stderr)
+    if predecessor is not None:
+        predecessor.failed(why)
 
 
 class Supervisor:
     """One life of the gateway. Making it takes the lock and the port; ``run`` starts processes; ``close`` ends what is
     left of them."""
 
-    def __init__(self, options: ServeOptions, boot: BootProcess) -> None:
+    def __init__(self, options: ServeOptions, boot: BootProcess, predecessor: Predecessor | None = None) -> None:
         homes = places()
         if len(homes) != 1:
             raise StartError(f"gateway, _speedups and providers come from different places: {', '.join(homes)}")
         self.options = options
         self.boot = boot
-        self.pid = os.getpid()
+        self.predecessor = predecessor
+        """Until nothing of it is left; None in an ordinary start."""
         name_process("microgate")
         self.open_files = raise_open_files()
         self.paths = Paths(options.data_dir or default_data_dir())
-        self.paths.create()
-        self.lock = InstanceLock(self.paths.lock, self.paths.data_dir)
-        self.listeners = Listeners(options.host, options.port, options.workers)
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            boot_id = file.read().strip().replace(b"-", b"")
-        self.arena = Arena.create(self.paths.arena, workers=options.workers, boot_id=bytes.fromhex(boot_id.decode()))
-        self.record_event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.signals = SignalPipe((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self.signals = SignalPipe((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2))
+        self.holdings = predecessor.holdings(self.paths, options) if predecessor else Holdings.make(self.paths, options)
+        self.listeners = self.holdings.listeners
+        self.arena = self.holdings.arena
+        self.upgrade = Upgrade(self.holdings, options)
         self.boot_options = BootOptions(
             config_file=options.config_file,
             host=options.host,
             port=self.listeners.port,
             workers=options.workers,
             demo=options.demo,
-            demo_key=f"mg-demo-{os.urandom(16).hex()}" if options.demo else "",
+            demo_key=self.holdings.demo_key,
+            handed_over=predecessor is not None,
         )
-        self.slots = [Slot(index) for index in range(options.workers)]
+        private: list[Closable | None] = [self.signals, self.upgrade, predecessor]
+        self.launcher = Launcher(options, self.boot_options, self.holdings, self.open_files, private)
+        self.slots = [Slot(index, self.holdings.first_place + index) for index in range(options.workers)]
         self.standings = [GONE] * options.workers
         self.control = Service("control")
         self.demo = Service("demo")
@@ -141,6 +146,8 @@ class Supervisor:
         if options.demo:
             self.services.append(self.demo)
         self.stopping = False
+        self.hurried = False
+        """A stop signal came while processes were being ended."""
         self.clock = WatchClock(LONGEST_LOOK_NS)
         self.started_ns = self.clock.now_ns()
 
@@ -148,10 +155,19 @@ class Supervisor:
 
     def run(self) -> int:
         """Boot, start, serve; returns the exit status. Raises StartError."""
-        self.boot.go(self.paths.data_dir, asdict(self.boot_options))
-        gc.collect()
-        gc.freeze()
-        self._await_boot()
+        try:
+            self.boot.go(self.paths.data_dir, asdict(self.boot_options))
+            gc.collect()
+            gc.freeze()
+            self._await_boot()
+            return self._serve()
+        except StartError:
+            if self.predecessor is not None:
+                # Some of our workers may serve callers of the old gateway's by now.
+                self._stop()
+            raise
+
+    def _serve(self) -> int:
         while True:
             now_ns = self._tick()
             arrived = self.signals.wait(self._pause_s(now_ns))
@@ -159,11 +175,17 @@ class Supervisor:
                 os.kill(self.control.pid, signal.SIGHUP)
             if arrived & STOP_SIGNALS:
                 return self._stop()
-
-    def _fork(self, name: str, main: Callable[[], int | None], own: Closable | None = None) -> int:
-        private: list[Closable] = [self.signals, self.lock, self.arena]
-        private += [sock for sock in self.listeners.sockets if sock is not own]
-        return fork(f"mg-{name}", main, private, signal.SIGTERM)
+            if signal.SIGUSR2 in arrived:
+                self.upgrade.begin()
+            if self.upgrade.serves():
+                # There is one writer of the databases: ours ends before the successor's begins.
+                self.stopping = True
+                self._end([self.control], STOP_SERVICE_S)
+                if self.hurried:
+                    return self._stop()
+                if self.upgrade.give():
+                    return self._wind_up(signal.SIGUSR2)
+                self.stopping = False
 
     def _await_boot(self) -> None:
         while (status := self.boot.poll()) is None:
@@ -177,48 +199,14 @@ class Supervisor:
         logs.follow(self.options.log_level, settings.log_level, settings.log_format, "supervisor")
 
     def _start_worker(self, slot: Slot, now_ns: int) -> None:
-        own = self.listeners.sockets[slot.index]
-        context = WorkerContext(
-            index=slot.index,
-            workers=self.options.workers,
-            sockets=[own],
-            paths=self.paths,
-            host=self.options.host,
-            port=self.listeners.port,
-            supervisor_pid=self.pid,
-            log_level=self.options.log_level,
-            loop=self.options.loop,
-            connections=connection_cap(self.open_files),
-            record_event_fd=self.record_event_fd,
-            runtime=self.options.entries.runtime,
-        )
-        entry = self.options.entries.worker
-        last_beat = self.arena.status(slot.index)[2]
-        pid = self._fork(f"worker-{slot.index}", lambda: load(entry)(context), own)
-        slot.started(pid, last_beat, now_ns)
-        log.debug("worker %d started as process %d", slot.index, pid)
+        last_beat = self.arena.status(slot.place)[2]
+        slot.started(self.launcher.worker(slot.index), last_beat, now_ns)
+        log.debug("worker %d started as process %d", slot.index, slot.pid)
 
     def _start_service(self, service: Service, now_ns: int) -> None:
-        main = self._control if service is self.control else self._demo
-        service.started(self._fork(service.name, main), now_ns)
+        start = self.launcher.control if service is self.control else self.launcher.demo
+        service.started(start(), now_ns)
         log.debug("%s started as process %d", service.name, service.pid)
-
-    def _control(self) -> int | None:
-        context = ControlContext(
-            paths=self.paths,
-            workers=self.options.workers,
-            config_file=self.options.config_file,
-            options=self.boot_options,
-            supervisor_pid=self.pid,
-            log_level=self.options.log_level,
-            record_event_fd=self.record_event_fd,
-        )
-        status: int | None = load(self.options.entries.control)(context)
-        return status
-
-    def _demo(self) -> int | None:
-        status: int | None = load(self.options.entries.demo)(self.paths.demo_socket)
-        return status
 
     # -- serve ---------------------------------------------------------------------------------------------------
 
@@ -231,18 +219,38 @@ class Supervisor:
         self._start_due(now_ns)
         if not self.listeners.listening:
             self._listen_if_ready(now_ns)
+        elif self.predecessor is not None:
+            self._take_over(self.predecessor)
         standings = [slot.standing(now_ns) for slot in self.slots]
         for slot, was, standing in zip(self.slots, self.standings, standings, strict=True):
             if standing == SILENT and was == LIVE:
                 log.warning("worker %d is silent: it gets no new connections until it is heard again", slot.index)
         self.standings = standings
         best = max(standings)
-        held = [self.arena.connections(slot.index) for slot in self.slots]
-        self.listeners.steer(steering.balanced([standing == best for standing in standings], held))
+        held = [self.arena.connections(slot.place) for slot in self.slots]
+        if self._in_charge:
+            self.listeners.steer(steering.balanced([standing == best for standing in standings], held))
         return now_ns
 
+    @property
+    def _in_charge(self) -> bool:
+        """False while a predecessor still has the databases and the steering."""
+        return self.predecessor is None or self.predecessor.over
+
+    def _take_over(self, predecessor: Predecessor) -> None:
+        """Say that we serve as soon as all workers do; then wait for the word, and for the old one's end."""
+        if any(slot.failures >= STARTS_BEFORE_GIVING_UP for slot in self.slots) and not predecessor.over:
+            raise StartError("its workers end as soon as they are started")
+        if all(slot.state == SERVING for slot in self.slots):
+            predecessor.serving()
+        if predecessor.just_over():
+            self.holdings.lock.sign()
+            self._announce()
+        if predecessor.is_settled(self.holdings):
+            self.predecessor = None
+
     def _watch(self, slot: Slot, now_ns: int) -> None:
-        slot.observe(self.arena.status(slot.index), now_ns)
+        slot.observe(self.arena.status(slot.place), now_ns)
         if slot.overdue(now_ns):
             silence_s = slot.silence_ns(now_ns) / 1e9
             log.error("worker %d gave no sign of life for %.1f s: killed", slot.index, silence_s)
@@ -258,7 +266,7 @@ class Supervisor:
                     slot.died(now_ns)
         for service in self.services:
             # Control's imports would compete with the workers for the processor until they serve.
-            wanted = service is self.demo or self.listeners.listening
+            wanted = self._in_charge and (service is self.demo or self.listeners.listening)
             if wanted and not service.pid and now_ns >= service.restart_at_ns:
                 try:
                     self._start_service(service, now_ns)
@@ -273,18 +281,16 @@ class Supervisor:
                 raise StartError("no worker could be started; the lines above say why")
             return
         late = now_ns - self.started_ns > int(LISTEN_ANYWAY_S * 1e9)
-        if not late and not self._demo_listens():
+        # The announced command is tried at once.
+        if not late and self.options.demo and not answers(self.paths.demo_socket):
             return
         if all(up or slot.failures or late for up, slot in zip(ready, self.slots, strict=True)):
             self.listeners.listen()
-            announce(self.options, self.listeners.port, self.open_files, self.boot_options.demo_key)
+            self._announce()
 
-    def _demo_listens(self) -> bool:
-        """Whether the demo upstream takes connections: the announced command is tried at once."""
-        if not self.options.demo:
-            return True
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(self.paths.demo_socket) == 0
+    def _announce(self) -> None:
+        announce(self.options, self.listeners.port, self.open_files, "" if self.predecessor else self.holdings.demo_key)
+        notify("READY=1")
 
     def _pause_s(self, now_ns: int) -> float:
         """Until something is due; a signal (a child's death is one) ends the pause."""
@@ -293,7 +299,8 @@ class Supervisor:
             return STARTING_TICK_S
         due = [slot.restart_at_ns for slot in self.slots if not slot.pid]
         due += [service.restart_at_ns for service in self.services if not service.pid]
-        return min([TICK_S, *((at_ns - now_ns) / 1e9 for at_ns in due)])
+        longest_s = LOOK_S if self.upgrade.pending or not self._in_charge else TICK_S
+        return min([longest_s, *((at_ns - now_ns) / 1e9 for at_ns in due)])
 
     def _reap(self, now_ns: int) -> None:
         while True:
@@ -303,6 +310,8 @@ class Supervisor:
                 return
             if not pid:
                 return
+            if self.upgrade.successor.pid == pid:
+                self.upgrade.ended(status)
             for slot in self.slots:
                 if slot.pid == pid:
                     self._worker_ended(slot, status, now_ns)
@@ -315,7 +324,7 @@ class Supervisor:
         slot.died(now_ns)
         try:
             # Before a successor starts: what the dead one had reserved is posted, what it left half done is undone.
-            posted = self.arena.replay(slot.index)
+            posted = self.arena.replay(slot.place)
         except OSError as error:
             log.warning("reservations of worker %d could not be posted: %s", slot.index, error)
         else:
@@ -335,20 +344,26 @@ class Supervisor:
     def _stop(self) -> int:
         """Drain the workers, then control and demo; returns 0 when all ended by themselves in time. A second signal
         ends everything at once."""
+        notify("STOPPING=1")
+        self.upgrade.give_up()
+        return self._wind_up(signal.SIGTERM)
+
+    def _wind_up(self, number: int) -> int:
+        """``number`` tells workers how to drain: SIGUSR2 when a successor is there for their callers."""
         self.stopping = True
         timeout_s = process_settings(self.paths).drain_timeout
         busy = sum(1 for slot in self.slots if slot.pid)
         log.info("stopping: %d workers have %.0f s to finish", busy, timeout_s)
-        workers_ended = self._end(self.slots, timeout_s + KILL_AFTER_DRAIN_S)
+        workers_ended = self._end([*self.slots, self.upgrade.successor], timeout_s + KILL_AFTER_DRAIN_S, number)
         self.listeners.close()
         # Only now: control takes in the workers' last records, and demo answers their last requests.
         services_ended = self._end(self.services, STOP_SERVICE_S if workers_ended else 0.0)
         return 0 if workers_ended and services_ended else 1
 
-    def _end(self, members: Sequence[Slot | Service], seconds: float) -> bool:
+    def _end(self, members: Sequence[Slot | Service], seconds: float, number: int = signal.SIGTERM) -> bool:
         """Ask these processes to end; kill those that have not after ``seconds``, or at a stop signal. True when none
         had to be killed."""
-        _signal_all(members, signal.SIGTERM)
+        signal_all(members, number)
         deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
         killed = False
         while True:
@@ -358,36 +373,28 @@ class Supervisor:
             self._refuse_when_drained()
             if time.monotonic_ns() >= deadline_ns and not killed:
                 killed = True
-                _signal_all(members, signal.SIGKILL)
+                signal_all(members, signal.SIGKILL)
             if self.signals.wait(STOPPING_TICK_S) & STOP_SIGNALS:
                 deadline_ns = 0
+                self.hurried = True
 
     def _refuse_when_drained(self) -> None:
         # A worker that drains has closed its copy of the socket; as long as this process holds one, callers could still
         # connect and would wait for nobody.
         for slot in self.slots:
-            slot.observe(self.arena.status(slot.index), self.clock.now_ns())
+            slot.observe(self.arena.status(slot.place), self.clock.now_ns())
         if all(not slot.pid or slot.state == DRAINING for slot in self.slots):
             self.listeners.close()
 
     def close(self) -> None:
         """Kill what still runs and give everything back."""
         self.stopping = True
-        members: list[Slot | Service] = [*self.slots, *self.services]
-        _signal_all(members, signal.SIGKILL)
+        members: list[Slot | Service] = [*self.slots, *self.services, self.upgrade.successor]
+        signal_all(members, signal.SIGKILL)
         for member in members:
             if member.pid:
                 os.waitpid(member.pid, 0)
                 member.pid = 0
-        self.listeners.close()
+        self.upgrade.close()
         self.signals.close()
-        self.arena.close()
-        os.close(self.record_event_fd)
-        self.lock.close()
-
-
-def _signal_all(members: Sequence[Slot | Service], number: int) -> None:
-    # A child that has ended but was not waited for yet still has its pid, so this cannot hit a stranger.
-    for member in members:
-        if member.pid:
-            os.kill(member.pid, number)
+        self.holdings.close()

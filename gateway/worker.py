@@ -34,6 +34,8 @@ LISTENING_POLL_S = 0.001
 LAME_DUCK_S = 0.3
 """A draining worker takes connections for this long: the supervisor needs a tick to send new ones elsewhere."""
 
+LEAVING_POLL_S = 0.02
+
 HEALTH_EVERY_BEATS = 20
 READINESS_EVERY_BEATS = 2
 
@@ -57,6 +59,9 @@ class RuntimeProtocol(Protocol):
 
     async def drain(self, deadline: float) -> None:
         """Stop accepting, finish what runs; what still runs at ``deadline`` (``loop.time()``) ends with an error."""
+
+    def leave(self) -> None:
+        """Stop accepting; every connection ends with the answer to its caller's next request."""
 
     def close(self) -> None: ...
     def readiness(self, ready: bool, why: str) -> None:
@@ -84,10 +89,10 @@ def run(context: WorkerContext) -> int:
     arena = Arena.attach(paths.arena)
     cells = _take_slot(arena, context)
     ring = RingWriter(
-        paths.ring(context.index),
-        context.index,
+        paths.ring(context.place),
+        context.place,
         cells.epoch,
-        paths.spill(context.index),
+        paths.spill(context.place),
         event_fd=context.record_event_fd,
     )
     try:
@@ -115,7 +120,7 @@ def _take_slot(arena: Arena, context: WorkerContext) -> ArenaWorker:
     waiting = False
     while True:
         try:
-            return arena.worker(context.index)
+            return arena.worker(context.place)
         except BlockingIOError:
             # Its supervisor was killed and it still finishes its streams: one slot, one process.
             if not waiting:
@@ -157,6 +162,8 @@ class Worker:
         self._beat_due = 0.0
         self._beat_timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
+        self._relieved = False
+        """Another process serves the callers: nobody has to be sent away in a hurry."""
         self._reserve = FileReserve(context.sockets)
         self.channel = WorkerChannel(
             loop,
@@ -171,7 +178,8 @@ class Worker:
     async def serve(self) -> int:
         """Serve, drain, and return the exit status."""
         self.loop.set_exception_handler(self._reserve.handle)
-        self.loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        self.loop.add_signal_handler(signal.SIGTERM, self._end)
+        self.loop.add_signal_handler(signal.SIGUSR2, self._relieve)
         self._beat_due = self.loop.time()
         self._beat()
         # Ready. The first listen() of every slot is the supervisor's, in slot order: steering counts on that order.
@@ -186,11 +194,30 @@ class Worker:
             await self._stop.wait()
         return await self._drain()
 
+    def _end(self) -> None:
+        self._relieved = False
+        self._stop.set()
+
+    def _may_stay(self) -> bool:
+        """False once SIGTERM has come, too."""
+        return self._relieved
+
+    def _relieve(self) -> None:
+        self._relieved = True
+        self._stop.set()
+
     async def _drain(self) -> int:
         deadline = self.loop.time() + process_settings(self.context.paths).drain_timeout
         self.state = DRAINING
         self._publish_beat()
-        await asyncio.sleep(LAME_DUCK_S)
+        if self._relieved:
+            # Versions that the successor's control publishes are for its own workers.
+            await self.channel.close()
+            self.runtime.leave()
+            while self.runtime.connections() and self.loop.time() < deadline and self._may_stay():
+                await asyncio.sleep(LEAVING_POLL_S)
+        else:
+            await asyncio.sleep(LAME_DUCK_S)
         await self.runtime.drain(deadline)
         await self.channel.close()
         self.runtime.close()
@@ -214,12 +241,13 @@ class Worker:
         self.lag = max(self.lag, now - self._beat_due)
         self._publish_beat()
         if os.getppid() != self.context.supervisor_pid:
-            self._stop.set()
+            self._end()
         in_flight = self.runtime.in_flight()
         connections = self.runtime.connections() + self.runtime.upstream_connections()
         self.memory.observe(in_flight, connections, now)
         self._beats += 1
-        if self._beats % READINESS_EVERY_BEATS == 0:
+        # Whoever asks on a kept connection must not hear that the gateway is ending: it is not.
+        if self._beats % READINESS_EVERY_BEATS == 0 and not self._relieved:
             self._readiness(now)
         if self._beats % HEALTH_EVERY_BEATS == 0:
             self._report(in_flight, connections)
@@ -228,8 +256,11 @@ class Worker:
 
     def _readiness(self, now: float) -> None:
         now_ns = time.monotonic_ns()
+        first = self.context.first_place
         others = (index for index in range(self.context.workers) if index != self.context.index)
-        idle = [f"worker {index} does not serve" for index in others if not is_serving(self.arena, index, now_ns)]
+        idle = [
+            f"worker {index} does not serve" for index in others if not is_serving(self.arena, first + index, now_ns)
+        ]
         why = [*idle, *self.channel.conditions]
         if self.channel.connected:
             self._control_seen = now

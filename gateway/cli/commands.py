@@ -48,6 +48,13 @@ def doctor(data_dir: str, host: str, port: int) -> None:
     sys.exit(import_module("gateway.cli.doctor").report(sys.stdout, data_dir, host, port))
 
 
+@cli.command()
+@click.option("--data-dir", default="", envvar="MICROGATE_DATA_DIR", help="As for serve.")
+def upgrade(data_dir: str) -> None:
+    """Let the running gateway be replaced by what is installed now, without refusing a caller."""
+    sys.exit(import_module("gateway.cli.upgrade").upgrade(data_dir))
+
+
 @cli.group()
 def models() -> None:
     """What is known of models: sizes, capabilities, prices."""

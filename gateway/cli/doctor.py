@@ -27,8 +27,8 @@ from gateway.processes.paths import SHARED_MEMORY, default_data_dir
 
 Grade = Literal["ok", "warn", "bad"]
 
-RUNTIME_BYTES_A_WORKER = 8 << 20
-"""A 4 MiB ring, its share of the arena and of two snapshots."""
+RUNTIME_BYTES_A_WORKER = 24 << 20
+"""Twice (for an upgrade) a 4 MiB ring and 5.4 MB of the arena; its share of two snapshots."""
 
 WAL_SAFE_SQLITE = (3, 51, 3)
 """Earlier ones can corrupt a WAL file when several connections write and checkpoint (3.50.7 and 3.44.6 apart). One

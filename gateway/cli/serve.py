@@ -131,7 +131,7 @@ def usage() -> str:
     lines = [
         "Usage: microgate serve [OPTIONS]",
         "",
-        "Run the gateway until SIGTERM or Ctrl-C. SIGHUP reloads the configuration.",
+        "Run the gateway until SIGTERM or Ctrl-C. SIGHUP reloads the configuration, SIGUSR2 upgrades.",
         "",
         "Options (each also as MICROGATE_... in the environment, MICROGATE_DATA_DIR for --data-dir):",
     ]

@@ -24,6 +24,7 @@ from gateway.config.schema import Config
 from gateway.control.child import run_module
 from gateway.processes.channel import ChannelServer, Hello, Publish
 from gateway.processes.context import ControlContext
+from gateway.processes.heartbeat import FROZEN_AFTER_NS
 from gateway.snapshot import store
 from gateway.snapshot.build import release
 from gateway.snapshot.delta import delta
@@ -249,11 +250,22 @@ class Configuration:
                 continue
             if not await self.server.acknowledged(version, self._context.workers, CONFIRM_S):
                 continue
+            if self._predecessors_serve():
+                await asyncio.sleep(POLL_S)
+                continue
             async with self._building:
                 if self._pending[-1].version != version:
                     continue
                 done, self._pending = self._pending, []
                 await asyncio.to_thread(self._clear_up, done)
+
+    def _predecessors_serve(self) -> bool:
+        """Whether workers of the supervisor before still finish: they count in slots of an earlier version, and confirm
+        nothing here."""
+        own = range(self._context.first_place, self._context.first_place + self._context.workers)
+        recently_ns = time.monotonic_ns() - FROZEN_AFTER_NS
+        places = (place for place in range(self._arena.workers) if place not in own)
+        return any(self._arena.status(place)[2] > recently_ns for place in places)
 
     def _clear_up(self, done: list[_Pending]) -> None:
         retired = {slot for each in done for slot in each.retired} | set(self._retired)

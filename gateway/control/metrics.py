@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -129,19 +129,28 @@ class GatewayCollector(Collector):
             cpu.add_metric([name], use.cpu_s)
         yield from (memory, cpu)
 
+    def _by_index(self, counts: Mapping[int, int]) -> Iterator[tuple[str, int]]:
+        """Rings belong to places, and a worker has two: see ``processes/holdings.py``."""
+        workers = self._state.context.workers
+        sums: dict[int, int] = {}
+        for place, count in counts.items():
+            sums[place % workers] = sums.get(place % workers, 0) + count
+        for index, count in sorted(sums.items()):
+            yield str(index), count
+
     def _records(self) -> Iterator[Metric]:
         ingest, log = self._state.ingest, self._state.log_status()
         waiting = _by_worker("microgate_record_ring_waiting", "Records waiting in a worker's ring and spill file.")
-        for slot, count in ingest.lag().items():
-            waiting.add_metric([str(slot)], count)
+        for label, count in self._by_index(ingest.lag()):
+            waiting.add_metric([label], count)
         yield waiting
         for name, help_, table in (
             ("microgate_records_dropped", "Records lost because ring and spill file were full.", ingest.dropped()),
             ("microgate_records_spilled", "Records that went through the spill file.", ingest.spilled()),
         ):
             family = CounterMetricFamily(name, help_, labels=["worker"])
-            for slot, count in table.items():
-                family.add_metric([str(slot)], count)
+            for label, count in self._by_index(table):
+                family.add_metric([label], count)
             yield family
         counters = CounterMetricFamily("microgate_log_rows", "Rows offered to the request log.", labels=["result"])
         for result, count in (

@@ -80,7 +80,7 @@ class ControlState:
         now_ns = time.monotonic_ns()
         found = []
         for index in range(self.context.workers):
-            epoch, pid, beat_ns, state, in_flight = self.arena.status(index)
+            epoch, pid, beat_ns, state, in_flight = self.arena.status(self.context.first_place + index)
             alive = beat_ns and now_ns - beat_ns < DEAD_AFTER_NS
             report = self.reports.get(index)
             found.append(

@@ -28,14 +28,17 @@ class DemoServer:
         return DemoConnection(self._demo.handle, self._connections)
 
     async def listen_unix(self, path: str) -> None:
-        """Listen on a unix socket only its owner can open. A socket left by a dead process is replaced."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        """Listen on a unix socket only its owner can open. One of a process that is dead, or about to end, is replaced
+        without a moment in which nobody listens."""
+        provisional = f"{path}.{os.getpid()}"
         before = os.umask(0o177)
         try:
-            self._server = await asyncio.get_running_loop().create_unix_server(self._connection, path, backlog=BACKLOG)
+            self._server = await asyncio.get_running_loop().create_unix_server(
+                self._connection, provisional, backlog=BACKLOG
+            )
         finally:
             os.umask(before)
+        os.rename(provisional, path)
 
     async def listen_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen on TCP; returns the port."""
@@ -59,12 +62,15 @@ async def _serve(socket_path: str) -> None:
         loop.add_signal_handler(number, stop.set)
     server = DemoServer()
     await server.listen_unix(socket_path)
+    own = os.stat(socket_path).st_ino
     try:
         await stop.wait()
     finally:
         await server.close()
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(socket_path)
+            # After an upgrade the path leads to a successor.
+            if os.stat(socket_path).st_ino == own:
+                os.unlink(socket_path)
 
 
 def run(socket_path: str) -> int:

@@ -15,11 +15,24 @@ from gateway.processes.kernel import die_with_parent, name_process
 CRASHED = 70
 """Exit status after an uncaught exception (EX_SOFTWARE of sysexits.h)."""
 
-_STEERED_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+_STEERED_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2}
 
 
 class Closable(Protocol):
     def close(self) -> object: ...
+
+
+class Process(Protocol):
+    @property
+    def pid(self) -> int: ...
+
+
+def signal_all(processes: Iterable[Process], number: int) -> None:
+    """Those that run; a pid of 0 is nobody. A child that has ended but was not waited for yet still has its pid, so
+    this cannot hit a stranger."""
+    for process in processes:
+        if process.pid:
+            os.kill(process.pid, number)
 
 
 def load(entry: str) -> Any:

@@ -23,12 +23,14 @@ class BootOptions:
     demo: bool = False
     demo_key: str = ""
     """The virtual key that reaches the built-in provider; made anew at every start."""
+    handed_over: bool = False
+    """Boot only checks: the predecessor's snapshot is served until control has built the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
     index: int
-    """Slot of this worker: its arena cells, its ring, its listening socket."""
+    """Slot of this worker: its name and its listening socket."""
     workers: int
     sockets: list[socket.socket]
     """Bound, with SO_REUSEPORT; the supervisor keeps them open and calls listen() first, in slot order."""
@@ -43,8 +45,15 @@ class WorkerContext:
     """Most caller connections at once: (RLIMIT_NOFILE - 256) / 2; 0: no figure."""
     record_event_fd: int = -1
     """eventfd shared by all workers and control: rung when records wait and control says it sleeps; -1: none."""
+    first_place: int = 0
+    """Of worker 0 of this generation, in the arena: see ``holdings``."""
     runtime: str = "gateway.runtime:Runtime"
     """module:class of what serves; only tests name another."""
+
+    @property
+    def place(self) -> int:
+        """Its cells in the arena, its ring, its spill file."""
+        return self.first_place + self.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class ControlContext:
     log_level: str = ""
     """Of the command line; empty: as the configuration says."""
     record_event_fd: int = -1
-    """See WorkerContext."""
+    first_place: int = 0
+    """See WorkerContext for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +95,6 @@ class ServeOptions:
     log_level: str = ""
     """Of the command line; empty: as the configuration says."""
     loop: LoopName = "uvloop"
+    upgrade_timeout: float = 60.0
+    """Seconds that a successor may take until it serves. Only tests name others."""
     entries: Entries = Entries()

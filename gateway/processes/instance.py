@@ -25,10 +25,39 @@ class InstanceLock:
             raise AlreadyRunning(
                 f"{data_dir} is in use by another microgate{who}: give this one its own --data-dir"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
+        self.sign()
+
+    @classmethod
+    def taken(cls, descriptor: int) -> InstanceLock:
+        """A predecessor's lock: held together with it until both have let go."""
+        lock = cls.__new__(cls)
+        lock._file = descriptor
+        return lock
+
+    def sign(self) -> None:
+        """Write down that this process is the instance."""
+        # In one piece and always as long: whoever reads it sees the old one or the new one.
+        os.pwrite(self._file, f"{os.getpid():<15}\n".encode("ascii"), 0)
+
+    def fileno(self) -> int:
+        return self._file
 
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def holder(path: str) -> int:
+    """Process id of the instance that holds this lock file; 0 when none does."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.read(file, 32).strip() or 0)
+    finally:
+        os.close(file)
+    return 0

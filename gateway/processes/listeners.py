@@ -47,6 +47,17 @@ class Listeners:
             raise ListenError(_explain(address, error)) from error
         self.port: int = address[1]
 
+    @classmethod
+    def taken(cls, sockets: list[socket.socket], port: int) -> Listeners:
+        """Those of a predecessor, which listen already, in its order."""
+        listeners = cls.__new__(cls)
+        listeners.sockets = sockets
+        listeners.port = port
+        listeners.listening = True
+        listeners._weights = []
+        listeners._steered = True
+        return listeners
+
     def listen(self) -> None:
         """Start taking connections: in slot order, which the kernel makes the order of steering."""
         for sock in self.sockets:

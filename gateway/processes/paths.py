@@ -43,6 +43,7 @@ class Paths:
         "runtime_dir",
         "sealed",
         "spool_dir",
+        "upgrade",
         "workers_socket",
     )
 
@@ -61,6 +62,7 @@ class Paths:
         self.demo_socket = os.path.join(self.runtime_dir, "demo.sock")
         self.arena = os.path.join(self.runtime_dir, "arena")
         self.current = os.path.join(self.runtime_dir, "current")
+        self.upgrade = os.path.join(self.runtime_dir, "upgrade.json")
 
     def __repr__(self) -> str:
         return f"Paths({self.data_dir!r})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from gateway.processes.slot import backoff_ns
 
 STABLE_AFTER_NS = 10_000_000_000
@@ -9,7 +11,7 @@ STABLE_AFTER_NS = 10_000_000_000
 
 
 class Service:
-    """Times are nanoseconds of the supervisor's ``WatchClock``. No I/O in here."""
+    """Times are nanoseconds of the supervisor's ``WatchClock``."""
 
     __slots__ = ("failures", "name", "pid", "restart_at_ns", "started_ns")
 
@@ -29,3 +31,9 @@ class Service:
         self.failures = 0 if now_ns - self.started_ns >= STABLE_AFTER_NS else self.failures + 1
         self.restart_at_ns = now_ns + backoff_ns(self.failures)
         self.pid = 0
+
+
+def answers(path: str) -> bool:
+    """Whether a service takes connections on this unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0

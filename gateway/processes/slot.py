@@ -37,14 +37,17 @@ class Slot:
         "heard_ns",
         "index",
         "pid",
+        "place",
         "restart_at_ns",
         "serving_since_ns",
         "started_ns",
         "state",
     )
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, place: int | None = None) -> None:
         self.index = index
+        self.place = index if place is None else place
+        """Where in the arena its worker counts."""
         self.pid = 0
         """0: nobody is in it."""
         self.state = STARTING

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from _speedups._bucket import Arena
+from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
 from tests.live.wire import KEY, Answer, ask, request
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 30.0
@@ -77,6 +79,10 @@ class Gateway:
             self.configure(config)
             self.arguments += ["--config", str(self.config_file)]
         self._process: subprocess.Popen[bytes] | None = None
+        self._successor = 0
+        """Process id of the supervisor that has taken over from the one that was started."""
+        self._first_place = 0
+        """Of its workers in the arena."""
 
     def configure(self, config: dict[str, Any]) -> None:
         """Replace the configuration file (a running instance notices or is told by SIGHUP)."""
@@ -113,14 +119,17 @@ class Gateway:
         if process is None:
             return
         children = self.children()
-        process.send_signal(signal.SIGTERM)
+        if self._successor:
+            # Nobody can wait for its status: it is not our child.
+            children.append(self._successor)
+        os.kill(self.pid, signal.SIGTERM)
         try:
             status = process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"still running {STOP_TIMEOUT:g} s after SIGTERM:\n{self.stderr()}") from None
         self._process = None
-        end = time.monotonic() + 5
+        end = time.monotonic() + (STOP_TIMEOUT if self._successor else 5)
         while (left := [pid for pid in children if _alive(pid)]) and time.monotonic() < end:
             time.sleep(0.01)
         self._remove_runtime_files()
@@ -131,7 +140,7 @@ class Gateway:
     def kill(self) -> None:
         """End everything at once, whatever state it is in."""
         if self._process is not None:
-            children = self.children()
+            children = [*self.children(), self.pid]
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -162,9 +171,18 @@ class Gateway:
 
     @property
     def pid(self) -> int:
-        """The supervisor's."""
+        """The supervisor's, of the one in charge."""
         assert self._process is not None
-        return self._process.pid
+        return self._successor or self._process.pid
+
+    def upgrade(self) -> tuple[int, str]:
+        """``microgate upgrade``, as an operator runs it: its exit status and what it says."""
+        command = [sys.executable, "-m", "gateway", "upgrade", "--data-dir", str(self.data_dir)]
+        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False, timeout=120)
+        if done.returncode == 0:
+            self._successor = wait_for(lambda: holder(self.paths.lock) != self.pid and holder(self.paths.lock), "sign")
+            self._first_place = self.workers - self._first_place
+        return done.returncode, done.stdout + done.stderr
 
     def children(self) -> list[int]:
         """Every process below the supervisor."""
@@ -180,7 +198,7 @@ class Gateway:
         """As the workers themselves published them."""
         arena = Arena.attach(self.paths.arena)
         try:
-            return [arena.status(index)[1] for index in range(self.workers)]
+            return [arena.status(self._first_place + index)[1] for index in range(self.workers)]
         finally:
             arena.close()
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -42,7 +43,12 @@ class Gateway:
         self._err = directory / "err"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
+        self.successor = 0
+        """Process id of the supervisor that has taken over from the one that was started."""
         self.options: dict[str, object] = {}
+        self.environ: dict[str, str] = {}
+        self.launched_as = directory / "launch.py"
+        """What the interpreter runs: a copy, so that a test may change it before an upgrade."""
         self.entries = {"boot": "stub:boot", "runtime": "stub:Runtime", "control": "stub:control"}
 
     def launch(self, *, workers: int = 1, port: int = 0, **stub: str) -> None:
@@ -51,6 +57,7 @@ class Gateway:
         environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(ROOT), environ.get("PYTHONPATH", "")]).rstrip(
             os.pathsep
         )
+        environ |= self.environ
         environ.update({f"STUB_{name.upper()}": value for name, value in stub.items()})
         options: dict[str, object] = {
             "workers": workers,
@@ -59,9 +66,10 @@ class Gateway:
             "log_level": "debug",
         }
         options |= self.options
+        shutil.copy(HERE / "launch.py", self.launched_as)
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, str(HERE / "launch.py"), json.dumps({"options": options, "entries": self.entries})],
+                [sys.executable, str(self.launched_as), json.dumps({"options": options, "entries": self.entries})],
                 stdout=out,
                 stderr=err,
                 env=environ,
@@ -87,18 +95,38 @@ class Gateway:
 
     @property
     def pid(self) -> int:
+        """Of the supervisor in charge."""
         assert self.process is not None
-        return self.process.pid
+        return self.successor or self.process.pid
 
     @property
     def ended(self) -> bool:
         assert self.process is not None
-        return self.process.poll() is not None
+        return not alive(self.successor) if self.successor else self.process.poll() is not None
 
     def wait(self, seconds: float = PATIENCE_S) -> int:
-        """Exit status."""
+        """Exit status of the supervisor that was started."""
         assert self.process is not None
         return self.process.wait(seconds)
+
+    def upgrade(self) -> str:
+        """Ask for a successor and wait for what comes of it: its message, ``done: ...`` or ``failed: ...``."""
+        before = self.upgrade_outcome()
+        os.kill(self.pid, signal.SIGUSR2)
+        wait_for(lambda: self.upgrade_outcome() != before, "the upgrade has an outcome")
+        state, message = self.upgrade_outcome()[2:]
+        if state == "done":
+            wait_for(lambda: holder(self.paths.lock) != self.pid, "the successor signs the lock")
+            self.successor = holder(self.paths.lock)
+        return f"{state}: {message}"
+
+    def upgrade_outcome(self) -> tuple[int, int, str, str]:
+        try:
+            found = os.stat(self.paths.upgrade)
+            told = json.loads(Path(self.paths.upgrade).read_text())
+        except FileNotFoundError:
+            return 0, 0, "", ""
+        return found.st_ino, found.st_mtime_ns, told["state"], told["message"]
 
     def children(self) -> dict[str, int]:
         """Process name -> pid of the supervisor's children: ``worker-0``, ``control``, ..."""
@@ -131,8 +159,8 @@ class Gateway:
         return {self.get("/slot") for _ in range(40)}
 
     def signal(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
+        if not self.ended:
+            os.kill(self.pid, number)
 
     def destroy(self) -> None:
         """End whatever is left, and show what it said when the test failed."""
@@ -140,6 +168,8 @@ class Gateway:
         if self.process is not None:
             if not self.ended:
                 left = list(self.children().values())
+                os.kill(self.pid, signal.SIGKILL)
+            if self.process.poll() is None:
                 self.process.kill()
             self.process.wait()
             for pid in left:

@@ -16,11 +16,19 @@ import msgspec
 
 from gateway.processes.channel import ChannelServer, Publish
 from gateway.processes.context import BootOptions, ControlContext, WorkerContext
+from gateway.processes.handover import complain
 from gateway.processes.paths import Paths
 
 
 def boot(options: BootOptions, paths: Paths) -> int:
-    """Like the real one: a snapshot on tmpfs, or a message and a status."""
+    """Like the real one: a snapshot on tmpfs, or a message and a status. Files called ``boot-fails`` and ``boot-waits``
+    in the data directory do the same to a successor, whose environment is that of its predecessor."""
+    marks = Path(paths.data_dir)
+    if (marks / "boot-fails").exists():
+        complain(os.environ, "config.yaml:3: unknown field")
+        return 2
+    while (marks / "boot-waits").exists():
+        time.sleep(0.01)
     if os.environ.get("STUB_BOOT") == "fail":
         sys.stderr.write("config.yaml:3: unknown field 'prot', did you mean 'port'?\n")
         return 2
@@ -31,6 +39,10 @@ def boot(options: BootOptions, paths: Paths) -> int:
     Path(paths.snapshot(1)).write_bytes(msgspec.msgpack.encode({"version": 1, "settings": {"drain_timeout": drain}}))
     paths.point_at(1)
     return 0
+
+
+ANSWER = "ok"
+"""Another one in what stands for new code."""
 
 
 class Connection(asyncio.Protocol):
@@ -76,7 +88,7 @@ class Connection(asyncio.Protocol):
         elif path == "/version":
             self.answer(str(self.runtime.version).encode())
         else:
-            self.answer({"/pid": str(os.getpid()), "/slot": str(self.runtime.context.index)}.get(path, "ok").encode())
+            self.answer({"/pid": str(os.getpid()), "/slot": str(self.runtime.context.index)}.get(path, ANSWER).encode())
 
     def answer(self, body: bytes, close: bool = False) -> None:
         self.runtime.running.discard(self)
@@ -101,7 +113,7 @@ class Runtime:
         self.version = 1
         self.server: asyncio.Server | None = None
         crash = os.environ.get("STUB_CRASH", "")
-        if crash == "all" or crash == str(context.index):
+        if crash == "all" or crash == str(context.index) or (Path(context.paths.data_dir) / "worker-fails").exists():
             raise RuntimeError("this worker dies at its start")
 
     def load(self, snapshot_path: str) -> None:
@@ -124,6 +136,11 @@ class Runtime:
             await asyncio.sleep(0.01)
         for late in list(self.running):
             late.answer(b"cut by the drain's deadline", close=True)
+
+    def leave(self) -> None:
+        self.draining = True
+        assert self.server is not None
+        self.server.close()
 
     def close(self) -> None:
         for connection in list(self.open):
