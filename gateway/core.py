@@ -69,6 +69,8 @@ class Core:
         self.connection_cap = 1 << 30
         self.max_connections = self.connection_cap
         self.in_flight = 0
+        self.hedgings: dict[str, Any] = {}
+        """Route's id -> what ``gateway.phases.hedge`` knows of its first bytes."""
         self.further = 0
         """Of these at an attempt that is not their first."""
         self.refused_connections = 0

@@ -22,6 +22,7 @@ cdef class Link(Timed):
     cpdef cancel(self)
     cpdef send(self, Exchange x, bytes data, bint chunked_upload)
     cpdef upload(self, bytes data, bint last)
+    cpdef carry(self, Exchange x)
 
 cdef class Attempts:
     cpdef begin(self, Exchange x)
@@ -79,6 +80,8 @@ cdef class Exchange:
     cdef public bytes session
     cdef public bytes pinned
     cdef public Health health
+    cdef public object race
+    cdef public int hedges
     cdef public bint further
     cdef public Target target
     cdef public Plan plan

@@ -73,6 +73,10 @@ class Link(Timed):
         """More of a request body that is streamed through."""
         raise NotImplementedError
 
+    def carry(self, x: Exchange) -> None:
+        """What comes from now on is for ``x``, which takes the place of the exchange that was sent."""
+        raise NotImplementedError
+
 
 class Attempts:
     """Who is told how an attempt goes: ``gateway.phases.forward``."""
@@ -109,8 +113,8 @@ class Attempts:
 class Exchange:
     """One request; see the table in ARCHITECTURE.md for who fills which part."""
 
-    def __init__(self, caller: Caller, core: Core, started_ns: int) -> None:
-        self.caller: Caller | None = caller
+    def __init__(self, caller: Caller | None, core: Core, started_ns: int) -> None:
+        self.caller = caller
         self.core = core
         self.view: View = core.view
         self.attempts: Attempts = core.attempts
@@ -165,6 +169,10 @@ class Exchange:
         """``x-microgate-provider``: NAME or NAME/KEY of the only provider to ask."""
         self.health: Health | None = None
         """Of the deployment that is being asked; None between attempts."""
+        self.race: Any = None
+        """Until the first byte of an answer, where the route hedges: ``gateway.phases.hedge.Race``."""
+        self.hedges = 0
+        """Second attempts that came to nothing."""
         self.further = False
         """At an attempt that the retry budget counts as under way."""
         self.target: Target | None = None

@@ -161,3 +161,5 @@ class Flags(IntFlag):
     KEEPALIVE = 256
     """The caller's connection had served before."""
     DEMO = 512
+    HEDGED = 1024
+    """A second attempt beside the first: answered by it (exchange), or it (attempt)."""

@@ -47,7 +47,7 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
             x.request_id,
             LINE if target is None else target.labels,
             ATTEMPTS,
-            decimal(x.attempt),
+            decimal(x.attempt + x.hedges),
             LINE,
             OVERHEAD,
             decimal(x.overhead_us(monotonic_ns())),

@@ -13,15 +13,11 @@ import msgspec
 from msgspec import Meta
 
 from gateway.config.credentials import CredentialEntry
+from gateway.config.names import HeaderName, ModelName, Name
 from gateway.config.references import FilePath, Secret, Text
+from gateway.config.routes import RouteEntry
 from gateway.config.units import Duration, Size
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
-"""No slash: it separates a provider from its model. No space: names stand in headers, metrics and paths."""
-
-Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
-HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
-ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 DialectName = Literal[
     "openai_chat", "openai_responses", "openai_completions", "anthropic", "gemini", "bedrock", "cohere", "ollama"
 ]
@@ -183,32 +179,6 @@ class ProviderEntry(Entry, frozen=True):
         Meta(description="Mark prompts of Claude's models for the provider's cache where the caller marks nothing."),
     ] = "off"
     enabled: bool = True
-    id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
-
-
-class TargetEntry(Entry, frozen=True):
-    """A model at a provider."""
-
-    provider: Name
-    model: ModelName
-    weight: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
-
-
-class RouteEntry(Entry, frozen=True):
-    """A model name of your own, and what stands behind it."""
-
-    targets: Annotated[
-        list[str | TargetEntry], Meta(min_length=1, description='"provider/model", or provider, model and weight.')
-    ]
-    fallbacks: Annotated[list[str | TargetEntry], Meta(description="Tried in order when the targets failed.")] = []
-    strategy: Annotated[
-        Literal["weighted", "order", "least-latency", "least-cost", "least-busy", "hash"],
-        Meta(description="Which of the targets is asked first: routing.md."),
-    ] = "weighted"
-    hash_on: Annotated[
-        HeaderName | None,
-        Meta(description="hash only: header field whose equal values go to one target; else the session or key."),
-    ] = None
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 

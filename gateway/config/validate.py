@@ -12,14 +12,14 @@ from ipaddress import ip_network
 
 from gateway.config.addresses import judge_host
 from gateway.config.credentials import judge as judge_credential
+from gateway.config.names import NAME_PATTERN
 from gateway.config.places import judge as judge_place
 from gateway.config.problems import Path, Problem, nearest
+from gateway.config.routes import TargetEntry
 from gateway.config.schema import (
-    NAME_PATTERN,
     Config,
     LimitEntry,
     ProviderEntry,
-    TargetEntry,
     TimeoutsEntry,
     VirtualKeyEntry,
 )

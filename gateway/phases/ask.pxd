@@ -11,14 +11,14 @@ from gateway.phases.retry cimport Retrying
 from gateway.phases.splice cimport splice
 from gateway.routing.budget cimport RetryBudget
 from gateway.server.routes cimport RouteEntry
-from gateway.serving cimport Plan, Target, Upstream
+from gateway.serving cimport Plan, Resolution, Target, Upstream
 from gateway.upstream.pool cimport Pool
 
 cdef int WAITING, UNDECIDED, FALLBACK, REUSED, ADMIN, BYTES_PER_TOKEN_BITS, LAST_OF_OPENAI, IS_WELL, IS_DUE
 cdef bytes POST, LENGTH, BLANK
 
 cdef class Asking(Retrying):
-    @cython.locals(first=Target)
+    @cython.locals(first=Target, resolution=Resolution)
     cpdef begin(self, Exchange x)
     @cython.locals(now_ns=cython.longlong, ready_ns=cython.longlong, ready=cython.longlong, mask=cython.ulonglong, key=cython.int,
                    target=Target, upstream=Upstream, plan=Plan, pool=Pool, link=Link, targets=list)

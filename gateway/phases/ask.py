@@ -42,6 +42,11 @@ class Asking(Retrying):
         x.answer_deadline_ns = (x.complete_ns or x.started_ns) + first.upstream.total_ns
         self.budget.asked(x.complete_ns)
         self.ask(x)
+        resolution = x.resolution
+        if resolution is not None and resolution.hedged:
+            from gateway.phases.hedge import race_of
+
+            x.race = race_of(x)
 
     def ask(self, x: Exchange) -> None:
         """Choose a target and a key, and send; or wait for a connection."""

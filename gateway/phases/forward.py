@@ -67,6 +67,8 @@ class Forward(Asking):
                 if x.response_bytes > limit or x.answer_length > limit:
                     self.too_large(x, limit)
                     return
+            if x.race is not None and x.status < 400:
+                x.race.answered()
             if x.translation is not None:
                 translated.received(self, x, data, complete)
                 return

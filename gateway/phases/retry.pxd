@@ -16,6 +16,7 @@ cdef class Retrying(Attempts):
     cdef public Core core
     cdef public RetryBudget budget
     cdef public dict told
+    cdef public object second
     cpdef ask(self, Exchange x)
     @cython.locals(target=Target, upstream=Upstream, now_ns=cython.longlong, rest=cython.double)
     cpdef put_away(self, Exchange x, int status, object found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from typing import Any
 
 from _speedups._bytes import monotonic_ns
 from _speedups._health import GOOD, OUT, RESTORED, SICK, WELL
@@ -48,6 +49,8 @@ class Retrying(Attempts):
         self.budget = RetryBudget()
         self.told: dict[int, int] = {}
         """Provider keys whose refusal was logged, and when."""
+        self.second: Any = None
+        """``gateway.phases.hedge.Second``, once something was hedged."""
 
     def ask(self, x: Exchange) -> None:
         """Make an attempt at the first of ``x.targets`` from ``x.target_index`` on that can be asked."""
@@ -89,6 +92,9 @@ class Retrying(Attempts):
     def again(self, x: Exchange, status: int, kind: ErrorKind, found: Classified) -> bool:
         """Try elsewhere, or once more after a wait; False when this was the last attempt."""
         release(x, WAS_SICK if found.verdict == IN_TROUBLE else WAS_GOOD)
+        outcome = int(Outcome.UPSTREAM_ERROR if status else Outcome.UNREACHABLE)
+        if x.race is not None and found.verdict >= IN_TROUBLE and x.race.failed(outcome, int(kind)):
+            return True
         now_ns = monotonic_ns()
         if x.uploading or x.caller is None or x.attempt >= x.view.max_attempts or now_ns >= x.answer_deadline_ns:
             return False
@@ -101,7 +107,9 @@ class Retrying(Attempts):
         delay = self.next_step(x, found)
         if delay < 0 or now_ns + int(delay * 1e9) >= x.answer_deadline_ns:
             return False
-        write_attempt(x, int(Outcome.UPSTREAM_ERROR if status else Outcome.UNREACHABLE), int(kind))
+        write_attempt(x, outcome, int(kind))
+        x.attempt += x.hedges
+        x.hedges = 0
         self.budget.spend()
         if not x.further:
             x.further = True

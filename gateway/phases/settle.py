@@ -47,6 +47,9 @@ def settle(x: Exchange, outcome: int) -> None:
         core.in_flight -= 1
     if x.further:
         core.further -= 1
+    if x.race is not None:
+        x.race.stop()
+        x.race = None
     if x.health is not None:
         release(x, VERDICTS.get(outcome, NEUTRAL))
     x.outcome = outcome
@@ -147,7 +150,7 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
     r.dialect = x.dialect
     r.status = x.sent_status if kind == EXCHANGE else x.status
     r.attempt = x.attempt
-    r.attempts = x.attempt
+    r.attempts = x.attempt + x.hedges
     r.stream = 1 if x.scan is not None else 0
     if x.translation is not None:
         r.stream = 1 if x.translation.streaming else 0

@@ -152,6 +152,15 @@ class Target(_Base, frozen=True):
 Strategy = Literal["weighted", "order", "least-latency", "least-cost", "least-busy", "hash"]
 
 
+class Hedge(_Base, frozen=True):
+    """A second attempt beside the first, when its first byte takes long."""
+
+    after: float = 0.0
+    """Seconds; 0: learned, the time that 97 % of first bytes do not take longer than."""
+    share: float = 0.05
+    """Of the requests, at most."""
+
+
 class Route(_Base, frozen=True):
     id: str
     name: str
@@ -161,6 +170,7 @@ class Route(_Base, frozen=True):
     strategy: Strategy = "weighted"
     hash_on: str = ""
     """For ``hash``: a header field's name (small letters); empty: the session, else the virtual key."""
+    hedge: Hedge | None = None
 
 
 class Retry(_Base, frozen=True):

@@ -13,13 +13,12 @@ import msgspec
 
 from _speedups._bucket import GAUGE, GCRA, REQUESTS, TOKENS, WINDOW
 from _speedups._bucket import ROLLING as ROLLING_WINDOW
+from gateway.config.routes import RouteEntry, TargetEntry
 from gateway.config.schema import (
     Config,
     HealthEntry,
     LimitEntry,
     ProviderEntry,
-    RouteEntry,
-    TargetEntry,
     TimeoutsEntry,
     VirtualKeyEntry,
 )
@@ -28,6 +27,7 @@ from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
 from gateway.snapshot.model import (
     Health,
+    Hedge,
     ListenTls,
     Provider,
     ProviderKey,
@@ -282,6 +282,7 @@ def _route(name: str, entry: RouteEntry) -> Route:
         fallbacks=tuple(map(target_of, entry.fallbacks)),
         strategy=entry.strategy,
         hash_on=(entry.hash_on or "").lower(),
+        hedge=Hedge(after=float(entry.hedge.after or 0), share=entry.hedge.share) if entry.hedge is not None else None,
     )
 
 

@@ -68,6 +68,10 @@ class SendingHalf(Link):
                 limit = first
         self.core.wheel.set(self, limit)
 
+    def carry(self, x: Exchange) -> None:
+        self.x = x
+        x.link = self
+
     def upload(self, data: bytes, last: bool) -> None:
         transport = self.transport
         if transport is None or transport.is_closing():

@@ -1,0 +1,14 @@
+"""How the sections of a configuration file name things."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+"""No slash: it separates a provider from its model. No space: names stand in headers, metrics and paths."""
+
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
+ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
