@@ -65,6 +65,7 @@ cdef class Core:
     cdef public long long keepalive_ns
     cdef public long long keepalive_age_ns
     cdef public long long write_timeout_ns
+    cdef public long long stream_keepalive_ns
     cpdef bytes next_id(self)
     @cython.locals(found=Principal)
     cpdef Principal principal_of(self, bytes credential)

@@ -108,6 +108,7 @@ class Core:
             self.answer_filter = HeaderFilter(RESPONSE_DROP, RESPONSE_DROP_PREFIXES, keep=False)
         proxies = view.snapshot.settings.trusted_proxies
         self.forwarded = Forwarded(proxies) if proxies else None
+        self.stream_keepalive_ns = int(view.snapshot.settings.stream_keepalive * 1e9)
         self.bound(view.snapshot.settings.limits)
 
     def bound(self, limits: ServerLimits) -> None:

@@ -112,6 +112,9 @@ cdef class Exchange:
     cdef public StreamScan scan
     cdef public UsageScan usage
     cdef public bint caller_paused
+    cdef public bint commented
+    cdef public bint between
+    cdef public long long chunks_seen
     cdef public bint running
     cdef public bint ended
     cdef public long long asked_ns

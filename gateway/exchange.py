@@ -207,6 +207,11 @@ class Exchange:
         self.scan: StreamScan | None = None
         self.usage: UsageScan | None = None
         self.caller_paused = False
+        self.commented = False
+        """The stream may be sent comments while its provider is silent: ``gateway.server.keepalive``."""
+        self.between = False
+        """What the caller was sent last ends an event of its stream; known where ``commented``."""
+        self.chunks_seen = 0
         # The trail
         self.running = False
         self.ended = False

@@ -114,6 +114,8 @@ class ErrorKind(IntEnum):
     ANSWER_TOO_LARGE = 37
     CREDENTIAL = 38
     """No token for the provider key could be had from its issuer."""
+    TIMEOUT_FIRST_TOKEN = 39
+    """The provider's stream had no content in time."""
 
 
 class UsageSource(IntEnum):

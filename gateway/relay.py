@@ -6,6 +6,7 @@ from _speedups._bytes import chunk, decimal, monotonic_ns
 from gateway.exchange import Exchange
 from gateway.phases.settle import settle
 from gateway.records import ErrorKind, Outcome
+from gateway.server import keepalive
 from gateway.server.response import connection_field, status_line
 from gateway.server.sse import error_event
 
@@ -106,8 +107,13 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
         x.sent_status = x.status
         out = head_of(x, x.answer_length if scan is None else -1, b"")
         out += chunk(data) if x.chunked else data
-    elif x.chunked and data:
-        out = chunk(data)
+        if scan is not None:
+            keepalive.watch(x, data)
+    else:
+        if x.commented:
+            keepalive.note(x, data)
+        if x.chunked and data:
+            out = chunk(data)
     caller = x.caller
     if complete and verdict == TRUNCATED:
         if caller is not None and out:
@@ -167,6 +173,7 @@ def begin(x: Exchange, data: bytes, complete: bool) -> None:
     if not complete:
         if caller is not None:
             caller.answer(out)
+        keepalive.watch(x, data)
         return
     verdict = CLEAN if scan is None else scan.verdict()
     if verdict == TRUNCATED:

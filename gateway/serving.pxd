@@ -33,6 +33,7 @@ cdef class Upstream:
     cdef public bint throttles
     cdef public long long connect_timeout_ns
     cdef public long long first_byte_ns
+    cdef public long long first_token_ns
     cdef public long long stream_idle_ns
     cdef public long long total_ns
     cdef public HeaderFilter forward_filter

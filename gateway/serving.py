@@ -108,6 +108,7 @@ class Upstream:
         self.throttles = spec.health.throttle
         self.connect_timeout_ns = int(spec.timeouts.connect * 1e9)
         self.first_byte_ns = int(spec.timeouts.first_byte * 1e9)
+        self.first_token_ns = int(spec.timeouts.first_token * 1e9)
         self.stream_idle_ns = int(spec.timeouts.stream_idle * 1e9)
         self.total_ns = int(spec.timeouts.total * 1e9)
         self.forward_filter = (

@@ -33,6 +33,8 @@ cdef class Translation:
     cpdef begin_stream(self, Exchange x)
     @cython.locals(events=list)
     cpdef bytes feed(self, bytes data, bint complete)
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t)
+    cpdef bytes heard(self, object decoder, bytes data, bint complete)
     cpdef frame(self, Exchange x)
     cpdef bytes framed(self, bytes out, bint complete)
     cpdef note(self, list events)

@@ -172,11 +172,29 @@ class Translation:
         decoder, encoder = self.decoder, self.encoder
         if decoder is None:
             return data
+        if encoder is None:
+            return b"" if self.done else self.heard(decoder, data, complete)
         events = decoder.feed(data) if data else []
         if complete:
             events += decoder.end()
         self.note(events)
-        return data if encoder is None else b"".join(map(encoder.encode, events))
+        return b"".join(map(encoder.encode, events))
+
+    def heard(self, decoder: StreamDecoder, data: bytes, complete: bool) -> bytes:
+        """Listen to what passes; nothing passes behind the stream's own last event (C12)."""
+        start = 0
+        while start < len(data):
+            # A decoder does not say where in its bytes the end was, so it gets them event by event.
+            end = data.find(b"\n\n", start) + 2
+            if end == 1:
+                end = len(data)
+            self.note(decoder.feed(data[start:end]))
+            start = end
+            if self.done:
+                return data[:end]
+        if complete:
+            self.note(decoder.end())
+        return data
 
     def frame(self, x: Exchange) -> None:
         if x.dialect == GEMINI and b"alt=sse" not in x.query:

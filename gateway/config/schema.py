@@ -86,6 +86,10 @@ class TimeoutsEntry(Entry, frozen=True):
     first_byte: Annotated[
         Duration | None, Meta(description="From the request sent to the first byte of the answer.")
     ] = None
+    first_token: Annotated[
+        Duration | None,
+        Meta(description="From a streamed request sent to the first content of its answer; 0, the default: no limit."),
+    ] = None
     stream_idle: Annotated[Duration | None, Meta(description="Between two pieces of a stream.")] = None
     total: Annotated[Duration | None, Meta(description="Of the whole request, over all attempts.")] = None
 
@@ -295,6 +299,10 @@ class ServerEntry(Entry, frozen=True):
     tls: ServerTlsEntry | None = None
     limits: ServerLimitsEntry = ServerLimitsEntry()
     drain_timeout: Annotated[Duration | None, Meta(description="What running requests get at a shutdown.")] = None
+    stream_keepalive: Annotated[
+        Duration | None,
+        Meta(description="Longest silence of a stream before its caller gets a comment; 0, the default: none is sent."),
+    ] = None
     trusted_proxies: Annotated[
         list[str], Meta(description="Addresses or networks whose X-Forwarded-For or Forwarded is believed.")
     ] = []

@@ -25,7 +25,7 @@ cdef class Forward(Asking):
     cpdef hold(self, Exchange x, bytes data, bint complete)
     @cython.locals(status=cython.int, usage=UsageScan, entry=RouteEntry, valid=cython.bint, strict=cython.bint)
     cpdef judge(self, Exchange x, bytes body)
-    @cython.locals(scan=StreamScan, out=bytes, begun=cython.bint)
+    @cython.locals(scan=StreamScan, out=bytes, begun=cython.bint, guarded=cython.bint, most=cython.longlong)
     cpdef peek(self, Exchange x, bytes data, bint complete)
     cpdef cut(self, Exchange x, int kind, str message)
     cpdef failed(self, Exchange x, int kind, str message, bint answered)

@@ -46,7 +46,11 @@ HOLD_BYTES = 262_144
 """An answer up to this size is judged whole before a byte of it goes out, so a broken one can be asked for again."""
 PEEK_BYTES = 16_384
 PEEK_NS = 2_000_000_000
-"""A stream that has sent only comments for so long is let through: callers time out on silence."""
+"""A stream that has sent only comments for so long is let through: callers time out on silence. Not where its first
+content is due by a certain time and another target can be asked instead (``Retrying.guarded``)."""
+UNANSWERED_IN_TIME = frozenset(
+    (int(ErrorKind.TIMEOUT_CONNECT), int(ErrorKind.TIMEOUT_FIRST_BYTE), int(ErrorKind.TIMEOUT_FIRST_TOKEN))
+)
 
 
 def forward(x: Exchange) -> None:
@@ -222,11 +226,16 @@ class Forward(Asking):
                 x.link.cancel()
             self.refused_in_stream(x, scan.error_event)
             return
+        most = PEEK_BYTES
         begun = scan.events > 0 or scan.done or scan.malformed
+        guarded = self.guarded(x)
+        if guarded:
+            most = HOLD_BYTES
+            begun = scan.content_events > 0 or scan.finished or scan.done or scan.malformed
         if complete and not begun:
             self.failed(x, int(ErrorKind.PROTOCOL), "The provider's stream held no event.", False)
             return
-        if begun or x.held_bytes > PEEK_BYTES or monotonic_ns() - x.first_byte_ns > PEEK_NS:
+        if begun or x.held_bytes > most or (not guarded and monotonic_ns() - x.first_byte_ns > PEEK_NS):
             out = x.held[0] if len(x.held) == 1 else b"".join(x.held)
             x.held = None
             x.mode = RELAY
@@ -288,7 +297,7 @@ class Forward(Asking):
         total = kind == int(ErrorKind.TIMEOUT_TOTAL)
         if not total and self.again(x, 0, ErrorKind(kind), UNANSWERED):
             return
-        timed_out = total or kind in (int(ErrorKind.TIMEOUT_FIRST_BYTE), int(ErrorKind.TIMEOUT_CONNECT))
+        timed_out = total or kind in UNANSWERED_IN_TIME
         error = GatewayError(
             "upstream_timeout" if timed_out else "upstream",
             message,

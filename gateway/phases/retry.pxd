@@ -27,6 +27,8 @@ cdef class Retrying(Attempts):
     cpdef double next_step(self, Exchange x, object found)
     @cython.locals(targets=list, index=cython.int, target=Target)
     cpdef Target other_target(self, Exchange x, long long now_ns)
+    @cython.locals(target=Target)
+    cpdef bint guarded(self, Exchange x)
     @cython.locals(core=Core)
     cpdef bint affordable(self, Exchange x, double share, long long now_ns)
     cpdef give_up(self, Exchange x, object error)

@@ -176,6 +176,16 @@ class Retrying(Attempts):
                 return target
         return None
 
+    def guarded(self, x: Exchange) -> bool:
+        """Whether a stream that has brought no content yet is to be held back for the sake of another target.
+
+        What is shown of it would end that chance; without one there is nothing to hold it back for.
+        """
+        target = x.target
+        if target is None or not target.upstream.first_token_ns or x.attempt >= x.view.max_attempts:
+            return False
+        return self.other_target(x, monotonic_ns()) is not None
+
     def affordable(self, x: Exchange, share: float, now_ns: int) -> bool:
         """Whether the retry budget has an attempt left for a deployment in trouble."""
         core = self.core

@@ -11,7 +11,7 @@ from gateway.serving cimport Plan, Target, Upstream
 from gateway.translation cimport Translation
 
 cdef int UNDECIDED, HOLD, PEEK, RELAY, BYTES_PER_TOKEN_BITS, INVOKE, COUNT_TOKENS, ANTHROPIC, CHAT
-cdef long long HOLD_BYTES, PEEK_BYTES, PEEK_NS
+cdef long long HOLD_BYTES, PEEK_BYTES, PEEK_NS, GUARDED_BYTES
 cdef bytes JSON_TYPE, LAST_CHUNK, TYPE_AND_LENGTH
 
 @cython.locals(translation=Translation)
@@ -28,7 +28,8 @@ cpdef hold(object attempts, Exchange x, bytes data, bint complete)
 @cython.locals(translation=Translation, out=bytes)
 cpdef judge(object attempts, Exchange x, bytes body)
 cpdef refused(Exchange x, int status, bytes body, int kind)
-@cython.locals(translation=Translation, held=list, out=bytes, head=bytes)
+@cython.locals(translation=Translation, held=list, out=bytes, head=bytes, guarded=cython.bint, waits=cython.bint,
+               most=cython.longlong)
 cpdef peek(object attempts, Exchange x, bytes data, bint complete)
 @cython.locals(translation=Translation)
 cpdef piece(Exchange x, bytes data, bint complete)

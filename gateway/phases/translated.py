@@ -15,6 +15,7 @@ from gateway.phases.settle import settle
 from gateway.phases.splice import splice, without_model
 from gateway.phases.verdict import decode, error_kind_of, judged, with_wait, without_encoding
 from gateway.records import ErrorKind, Outcome
+from gateway.server import keepalive
 from gateway.serving import Plan, Target
 from gateway.translation import Translation
 from providers.breakpoints import spliced
@@ -34,6 +35,8 @@ HOLD_BYTES = 33_554_432
 """A whole answer is held to be translated; larger ones do not occur (pictures in base64 are the largest)."""
 PEEK_BYTES = 16_384
 PEEK_NS = 2_000_000_000
+GUARDED_BYTES = 262_144
+"""In place of ``PEEK_BYTES`` where another target can be asked if no content comes in time."""
 BYTES_PER_TOKEN_BITS = 2
 JSON_TYPE = b"application/json"
 FIELDS = {
@@ -239,7 +242,10 @@ def peek(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
     if complete and not translation.begun:
         attempts.failed(x, int(ErrorKind.PROTOCOL), "The provider's stream held no event.", False)
         return
-    if translation.begun or x.held_bytes > PEEK_BYTES or monotonic_ns() - x.first_byte_ns > PEEK_NS:
+    guarded = attempts.guarded(x)
+    most = GUARDED_BYTES if guarded else PEEK_BYTES
+    waits = guarded or monotonic_ns() - x.first_byte_ns <= PEEK_NS
+    if translation.begun or x.held_bytes > most or not waits:
         out = b"".join(held)
         x.held = None
         x.mode = RELAY
@@ -248,6 +254,7 @@ def peek(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
         x.head_sent = True
         x.sent_status = x.status
         head = relay.head_of(x, -1, b"")
+        keepalive.watch(x, out)
         send(x, head, out, complete)
 
 
@@ -265,6 +272,8 @@ def send(x: Exchange, head: bytes, out: bytes, complete: bool) -> None:
     out = translation.framed(out, complete and ended)
     if out:
         x.chunks += 1
+    if x.commented:
+        keepalive.note(x, out)
     framed = head + (chunk(out) if x.chunked and out else out)
     if complete and not ended:
         if caller is not None and framed:

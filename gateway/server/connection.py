@@ -10,6 +10,7 @@ from _speedups._bytes import monotonic_ns
 from gateway import pipeline
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.server import keepalive
 from gateway.server.forwarded import packed
 from gateway.server.reader import RequestReader
 from gateway.server.response import connection_field, status_line
@@ -113,6 +114,8 @@ class ServerConnection(RequestReader):
         x = self.x
         if x is not None:
             x.caller_paused = False
+            if x.commented:
+                keepalive.beat(x, monotonic_ns())
             if x.link is not None:
                 x.link.resume()
         elif self.state == IDLE:
@@ -131,6 +134,9 @@ class ServerConnection(RequestReader):
             self.reject("request_timeout", "The request's head did not arrive in time.")
         elif self.state == BODY:
             self.check_body_rate(now_ns)
+        elif self.state == BUSY:
+            if self.x is not None:
+                keepalive.beat(self.x, now_ns)
         elif self.state == CLOSING:
             self.transport.abort()
         elif self.state == IDLE:

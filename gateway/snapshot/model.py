@@ -67,6 +67,9 @@ class Timeouts(_Base, frozen=True):
     connect: float = 3.0
     first_byte: float = 120.0
     """From the request written to the first byte of the answer."""
+    first_token: float = 0.0
+    """From a streamed request written to the first content of its answer. Off: models that reason are silent for
+    minutes, and only the operator knows which of them do."""
     stream_idle: float = 60.0
     total: float = 600.0
 
@@ -220,6 +223,8 @@ class Settings(_Base, frozen=True):
     retry: Retry = Retry()
     limits: ServerLimits = ServerLimits()
     drain_timeout: float = 30.0
+    stream_keepalive: float = 0.0
+    """Seconds of silence in a stream after which its caller has had a comment; 0: none is sent."""
     metrics_token_sha256: str = ""
     """Hex; empty: /metrics is served to loopback only."""
     trusted_proxies: tuple[str, ...] = ()

@@ -353,11 +353,13 @@ def _settings(config: Config) -> Settings:
             given[field] = float(value) if isinstance(value, float) else int(value)
     token = config.metrics.token
     drain = config.server.drain_timeout
+    keepalive = config.server.stream_keepalive
     refresh = config.model_lists.refresh
     return Settings(
         retry=msgspec.convert(retry, Retry),
         limits=msgspec.convert(given, ServerLimits),
         drain_timeout=float(drain) if drain is not None else Settings().drain_timeout,
+        stream_keepalive=float(keepalive) if keepalive is not None else Settings().stream_keepalive,
         metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
         trusted_proxies=tuple(config.server.trusted_proxies),
         forward_rate_limit_headers=config.server.forward_rate_limit_headers,

@@ -11,6 +11,7 @@ from gateway.upstream.sending cimport SendingHalf
 cdef int IDLE, HEAD, BODY, CLOSED
 cdef int CR, MAX_HEAD, MAX_INTERIM
 cdef int BY_LENGTH, BY_CHUNKS, BY_CLOSE, NO_BODY
+cdef int UNDECIDED, PEEK
 
 cdef class Home:
     cpdef answered_first(self, UpstreamConnection link)
@@ -30,9 +31,12 @@ cdef class UpstreamConnection(SendingHalf):
     @cython.locals(scan=HeadScan)
     cpdef head_complete(self, Exchange x, bytes head, bytes rest, int status)
     cpdef begin_body(self, Exchange x, bytes rest)
-    @cython.locals(limit=cython.longlong, idle=cython.longlong, target=Target)
+    @cython.locals(limit=cython.longlong, idle=cython.longlong, token=cython.longlong, target=Target)
     cpdef long long body_deadline(self, Exchange x, long long now_ns)
-    @cython.locals(x=Exchange, chunks=ChunkedBody, size=Py_ssize_t, framing=cython.int, now_ns=cython.longlong)
+    @cython.locals(target=Target)
+    cpdef long long token_due_ns(self, Exchange x)
+    @cython.locals(x=Exchange, chunks=ChunkedBody, size=Py_ssize_t, framing=cython.int, now_ns=cython.longlong,
+                   due=cython.longlong)
     cpdef take_body(self, bytes data)
     cpdef finish(self, Exchange x, bytes data)
     cpdef fail(self, Exchange x, str message)

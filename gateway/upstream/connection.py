@@ -26,6 +26,10 @@ BY_CHUNKS = 1
 BY_CLOSE = 2
 NO_BODY = 3
 
+UNDECIDED = 0
+PEEK = 2
+"""``Exchange.mode`` of an answer of which the caller has seen nothing and which may be a stream."""
+
 CR = 13
 MAX_HEAD = 65536
 """Bytes of an answer's head; real ones take 1-3 KB."""
@@ -127,6 +131,8 @@ class UpstreamConnection(SendingHalf):
         self.close()
         if now_ns >= x.answer_deadline_ns:
             kind, message = ErrorKind.TIMEOUT_TOTAL, "The provider did not finish within the total deadline."
+        elif 0 < self.token_due_ns(x) <= now_ns:
+            kind, message = ErrorKind.TIMEOUT_FIRST_TOKEN, "The provider's stream had no content in time."
         elif answered:
             kind, message = ErrorKind.TIMEOUT_IDLE, "The provider's stream stood still for too long."
         else:
@@ -230,7 +236,15 @@ class UpstreamConnection(SendingHalf):
             idle = now_ns + target.upstream.stream_idle_ns
             if idle < limit or limit == 0:
                 limit = idle
-        return limit
+        token = self.token_due_ns(x)
+        return token if token and (token < limit or limit == 0) else limit
+
+    def token_due_ns(self, x: Exchange) -> int:
+        """By when the first content of a stream that has shown nothing yet is to come; 0: at any time."""
+        target = x.target
+        if target is None or not target.upstream.first_token_ns or not x.stream:
+            return 0
+        return x.sent_ns + target.upstream.first_token_ns if x.mode == UNDECIDED or x.mode == PEEK else 0
 
     def take_body(self, data: bytes) -> None:
         x = self.x
@@ -268,8 +282,11 @@ class UpstreamConnection(SendingHalf):
             if not data:
                 return
         now_ns = monotonic_ns()
+        due = self.token_due_ns(x)
         self.core.wheel.set(self, self.body_deadline(x, now_ns))
         x.attempts.received(x, self, data, False)
+        if due and self.x is x and not self.token_due_ns(x):
+            self.core.wheel.set(self, self.body_deadline(x, now_ns))
 
     def finish(self, x: Exchange, data: bytes) -> None:
         """The answer is complete: the connection goes home before the answer goes on, so that the next request of the

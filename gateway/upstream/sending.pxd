@@ -20,6 +20,7 @@ cdef class SendingHalf(Link):
     cdef public bint uploaded
     cdef public bint paused_for_upload
     cdef public bint reading_paused
-    @cython.locals(target=Target, limit=cython.longlong, first=cython.longlong)
+    @cython.locals(target=Target, limit=cython.longlong, first=cython.longlong, wait=cython.longlong,
+                   token=cython.longlong)
     cpdef send(self, Exchange x, bytes data, bint chunked_upload)
     cpdef close(self)

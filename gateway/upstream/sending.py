@@ -63,8 +63,12 @@ class SendingHalf(Link):
         target = x.target
         limit = x.answer_deadline_ns
         if target is not None and self.uploaded:
-            first = x.sent_ns + target.upstream.first_byte_ns
-            if target.upstream.first_byte_ns and (first < limit or limit == 0):
+            wait = target.upstream.first_byte_ns
+            token = target.upstream.first_token_ns
+            if token and x.stream and (token < wait or wait == 0):
+                wait = token
+            first = x.sent_ns + wait
+            if wait and (first < limit or limit == 0):
                 limit = first
         self.core.wheel.set(self, limit)
 

@@ -113,6 +113,11 @@ class Gateway:
                 raise AssertionError(f"the gateway is not ready after {START_TIMEOUT:g} s:\n{self.stderr()}")
             time.sleep(0.01)
 
+    @property
+    def running(self) -> bool:
+        """Started and not stopped; whether it still lives is not asked."""
+        return self._process is not None
+
     def stop(self) -> None:
         """SIGTERM; asserts a clean exit of every process and no traceback."""
         process = self._process

@@ -32,7 +32,7 @@ from providers.neutral import (
 )
 from providers.vendors import PATHS
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway
+from tests.live.instance import Gateway, configuration
 from tests.live.trail import trail_of
 from tests.live.upstreams import Received, Step, Upstream, chunk, chunked_head, http
 from tests.live.wire import KEY, ask, request
@@ -282,3 +282,24 @@ def test_invoke_reaches_every_provider(world: Gateway, target: str) -> None:
     assert collected.done
     refused = ask(world.port, request("POST", f"/bedrock/model/{model}/invoke", b'{"what": "is this"}'))
     assert (refused.status, refused.header("x-amzn-errortype")) == (400, "ValidationException")
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("caller", ["openai_chat", "openai_completions", "anthropic", "cohere"])
+def test_nothing_passes_behind_the_last_event(start_gateway: Start, caller: str, split: bool) -> None:
+    """C12, where bytes pass. The other dialects have no event that does nothing but end a stream."""
+
+    def chatty(received: Received) -> list[Step]:
+        head, *pieces, end = provider(received)
+        stream = b"".join(piece for piece in pieces if isinstance(piece, bytes))
+        more = chunk(b'data: {"type": "more"}\n\ndata: {"type": "and more"}\n\n')
+        return [head, stream + more, end] if not split else [head, stream, 0.05, more, end]
+
+    with Upstream(chatty) as upstream:
+        config = configuration(upstream.url)
+        config["providers"]["mock"] |= {"dialect": caller, "vendor": "custom"}
+        config["providers"]["mock"]["base_url"] = upstream.url.removesuffix("v1") + caller
+        gateway = start_gateway(config)
+        answer = ask(gateway.port, asking(caller, "mock/the-model", stream=True))
+        assert (answer.complete, b"more" in answer.body) == (True, False)
+        assert read(caller, answer.body).done

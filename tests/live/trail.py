@@ -9,9 +9,10 @@ from tests.live.instance import Gateway
 
 
 def trail_of(gateway: Gateway, kind: Kind = Kind.EXCHANGE) -> dict[str, LogRow]:
-    """Stop the instance and read its request log: request id (as in the response header) -> row."""
-    gateway.wait_for_control()  # which keeps the log
-    gateway.stop()
+    """Stop the instance, if it runs, and read its request log: request id (as in the response header) -> row."""
+    if gateway.running:
+        gateway.wait_for_control()  # which keeps the log
+        gateway.stop()
     log = open_log(f"sqlite:///{gateway.paths.log_dir}")
     rows: dict[str, LogRow] = {}
     cursor = None
