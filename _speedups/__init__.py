@@ -35,6 +35,7 @@ COMPILED_MODULES: Final = (
     "gateway.pipeline",
     "gateway.routing.arrange",
     "gateway.routing.budget",
+    "gateway.routing.warmest",
     "gateway.relay",
     "gateway.server.body",
     "gateway.server.routes",

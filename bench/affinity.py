@@ -24,6 +24,7 @@ from bench.load import result
 from bench.load.session import Options
 from gateway.routing.affinity import AGREEMENT, prompt_start
 
+CORPUS = "MICROGATE_CORPUS"
 KEYS = 8
 TTL_MS = 300_000
 TRACES = ("conversation", "synthetic")
@@ -162,9 +163,19 @@ def placements(trace: Sequence[Arrival]) -> dict[str, Figures]:
     return rows
 
 
+def traces_place() -> Path:
+    return Path(os.environ.get(CORPUS) or result.ROOT.parent / "shared" / "data") / "traces"
+
+
+def lacking() -> str:
+    """Why this case cannot run here; empty when it can."""
+    place = traces_place()
+    return "" if place.is_dir() else f"there are no traces in {place}; {CORPUS} says where the corpus is"
+
+
 def affinity(options: Options) -> None:
-    """Every placement and the curves of the settings, on both traces."""
-    place = Path(os.environ.get("MICROGATE_CORPUS") or result.ROOT.parent / "shared" / "data") / "traces"
+    """Every placement and the curves of the settings, on both traces. Raises FileNotFoundError without them."""
+    place = traces_place()
     traces = {}
     for name in TRACES:
         trace = read(place, name)

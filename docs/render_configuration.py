@@ -17,6 +17,7 @@ from gateway.snapshot import model
 # A field that is left out of the file (None) has the default of what the file is turned into.
 DEFAULTS: dict[type[Struct], type[Struct]] = {
     schema.TimeoutsEntry: model.Timeouts,
+    schema.PromptCacheAffinityEntry: model.PromptCacheAffinity,
     schema.RetryEntry: model.Retry,
     schema.ServerLimitsEntry: model.ServerLimits,
 }

@@ -87,6 +87,7 @@ cdef class Exchange:
     cdef public Plan plan
     cdef public int key
     cdef public unsigned long long tried_keys
+    cdef public bytes chain
     cdef public int attempt
     cdef public bint repeated
     cdef public Link link

@@ -179,6 +179,8 @@ class Exchange:
         self.plan: Plan | None = None
         self.key = -1
         self.tried_keys = 0
+        self.chain: bytes | None = None
+        """Digests of the prompt's prefixes: ``gateway.routing.warmest``."""
         self.attempt = 0
         self.repeated = False
         self.link: Link | None = None

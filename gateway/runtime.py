@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from _speedups._affinity import Affinity
 from _speedups._bucket import ArenaWorker, RingWriter
 from gateway import pipeline
 from gateway.core import Core
@@ -21,11 +22,12 @@ from gateway.phases.forward import Forward
 from gateway.processes import logs
 from gateway.processes.channel import Publish
 from gateway.processes.context import WorkerContext
+from gateway.routing.affinity import affinity_of
 from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
-from gateway.snapshot.model import Delta, Provider, ProviderKey, Snapshot, Tls
+from gateway.snapshot.model import Delta, PromptCacheAffinity, Provider, ProviderKey, Snapshot, Tls
 from gateway.upstream.dial import Dialer
 from gateway.upstream.origin import Origin
 from gateway.upstream.pool import Pool
@@ -131,7 +133,20 @@ class Runtime:
         made = Upstream(spec, self.arena, pool)
         if any(key.credential is not None for key in spec.keys):
             self.credential(made)
+        if spec.prompt_cache_affinity is not None:
+            made.affinity = self.affinity(made, spec.prompt_cache_affinity)
         return made
+
+    def affinity(self, upstream: Upstream, asked: PromptCacheAffinity) -> Affinity:
+        """Of the keys of a provider, over the memory that the builder made for all workers."""
+        weights = [round(key.weight * 1000) for key in upstream.key_specs]
+        path = os.path.join(self.context.paths.runtime_dir, asked.table) if asked.table else ""
+        ttl_ns = int(asked.ttl * 1e9)
+        try:
+            return affinity_of(path, upstream.key_hashes, weights, ttl_ns=ttl_ns, spill=asked.spill)
+        except (OSError, ValueError) as error:
+            log.warning("provider %s: this worker knows alone which prompts are warm: %s", upstream.name, error)
+            return affinity_of("", upstream.key_hashes, weights, ttl_ns=ttl_ns, spill=asked.spill)
 
     def credential(self, upstream: Upstream) -> None:
         """Let the keys that are no plain text have what they stand for."""

@@ -1,3 +1,4 @@
+from _speedups._affinity cimport Affinity
 from _speedups._bucket cimport LimitSet
 from _speedups._health cimport Health
 from _speedups._keys cimport KeySet
@@ -23,6 +24,7 @@ cdef class Upstream:
     cdef public int key_count
     cdef public list values
     cdef public object credentials
+    cdef public Affinity affinity
     cdef public list key_hashes
     cdef public unsigned long long enabled_mask
     cdef public KeySet keys
@@ -53,6 +55,7 @@ cdef class Target:
     cdef public bytes model_json
     cdef public bytes label
     cdef public unsigned long long mask
+    cdef public unsigned long long seed
     cdef public bytes labels
 
 cdef class Choice:

@@ -15,11 +15,13 @@ from urllib.parse import quote
 
 import orjson
 
+from _speedups._affinity import Affinity
 from _speedups._bucket import ArenaWorker, LimitSet
 from _speedups._head import HeaderFilter
 from _speedups._health import Health
 from _speedups._keys import MAX_KEYS, KeySet
 from gateway.routing import hashing
+from gateway.routing.affinity import seed_of
 from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, Strategy, id_hash
 from gateway.snapshot.model import Target as TargetSpec
 from providers.natives import AT_VENDOR
@@ -92,6 +94,8 @@ class Upstream:
         """What is sent; of a key with a credential the token that it stands for now."""
         self.credentials: Any = None
         """``gateway.credentials.keys.KeyCredentials`` of a provider with keys that are not plain text."""
+        self.affinity: Affinity | None = None
+        """Of a provider with ``prompt_cache_affinity``."""
         if self.key_count > MAX_KEYS:
             raise ValueError(f"provider {spec.name}: more than {MAX_KEYS} keys")
         self.key_hashes = [id_hash(key.id) for key in keys]
@@ -226,6 +230,8 @@ class Target:
         self.label = self.model_bytes[:96]
         """The model's name as a record has room for it."""
         self.mask = upstream.allowed_keys(model)
+        self.seed = 0 if upstream.affinity is None else seed_of(self.model_bytes)
+        """Keeps prompts for this model apart from those for others."""
         self.labels = (
             b"\r\nx-microgate-provider: "
             + header_safe(upstream.name)

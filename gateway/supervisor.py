@@ -29,7 +29,7 @@ from gateway.processes.holdings import Holdings
 from gateway.processes.installation import places
 from gateway.processes.instance import AlreadyRunning
 from gateway.processes.kernel import name_process
-from gateway.processes.launch import Launcher
+from gateway.processes.launch import Launcher, StartError
 from gateway.processes.limits import raise_open_files
 from gateway.processes.listeners import ListenError
 from gateway.processes.paths import DirectoryError, Paths, default_data_dir
@@ -69,14 +69,6 @@ LONGEST_LOOK_NS = 2 * int(TICK_S * 1e9)
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 log = logging.getLogger("microgate.supervisor")
-
-
-class StartError(Exception):
-    """The gateway cannot start; the message is for a person, ``status`` is the exit status."""
-
-    def __init__(self, message: str, status: int = 1) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def run(options: ServeOptions, boot: BootProcess) -> int:
@@ -346,7 +338,10 @@ class Supervisor:
         ends everything at once."""
         notify("STOPPING=1")
         self.upgrade.give_up()
-        return self._wind_up(signal.SIGTERM)
+        status = self._wind_up(signal.SIGTERM)
+        if self.predecessor is None:
+            self.paths.remove_affinities()
+        return status
 
     def _wind_up(self, number: int) -> int:
         """``number`` tells workers how to drain: SIGUSR2 when a successor is there for their callers."""

@@ -4,14 +4,17 @@ Claude's models cache a prompt only where it is marked; callers of OpenAI's dial
 mark nothing. Marked is what stays while a conversation goes on: the end of the tools, the end of the system prompt, and
 the end of the user's turn before the last. So a turn reads what the one before it wrote, and of a single question only
 tools and system prompt are written to the cache, which costs a quarter more than reading them anew. These are three of
-the four marks that Anthropic takes. Marks on prompts below a model's minimum (1,024 tokens, 2,048 or 4,096 for some)
-are ignored without cost.
+the four marks that Anthropic takes. A prompt below a model's minimum (512 to 4,096 tokens) is answered as if it bore no
+mark: no error, and nothing counted as written to the cache.
 
-Sources: Anthropic's API reference (Messages, ``cache_control``) and its SDK's types; Amazon Bedrock's user guide
-("Prompt caching for faster model inference": models that take checkpoints).
+Sources: Anthropic's API reference (Messages, ``cache_control``), its page on prompt caching ("Cache limitations") and
+its SDK's types; Amazon Bedrock's user guide ("Prompt caching for faster model inference": models that take checkpoints,
+and that inference succeeds below the minimum).
 """
 
 from __future__ import annotations
+
+import re
 
 from msgspec.structs import replace
 
@@ -19,12 +22,22 @@ from providers.dialects.anthropic.models import version
 from providers.neutral import CacheMark, Media, Message, Part, Request, Text, Tool, ToolResult
 
 MINIMUM_BYTES = 2048
-"""A body below it has no 1,024 tokens in any script, and is left as it is."""
+"""A body below it is too short for nearly every model, and is left as it is."""
 
 MEMBER = b'"cache_control":{"type":"ephemeral"}'
 """In a body of Anthropic's: mark the last block that can be cached (the SDK's ``MessageCreateParams``)."""
 
 _SAID = (b'"cache_control"', b'"cachePoint"')
+
+
+def _escaped(letters: bytes) -> bytes:
+    """Pattern of a part of a name each letter of which may be written as JSON's escape."""
+    return b"".join(b"(?:%b|\\\\u00(?i:%02x))" % (bytes([letter]), letter) for letter in letters)
+
+
+_SAID_ESCAPED = re.compile(b'"%b(?:%b|%b)"' % (_escaped(b"cache"), _escaped(b"_control"), _escaped(b"Point")))
+_LETTER_ESCAPED = re.compile(rb"\\u00[567]")
+"""No serializer writes letters so; looking for it costs next to nothing."""
 _BEDROCK_SINCE = (3, 7)
 """Claude on Bedrock; of the generation before, Haiku alone."""
 
@@ -32,7 +45,9 @@ _BEDROCK_SINCE = (3, 7)
 def says_marks(body: bytes) -> bool:
     """Whether the caller says itself what is to be cached. Quotes within texts are escaped, so that a text about it
     does not count."""
-    return any(member in body for member in _SAID)
+    if any(member in body for member in _SAID):
+        return True
+    return _LETTER_ESCAPED.search(body) is not None and _SAID_ESCAPED.search(body) is not None
 
 
 def takes_marks(dialect: str, model: str) -> bool:

@@ -123,6 +123,18 @@ class UpstreamTlsEntry(Entry, frozen=True):
     client_key: FilePath | None = None
 
 
+class PromptCacheAffinityEntry(Entry, frozen=True):
+    """Among several keys the one whose account holds a prompt's beginning warm: prompt-caching.md."""
+
+    ttl: Annotated[
+        Duration | None, Meta(description="How long the provider keeps a prompt after its last use; 1s to 1d.")
+    ] = None
+    spill: Annotated[
+        Annotated[float, Meta(ge=0, le=100)] | None,
+        Meta(description="How much busier, in mean loads, a key may be that holds the whole prompt. 0: not at all."),
+    ] = None
+
+
 class ProviderEntry(Entry, frozen=True):
     """Where requests can be sent."""
 
@@ -181,6 +193,10 @@ class ProviderEntry(Entry, frozen=True):
     cache_breakpoints: Annotated[
         Literal["off", "auto"],
         Meta(description="Mark prompts of Claude's models for the provider's cache where the caller marks nothing."),
+    ] = "off"
+    prompt_cache_affinity: Annotated[
+        Literal["off", "on"] | PromptCacheAffinityEntry,
+        Meta(description="Requests that begin alike go to the key whose account holds their beginning warm."),
     ] = "off"
     enabled: bool = True
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""

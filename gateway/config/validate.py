@@ -112,6 +112,17 @@ def _provider(name: str, entry: ProviderEntry) -> Iterator[Problem]:
     yield from _header_fields(entry, path)
     yield from _tls_and_proxy(entry, path)
     yield from _timeouts(entry.timeouts, (*path, "timeouts"))
+    yield from _affinity(entry, (*path, "prompt_cache_affinity"))
+
+
+def _affinity(entry: ProviderEntry, path: Path) -> Iterator[Problem]:
+    said = entry.prompt_cache_affinity
+    if said == "off":
+        return
+    if not isinstance(said, str) and said.ttl is not None and not 1 <= said.ttl <= 86400:
+        yield Problem((*path, "ttl"), "must be between 1s and 1d")
+    if sum(key.enabled for key in entry.keys) < 2:
+        yield Problem(path, "has no effect with fewer than two keys", warning=True)
 
 
 def _keys(entry: ProviderEntry, path: Path, keyless: bool) -> Iterator[Problem]:

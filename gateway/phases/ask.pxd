@@ -10,6 +10,7 @@ from gateway.exchange cimport Exchange, Link
 from gateway.phases.retry cimport Retrying
 from gateway.phases.splice cimport splice
 from gateway.routing.budget cimport RetryBudget
+from gateway.routing.warmest cimport preferred, sent
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Resolution, Target, Upstream
 from gateway.upstream.pool cimport Pool

@@ -12,6 +12,7 @@ from gateway.phases.retry import Retrying
 from gateway.phases.route import relayed_path
 from gateway.phases.splice import splice
 from gateway.records import ErrorKind, Flags
+from gateway.routing.warmest import preferred, sent
 from gateway.serving import Target
 from providers.operations import Dialect, Operation
 
@@ -78,8 +79,8 @@ class Asking(Retrying):
                 x.target_index += 1
                 continue
             mask = target.mask & ~x.tried_keys
-            if x.session:
-                mask = upstream.narrowed(x.session, mask, now_ns)
+            if x.session or upstream.affinity is not None:
+                mask = preferred(x, target, mask, now_ns)
             if upstream.credentials is None:
                 key = upstream.keys.choose(mask, now_ns)
             else:
@@ -255,6 +256,8 @@ class Asking(Retrying):
         target = x.target
         if target is not None and target.upstream.credentials is not None:
             data = target.upstream.credentials.signed(x.key, data)
+        if target is not None and target.upstream.affinity is not None:
+            sent(x, target.upstream)
         x.request_bytes = len(data)
         if x.reservation >= 0 and core.arena is not None:
             # What a crash would post from here on: the request has been paid for.

@@ -87,6 +87,16 @@ class Paths:
         """Table of virtual keys of one generation."""
         return os.path.join(self.runtime_dir, f"vkeys-{generation}.tbl")
 
+    def affinity(self, name: str) -> str:
+        """Table of the prompts that a provider's keys hold warm (shared memory)."""
+        return os.path.join(self.runtime_dir, f"affinity-{name}.tbl")
+
+    def remove_affinities(self) -> None:
+        """At the end of the instance: they take 2 MiB each, and would soon be out of date."""
+        for name in os.listdir(self.runtime_dir):
+            if name.startswith("affinity-"):
+                os.unlink(os.path.join(self.runtime_dir, name))
+
     def snapshot(self, version: int) -> str:
         return os.path.join(self.runtime_dir, f"snapshot-{version}.mp")
 

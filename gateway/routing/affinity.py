@@ -3,8 +3,11 @@
 Providers cache prompts by account. With several keys and a draw by weight, a conversation's next turn mostly goes to an
 account that never saw the ones before; with 8 keys, a cache that could be hit in 29 of 100 blocks is hit in 9
 (bench/RESULTS.md). The table and the choice are ``_speedups._affinity``; here is what is compared of a body, and the
-memory that the workers of a machine share. Bytes only decide what is taken to be alike: a body read wrongly is sent to
-another key, never changed.
+memory that the workers of a machine share; ``gateway.routing.warmest`` chooses for a request. Bytes only decide what is
+taken to be alike: a body read wrongly is sent to another key, never changed.
+
+The builder makes a table's file before the snapshot that names it is published, so workers only map it. Any content is
+one that can be read: what is wrong in it is a hint that does not come true.
 
 Without shared memory each worker has a table of its own, in which it does not find what others sent. Then a new prefix
 is given to a key by its digest (``agreement``), so that workers and hosts agree without talking; the load is spread
@@ -13,9 +16,11 @@ less evenly, because what one of them moves to an idle key the others do not fin
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import re
+import stat
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -49,36 +54,49 @@ def prompt_start(body: bytes) -> int:
     return found.start() if found else 0
 
 
-def shared(directory: str, provider: int, identities: Sequence[int], entries: int = ENTRIES) -> mmap.mmap:
-    """The memory of a provider's table, which all workers of this machine map; empty when nobody had it before.
+def seed_of(model: bytes) -> int:
+    """What keeps apart prompts for different models: BLAKE2b-64 of the model as it is sent."""
+    return int.from_bytes(blake2b(model, digest_size=8).digest(), "little")
 
-    directory: the instance's own on tmpfs. provider: hash of the provider's id. identities: hashes of its keys' ids, in
-    order: with other keys it is another table, and the file of the one before goes away once nobody maps it.
-    Raises OSError where there is no room.
-    """
+
+def table_name(provider: int, identities: Sequence[int]) -> str:
+    """The table of the provider with this id hash and keys with these, in order: with other keys, or by a program that
+    lays it out in another way, it is another one."""
+    described = b"".join(word.to_bytes(8, "little") for word in (LAYOUT, memory_bytes(ENTRIES), *identities))
+    return f"{provider:016x}-{blake2b(described, digest_size=8).hexdigest()}"
+
+
+def provide(path: str, entries: int = ENTRIES) -> None:
+    """Make an empty table there, unless there is one already; what has another size is none. Raises OSError, as where
+    there is no room."""
     size = memory_bytes(entries)
-    described = b"".join(word.to_bytes(8, "little") for word in (LAYOUT, size, *identities))
-    family = f"affinity-{provider:016x}-"
-    name = family + blake2b(described, digest_size=8).hexdigest()
-    # Whoever comes first makes it; making it twice is the same, since an empty table is all zeros.
-    fd = os.open(os.path.join(directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with contextlib.suppress(FileNotFoundError):
+        found = os.lstat(path)
+        if found.st_size != size or not stat.S_ISREG(found.st_mode):
+            # Not made longer or shorter: whoever maps it would be killed for reading behind its end.
+            os.unlink(path)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.posix_fallocate(fd, 0, size)  # a full disk is an error here, not a signal later
-        memory = mmap.mmap(fd, size)
     finally:
         os.close(fd)
-    for other in os.listdir(directory):
-        if other.startswith(family) and other != name:
-            try:
-                os.unlink(os.path.join(directory, other))
-            except FileNotFoundError:
-                continue  # another worker was faster
-    return memory
+
+
+def shared(path: str, entries: int = ENTRIES) -> mmap.mmap:
+    """The memory of a table, which all workers of this machine map. Raises OSError when it is not there, ValueError
+    when it has another size."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        size = os.fstat(fd).st_size
+        if size != memory_bytes(entries):
+            raise ValueError(f"{path} has {size} bytes, not {memory_bytes(entries)}")
+        return mmap.mmap(fd, size)
+    finally:
+        os.close(fd)
 
 
 def affinity_of(
-    directory: str,
-    provider: int,
+    path: str,
     identities: Sequence[int],
     weights: Sequence[int],
     *,
@@ -86,9 +104,11 @@ def affinity_of(
     spill: float = 0.5,
     entries: int = ENTRIES,
 ) -> Affinity:
-    """The affinity of one provider's keys, over memory shared by the machine's workers; ``directory`` "": of its own.
-    Raises OSError as ``shared`` does, ValueError as ``Affinity`` does."""
-    memory = shared(directory, provider, identities, entries) if directory else None
+    """The affinity of one provider's keys, over the table at ``path``, or over memory of its own for "".
+
+    identities: 64-bit hashes of the keys' ids, in order. Raises OSError and ValueError as ``shared`` does, ValueError
+    as ``Affinity`` does.
+    """
     return Affinity(
         len(identities),
         ttl_ns,
@@ -96,6 +116,6 @@ def affinity_of(
         identities=identities,
         entries=entries,
         spill=spill,
-        agreement=0.0 if directory else AGREEMENT,
-        memory=memory,
+        agreement=0.0 if path else AGREEMENT,
+        memory=shared(path, entries) if path else None,
     )

@@ -44,6 +44,7 @@ class Places(Protocol):
     @property
     def runtime_dir(self) -> str: ...
     def table(self, generation: int, /) -> str: ...
+    def affinity(self, name: str, /) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def provision(
     slots = _SlotBook(arena)
     asked = _models_asked(made)
     providers = {
-        name: _with_health(provider, asked.get(name, ()), slots, restart) for name, provider in made.providers.items()
+        name: _with_affinity(_with_health(provider, asked.get(name, ()), slots, restart), paths)
+        for name, provider in made.providers.items()
     }
     rulesets = list(previous.rulesets) if previous is not None and not restart else []
     # Numbers of earlier rule sets stay valid, so that a row can be read with the old and with the new snapshot.
@@ -196,6 +198,18 @@ def _with_health(provider: Provider, models: Iterable[str], slots: _SlotBook, fo
         model: slots.of_health(id_hash(f"{provider.id}/deployment/{model}"), forget) for model in ("", *models)
     }
     return msgspec.structs.replace(provider, keys=tuple(keys), deployments=deployments)
+
+
+def _with_affinity(provider: Provider, paths: Places) -> Provider:
+    if provider.prompt_cache_affinity is None:
+        return provider
+    # Here and not above: most starts have no use for it.
+    from gateway.routing.affinity import provide, table_name
+
+    path = paths.affinity(table_name(id_hash(provider.id), [id_hash(key.id) for key in provider.keys]))
+    provide(path)
+    found = msgspec.structs.replace(provider.prompt_cache_affinity, table=os.path.basename(path))
+    return msgspec.structs.replace(provider, prompt_cache_affinity=found)
 
 
 def _still_listed(providers: dict[str, Provider], previous: Snapshot | None) -> dict[str, tuple[str, ...]]:

@@ -99,6 +99,17 @@ class Tls(_Base, frozen=True):
     client_key: str = ""
 
 
+class PromptCacheAffinity(_Base, frozen=True):
+    """Requests go to the key that holds the beginning of their prompt warm (``gateway.routing.affinity``)."""
+
+    ttl: float = 300.0
+    """Seconds after its last use for which the provider keeps a prompt: what OpenAI and Anthropic say of theirs."""
+    spill: float = 0.5
+    """How much busier, in mean loads, a key may be that holds the whole prompt."""
+    table: str = ""
+    """File name of the memory that workers share, beside the snapshot; empty: each has its own."""
+
+
 class Provider(_Base, frozen=True):
     id: str
     name: str
@@ -129,6 +140,8 @@ class Provider(_Base, frozen=True):
     """What becomes of members that its dialect has no place for."""
     cache_breakpoints: Literal["off", "auto"] = "off"
     """``auto``: prompts are marked for its cache where the caller marks nothing (``providers.breakpoints``)."""
+    prompt_cache_affinity: PromptCacheAffinity | None = None
+    """None: off, as it is where there is nothing to choose among."""
     timeouts: Timeouts = Timeouts()
     max_connections: int = 0
     """Per worker; 0: no limit of its own."""

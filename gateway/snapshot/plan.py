@@ -18,6 +18,7 @@ from gateway.config.schema import (
     Config,
     HealthEntry,
     LimitEntry,
+    PromptCacheAffinityEntry,
     ProviderEntry,
     TimeoutsEntry,
     VirtualKeyEntry,
@@ -29,6 +30,7 @@ from gateway.snapshot.model import (
     Health,
     Hedge,
     ListenTls,
+    PromptCacheAffinity,
     Provider,
     ProviderKey,
     Retry,
@@ -222,6 +224,7 @@ def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:
         stream_usage=entry.stream_usage or (vendor.stream_usage if vendor is not None else "never"),
         unsupported=entry.unsupported,
         cache_breakpoints=entry.cache_breakpoints,
+        prompt_cache_affinity=_affinity(entry),
         timeouts=_timeouts(entry.timeouts, config.timeouts),
         max_connections=entry.max_connections,
         max_concurrency=entry.max_concurrency,
@@ -272,6 +275,16 @@ def _health(entry: HealthEntry, defaults: HealthEntry) -> Health:
         if value is not None:
             given[field] = float(value) if isinstance(value, float) else value
     return msgspec.convert(given, Health)
+
+
+def _affinity(entry: ProviderEntry) -> PromptCacheAffinity | None:
+    said = entry.prompt_cache_affinity
+    if said == "off" or sum(key.enabled for key in entry.keys) < 2:
+        return None
+    given = {}
+    if isinstance(said, PromptCacheAffinityEntry):
+        given = {field: float(value) for field in ("ttl", "spill") if (value := getattr(said, field)) is not None}
+    return msgspec.convert(given, PromptCacheAffinity)
 
 
 def _route(name: str, entry: RouteEntry) -> Route:

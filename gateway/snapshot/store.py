@@ -26,7 +26,7 @@ SEALED_HEADER = struct.Struct("<8sIQ12s")
 SEALED_MAGIC = b"MGSEAL1\n"
 
 _KEY_FILE = re.compile(rb"microgate-key 1\npepper ([0-9a-f]{64})\nsealing ([0-9a-f]{64})\n")
-_SNAPSHOT_FILE = re.compile(r"(?:snapshot-(\d+)\.mp|vkeys-(\d+)\.tbl)")
+_SNAPSHOT_FILE = re.compile(r"(?:snapshot-\d+\.mp|vkeys-\d+\.tbl|affinity-[0-9a-f-]+\.tbl)")
 
 
 class SnapshotPlaces(Protocol):
@@ -122,6 +122,8 @@ def current(paths: SnapshotPlaces) -> Snapshot | None:
 def remove_old(paths: SnapshotPlaces, keep: tuple[Snapshot, ...]) -> None:
     """Remove snapshots and tables that none of ``keep`` is or uses. What a worker has mapped stays alive with it."""
     kept = {os.path.basename(paths.snapshot(s.version)) for s in keep} | {s.table for s in keep}
+    affinities = (p.prompt_cache_affinity for s in keep for p in s.providers.values())
+    kept |= {affinity.table for affinity in affinities if affinity is not None}
     for name in os.listdir(paths.runtime_dir):
         if _SNAPSHOT_FILE.fullmatch(name) and name not in kept:
             with contextlib.suppress(FileNotFoundError):

@@ -10,6 +10,7 @@ from gateway.config.loader import loads
 from gateway.config.problems import ConfigError
 
 GOOD = "sk-0123456789012345678901"
+TWO_KEYS = "[{name: k, value: v}, {name: l, value: w}]"
 
 
 def said(text: str, environ: dict[str, str] | None = None) -> list[str]:
@@ -69,6 +70,14 @@ def vkey(rest: str, providers: str = "  p: {base_url: 'http://h.example/v1', key
         (provider("proxy: 'http://169.254.169.254:80'"), "proxy: cannot be used: link-local or cloud metadata"),
         (provider("timeouts: {total: 0}"), "timeouts.total: cannot be switched off"),
         ("timeouts: {total: 0s}", "timeouts.total: cannot be switched off"),
+        (
+            provider(f"keys: {TWO_KEYS}, prompt_cache_affinity: {{ttl: 0.5s}}"),
+            "prompt_cache_affinity.ttl: must be between 1s and 1d",
+        ),
+        (
+            provider(f"keys: {TWO_KEYS}, prompt_cache_affinity: {{ttl: 2d}}"),
+            "prompt_cache_affinity.ttl: must be between 1s and 1d",
+        ),
         ("routes: {r: {targets: [gpt]}}", "routes.r.targets[0]: expected provider/model"),
         ("routes: {r: {targets: [p/m]}}", "no provider is called p; none is configured"),
         (
@@ -136,6 +145,10 @@ def test_mistakes(text: str, message: str) -> None:
         ("providers: {openai: {}}", "providers.openai: has no keys: openai will refuse what is sent"),
         (provider("keys: [{name: k, value: v, enabled: false}]"), "providers.p.keys: every key is switched off"),
         (
+            provider("keys: [{name: k, value: v}, {name: l, value: v, enabled: false}], prompt_cache_affinity: on"),
+            "providers.p.prompt_cache_affinity: has no effect with fewer than two keys",
+        ),
+        (
             "providers: {p: {base_url: 'http://h/v1', enabled: false}}\nroutes: {r: {targets: [p/m]}}",
             "routes.r.targets[0]: the provider p is switched off",
         ),
@@ -158,6 +171,7 @@ def test_warnings(text: str, message: str) -> None:
         provider("tls: {client_cert: /dev/null, client_key: /dev/null}"),
         provider("proxy: 'http://user:pass@proxy.example:3128'"),
         provider("proxy: 'http://[::1]:3128/'"),
+        provider(f"keys: {TWO_KEYS}, prompt_cache_affinity: {{ttl: 1h, spill: 0}}"),
         provider("query: 'api-version=2025-01-01&x=%20'"),
         provider("headers: {X-Title: 'my app'}, forward_headers: [x-title, OpenAI-Beta]"),
         vkey("limits: [{requests: 9, per: 1m}, {requests: 9, per: 1h}, {tokens: 9, per: 1m}, {concurrency: 2}]"),

@@ -220,11 +220,22 @@ def test_one_member_is_spliced_and_every_other_byte_stays() -> None:
 
 
 @pytest.mark.parametrize(
+    "said", [rb"\u0063ache_contro", rb"\\u0063ache_control", rb"caf\u00e9 cache_control", rb"\u0041"]
+)
+def test_escapes_that_spell_no_mark_do_not_count(said: bytes) -> None:
+    body = b'{"system":"%b%b","%b":1}' % (LONG.encode(), said, said)
+    assert json.loads(spliced(body))["cache_control"] == MARK
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b'{"system":"short"}',
         b'{"system":[{"type":"text","text":"%b","cache_control":{"type":"ephemeral"}}]}' % LONG.encode(),
         b'{"cache_control":null,"system":"%b"}' % LONG.encode(),
+        b'{"cache\\u005fcontrol":null,"system":"%b"}' % LONG.encode(),
+        b'{"system":"%b","\\u0063ache_contr\\u006Fl":null}' % LONG.encode(),
+        b'{"system":"%b","cache\\u0050oint":null}' % LONG.encode(),
         b"{" + b" " * MINIMUM_BYTES + b"}",
         b" " * MINIMUM_BYTES,
         b"[" + b" " * MINIMUM_BYTES + b"]",

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _speedups import _affinity as chosen
-from gateway.routing.affinity import affinity_of, prompt_start, shared
+from gateway.routing.affinity import affinity_of, prompt_start, provide, seed_of, table_name
 from tests.routing.conftest import AFFINITIES
 
 S = 1_000_000_000
@@ -306,24 +306,58 @@ def test_parameters_before_the_prompt_make_no_difference() -> None:
     assert one == two != b""
 
 
-def test_workers_find_the_same_file_and_other_keys_another(tmp_path: Path) -> None:
-    place = str(tmp_path)
-    one, two = (affinity_of(place, 7, [1, 2, 3], [1, 1, 1], entries=64) for _ in range(2))
+def test_workers_find_the_same_table(tmp_path: Path) -> None:
+    path = str(tmp_path / "table")
+    provide(path, 64)
+    one, two = (affinity_of(path, [1, 2, 3], [1, 1, 1], entries=64) for _ in range(2))
     one.used(chain(1, 2), 2, 10, START)
     assert two.warm(chain(1, 2), 2, START) == 2
-    (name,) = os.listdir(place)
-    assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
-    other = affinity_of(place, 7, [1, 2], [1, 1], entries=64)
-    assert other.warm(chain(1, 2), 1, START) == 0
-    (other_name,) = os.listdir(place)
-    assert other_name != name, "the file of the keys before is gone"
-    assert two.warm(chain(1, 2), 2, START) == 2, "but stays mapped by who has it"
-    shared(place, 8, [1, 2], 64).close()
-    assert len(os.listdir(place)) == 2, "another provider's is another file"
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    provide(path, 64)
+    assert affinity_of(path, [1, 2, 3], [1, 1, 1], entries=64).warm(chain(1, 2), 2, START) == 2, "one is there already"
 
 
-def test_without_a_directory_the_memory_is_its_own() -> None:
-    one, two = (affinity_of("", 7, [1, 2, 3], [1, 1, 1], entries=64) for _ in range(2))
+def test_a_table_is_named_by_its_provider_and_keys() -> None:
+    names = [table_name(provider, keys) for provider in (7, 8) for keys in ([1, 2], [2, 1], [1, 2, 3])]
+    assert len(set(names)) == 6
+    assert table_name(7, [1, 2]) == names[0]
+
+
+@pytest.mark.parametrize("damage", ["short", "long", "link", "empty"])
+def test_what_is_no_table_is_made_anew(tmp_path: Path, damage: str) -> None:
+    path, elsewhere = tmp_path / "table", tmp_path / "elsewhere"
+    elsewhere.write_bytes(bytes(10))
+    if damage == "link":
+        path.symlink_to(elsewhere)
+    else:
+        path.write_bytes(bytes({"short": 100, "long": 10**6, "empty": 0}[damage]))
+    with pytest.raises((ValueError, OSError)):
+        affinity_of(str(path), [1], [1], entries=64)
+    provide(str(path), 64)
+    assert path.stat().st_size == chosen.memory_bytes(64)
+    assert not path.is_symlink()
+    assert elsewhere.read_bytes() == bytes(10)
+    assert affinity_of(str(path), [1], [1], entries=64).choose(chain(1), 1, START) == 0
+
+
+def test_any_bytes_are_a_table(affinity: ModuleType) -> None:
+    for seed in range(50):
+        memory = bytearray(random.Random(seed).randbytes(affinity.memory_bytes(64)))
+        table = affinity.Affinity(4, entries=64, memory=memory)
+        for number in range(1, 40):
+            key = table.choose(chain(number, number + 1), 0b1011, START)
+            assert key in (0, 1, 3)
+            table.used(chain(number, number + 1), key, 10, START)
+            assert table.warm(chain(number, number + 1), key, START) == 2
+
+
+def test_models_have_seeds() -> None:
+    assert seed_of(b"a") == seed_of(b"a") != seed_of(b"b")
+    assert 0 <= seed_of("größe".encode()) < 1 << 64
+
+
+def test_without_a_table_the_memory_is_its_own() -> None:
+    one, two = (affinity_of("", [1, 2, 3], [1, 1, 1], entries=64) for _ in range(2))
     one.used(chain(1), 2, 10, START)
     assert one.warm(chain(1), 2, START) == 1
     assert two.warm(chain(1), 2, START) == 0

@@ -219,3 +219,36 @@ def test_build_is_plan_and_provision(bench: Bench) -> None:
     built = build(config, pepper=PEPPER, paths=bench.paths, arena=bench.arena, version=5, created_ns=6)
     assert (built.snapshot.version, built.snapshot.created_ns, built.snapshot.virtual_keys) == (5, 6, 1)
     assert built.snapshot.table == "vkeys-5.tbl"
+
+
+def affinity(built: Built) -> str:
+    found = built.snapshot.providers["p"].prompt_cache_affinity
+    assert found is not None
+    return found.table
+
+
+def test_the_table_of_warm_prompts_stays_while_the_keys_do(bench: Bench) -> None:
+    text = "providers: {p: {base_url: 'http://h/', keys: [{name: a, value: v}, {name: b, value: w}], %s}}"
+    first = affinity(bench.build(text % "prompt_cache_affinity: on"))
+    path = os.path.join(bench.paths.runtime_dir, first)
+    before = os.stat(path).st_ino
+    second = bench.build(text % "prompt_cache_affinity: {ttl: 1h}, timeouts: {total: 9s}")
+    assert affinity(second) == first
+    assert os.stat(path).st_ino == before
+    other = affinity(bench.build((text % "prompt_cache_affinity: on").replace("name: b", "name: c")))
+    assert other != first
+    assert os.path.exists(path), "until every worker has confirmed"
+    off = bench.build(text % "prompt_cache_affinity: off")
+    assert off.snapshot.providers["p"].prompt_cache_affinity is None
+
+
+def test_a_table_that_cannot_be_made_is_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        bench.build(
+            "providers: {p: {base_url: 'http://h/', keys: [{name: a, value: v}, {name: b, value: w}], "
+            "prompt_cache_affinity: on}}"
+        )

@@ -13,7 +13,7 @@ from gateway.config.loader import loads
 from gateway.snapshot.demo import with_demo
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, MAX_LIMITS, STATEFUL
-from gateway.snapshot.model import Provider, Ruleset, ServerLimits, Target, id_hash
+from gateway.snapshot.model import PromptCacheAffinity, Provider, Ruleset, ServerLimits, Target, id_hash
 from gateway.snapshot.plan import Plan, combine, database_entities, plan, virtual_key_names
 
 PEPPER = b"p" * 32
@@ -105,6 +105,23 @@ def test_timeouts_come_from_the_provider_then_from_the_top() -> None:
     ).providers
     assert (made["a"].timeouts.connect, made["a"].timeouts.total) == (1.0, 99.0)
     assert (made["b"].timeouts.connect, made["b"].timeouts.first_byte) == (9.0, 120.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("off", None),
+        ("on", PromptCacheAffinity()),
+        ("{}", PromptCacheAffinity()),
+        ("{ttl: 1h, spill: 0}", PromptCacheAffinity(ttl=3600.0, spill=0.0)),
+    ],
+)
+def test_prompt_cache_affinity(said: str, expected: PromptCacheAffinity | None) -> None:
+    keys = "[{name: a, value: v}, {name: b, value: w}]"
+    text = f"p: {{base_url: 'http://h/', keys: {keys}, prompt_cache_affinity: {said}}}"
+    assert provider(text).prompt_cache_affinity == expected
+    assert provider(text.replace("value: w", "value: w, enabled: false")).prompt_cache_affinity is None
+    assert provider(text.partition(", prompt_cache")[0] + "}").prompt_cache_affinity is None
 
 
 def test_routes() -> None:

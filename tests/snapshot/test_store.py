@@ -6,11 +6,12 @@ import os
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.processes.paths import Paths
 from gateway.snapshot import store
-from gateway.snapshot.model import Snapshot
+from gateway.snapshot.model import PromptCacheAffinity, Provider, Snapshot
 from gateway.snapshot.store import StoreError
 
 
@@ -30,6 +31,14 @@ def snapshot(version: int, table: str = "") -> Snapshot:
     return Snapshot(version=version, created_ns=0, providers={}, routes={}, table=table)
 
 
+def with_affinity(snapshot: Snapshot, table: str) -> Snapshot:
+    provider = Provider(
+        id="p", name="p", vendor="custom", base_url="http://h", dialects={}, paths={},
+        prompt_cache_affinity=PromptCacheAffinity(table=table),
+    )  # fmt: skip
+    return msgspec.structs.replace(snapshot, providers={"p": provider})
+
+
 def test_publishing(paths: Paths) -> None:
     assert store.current(paths) is None
     path = store.publish(paths, snapshot(1))
@@ -44,8 +53,12 @@ def test_what_is_not_needed_is_removed(paths: Paths, tmp_path: Path) -> None:
         store.publish(paths, snapshot(version, f"vkeys-{version - version % 2}.tbl"))
         (tmp_path / f"vkeys-{version}.tbl").touch()
     (tmp_path / "arena").touch()
-    store.remove_old(paths, (snapshot(3, "vkeys-2.tbl"), snapshot(4, "vkeys-4.tbl")))
-    kept = {"arena", "current", "snapshot-3.mp", "snapshot-4.mp", "vkeys-2.tbl", "vkeys-4.tbl"}
+    (tmp_path / "affinity-00ff-11.tbl").touch()
+    (tmp_path / "affinity-00ff-22.tbl").touch()
+    store.remove_old(
+        paths, (snapshot(3, "vkeys-2.tbl"), with_affinity(snapshot(4, "vkeys-4.tbl"), "affinity-00ff-22.tbl"))
+    )
+    kept = {"arena", "affinity-00ff-22.tbl", "current", "snapshot-3.mp", "snapshot-4.mp", "vkeys-2.tbl", "vkeys-4.tbl"}
     assert {p.name for p in tmp_path.iterdir()} == kept
 
 
