@@ -53,6 +53,77 @@ static inline uint64_t mg_digest_word(const mg_digest *d) {
     return word ? word : 1;
 }
 
+/* --- the prompt in a JSON body */
+
+enum { MG_TOOLS, MG_INSTRUCTIONS, MG_MESSAGES, MG_PARTS };
+
+typedef struct { size_t start[MG_PARTS], end[MG_PARTS]; } mg_prompt;
+
+/* Which part of a prompt the member of this name is, in any dialect; -1: none. */
+static inline int mg_part(const uint8_t *name, size_t n) {
+    static const struct { const char *name; int part; } parts[] = {
+        {"tools", MG_TOOLS}, {"toolConfig", MG_TOOLS},
+        {"system", MG_INSTRUCTIONS}, {"instructions", MG_INSTRUCTIONS}, {"systemInstruction", MG_INSTRUCTIONS},
+        {"system_instruction", MG_INSTRUCTIONS},
+        {"messages", MG_MESSAGES}, {"input", MG_MESSAGES}, {"contents", MG_MESSAGES}, {"prompt", MG_MESSAGES},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strlen(parts[i].name) == n && !memcmp(parts[i].name, name, n)) return parts[i].part;
+    return -1;
+}
+
+/* Behind the string whose opening quote lies before p. */
+static inline const uint8_t *mg_behind_string(const uint8_t *p, const uint8_t *end) {
+    while (p < end) {
+        const uint8_t *quote = memchr(p, '"', (size_t)(end - p)), *slash = quote;
+        if (!quote) break;
+        while (slash > p && slash[-1] == '\\') slash--;
+        if (!((quote - slash) & 1)) return quote + 1;
+        p = quote + 1;
+    }
+    return end;
+}
+
+/* Behind the value that begins at p: at the comma or bracket that follows it, or at the end. */
+static inline const uint8_t *mg_behind_value(const uint8_t *p, const uint8_t *end) {
+    int depth = 0;
+    while (p < end) {
+        uint8_t c = *p;
+        if (c == '"') {
+            p = mg_behind_string(p + 1, end);
+            continue;
+        }
+        if (!depth && (c == ',' || c == '}' || c == ']')) break;
+        if (c == '{' || c == '[') depth++;
+        if (c == '}' || c == ']') depth--;
+        p++;
+    }
+    return p;
+}
+
+/* The last members of each kind of an object that is taken to be valid; what is not ends somewhere. */
+static inline void mg_find_prompt(const uint8_t *doc, size_t n, mg_prompt *found) {
+    const uint8_t *p = doc, *end = doc + n, *name;
+    memset(found, 0, sizeof *found);
+    while (p < end && *p != '{') p++;
+    while (p < end) {
+        while (p < end && *p != '"') p++;
+        if (end - p < 2) return;
+        name = ++p;
+        p = mg_behind_string(p, end);
+        int part = mg_part(name, (size_t)(p - name) - 1);
+        while (p < end && *p != ':') p++;
+        if (p >= end) return;
+        for (p++; p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n');) p++;
+        const uint8_t *value = p;
+        p = mg_behind_value(p, end);
+        if (part >= 0) {
+            found->start[part] = (size_t)(value - doc);
+            found->end[part] = (size_t)(p - doc);
+        }
+    }
+}
+
 /* --- table */
 
 #define MG_HOLDERS 6

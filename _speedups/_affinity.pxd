@@ -4,6 +4,7 @@ cdef extern from "_affinity.h" nogil:
     ctypedef struct mg_entry:
         pass
 
+cpdef bytes prompt(bytes body)
 cpdef bytes digests(bytes body, Py_ssize_t start, Py_ssize_t end, uint64_t seed=*)
 
 

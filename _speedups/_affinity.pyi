@@ -19,6 +19,12 @@ BLOCK_BYTES: Final = 1024
 PROMPT_BYTES: Final = 1048576
 """So much of a prompt is looked at; who shares a MiB of prompt shares the conversation."""
 
+def prompt(body: bytes) -> bytes:
+    """The prompt in a JSON body of any dialect, in the order in which providers read it: the values of its members for
+    tools, for instructions and for messages, behind each other, wherever they stand; the first MiB of them. Callers'
+    SDKs write messages, which grow, before instructions and tools, which stay. Of several members of a kind the last
+    counts. ``body`` is taken to be valid; of what is not, some bytes or none are returned."""
+
 def digests(body: bytes, start: int, end: int, seed: int = 0) -> bytes:
     """The chain of ``body[start:end]``: eight bytes for each of its prefixes, the shortest first.
 

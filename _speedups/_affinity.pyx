@@ -20,6 +20,10 @@ cdef extern from *:
 cdef extern from "_affinity.h" nogil:
     ctypedef struct mg_digest:
         pass
+    ctypedef struct mg_prompt:
+        size_t start[3]
+        size_t end[3]
+    void mg_find_prompt(const uint8_t *doc, size_t n, mg_prompt *found)
     void mg_digest_begin(mg_digest *d, uint64_t seed)
     void mg_digest_add(mg_digest *d, const uint8_t *text, size_t n)
     uint64_t mg_digest_word(const mg_digest *d)
@@ -39,6 +43,29 @@ cdef enum:
     TOKEN_BITS = 40
 cdef int64_t TOKENS = (<int64_t>1 << TOKEN_BITS) - 1
 cdef int64_t LOAD_TIME = (<int64_t>1 << 23) - 1
+
+
+cpdef bytes prompt(bytes body):
+    cdef mg_prompt found
+    cdef const char *text
+    cdef char *out
+    cdef size_t length[3]
+    cdef size_t left = LONGEST
+    cdef int part
+    cdef bytes made
+    if body is None:
+        raise TypeError("bytes expected, got NoneType")
+    text = PyBytes_AS_STRING(body)
+    mg_find_prompt(<const uint8_t *>text, PyBytes_GET_SIZE(body), &found)
+    for part in range(3):
+        length[part] = min(found.end[part] - found.start[part], left)
+        left -= length[part]
+    made = PyBytes_FromStringAndSize(NULL, LONGEST - left)
+    out = PyBytes_AS_STRING(made)
+    for part in range(3):
+        memcpy(out, text + found.start[part], length[part])
+        out += length[part]
+    return made
 
 
 cpdef bytes digests(bytes body, Py_ssize_t start, Py_ssize_t end, uint64_t seed=0):

@@ -7,6 +7,7 @@ find each other's prefixes.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -32,6 +33,51 @@ WORDS: Final = 8
 LOADS_BYTES: Final = 8 * MAX_KEYS
 WHOLE: Final = (1 << 64) - 1
 LONGEST_TTL_NS: Final = 1 << (TIME_BITS + 24)
+
+
+_PARTS: Final = {
+    b"tools": 0, b"toolConfig": 0,
+    b"system": 1, b"instructions": 1, b"systemInstruction": 1, b"system_instruction": 1,
+    b"messages": 2, b"input": 2, b"contents": 2, b"prompt": 2,
+}  # fmt: skip
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\],]', re.DOTALL)
+_BLANKS: Final = b" \t\r\n"
+
+
+def _behind_value(body: bytes, at: int) -> int:
+    depth = 0
+    for token in _TOKEN.finditer(body, at):
+        mark = token[0][:1]
+        if not depth and mark in b",}]":
+            return token.start()
+        depth += (mark in b"{[") - (mark in b"}]")
+    return len(body)
+
+
+def _behind_string(body: bytes, at: int) -> int:
+    """``at``: behind the opening quote."""
+    token = _TOKEN.match(body, at - 1)
+    return len(body) if token is None else token.end()
+
+
+def prompt(body: bytes) -> bytes:
+    found = [b"", b"", b""]
+    at, end = body.find(b"{"), len(body)
+    while 0 <= at < end:
+        name = body.find(b'"', at) + 1
+        if not name or name >= end:
+            break
+        at = _behind_string(body, name)
+        part = _PARTS.get(body[name : at - 1])
+        at = body.find(b":", at) + 1
+        if not at:
+            break
+        while at < end and body[at] in _BLANKS:
+            at += 1
+        value, at = at, _behind_value(body, at)
+        if part is not None:
+            found[part] = body[value:at]
+    return b"".join(found)[:PROMPT_BYTES]
 
 
 def digests(body: bytes, start: int, end: int, seed: int = 0) -> bytes:

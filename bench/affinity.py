@@ -19,10 +19,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from _speedups._affinity import Affinity, digests, memory_bytes
+from _speedups._affinity import Affinity, digests, memory_bytes, prompt
 from bench.load import result
 from bench.load.session import Options
-from gateway.routing.affinity import AGREEMENT, prompt_start
+from gateway.routing.affinity import AGREEMENT
 
 CORPUS = "MICROGATE_CORPUS"
 KEYS = 8
@@ -54,14 +54,14 @@ Figures = dict[str, float]
 
 @lru_cache(maxsize=200_000)
 def _text(block: int) -> bytes:
-    return random.Random(block).randbytes(BLOCK_BYTES)
+    return random.Random(block).randbytes(BLOCK_BYTES // 2).hex().encode()
 
 
 def _arrival(row: Mapping[str, Any]) -> Arrival:
     blocks, tokens = tuple(row["hash_ids"]), int(row["input_length"])
     text = b"".join(map(_text, blocks))[: tokens * BYTES_PER_TOKEN]
-    body = b'{"model":"m","messages":[{"role":"user","content":"' + text
-    return Arrival(int(row["timestamp"]), tokens, blocks, digests(body, prompt_start(body), len(body)))
+    said = prompt(b'{"model":"m","messages":[{"role":"user","content":"' + text + b'"}]}')
+    return Arrival(int(row["timestamp"]), tokens, blocks, digests(said, 0, len(said)))
 
 
 def read(directory: Path, name: str) -> list[Arrival]:

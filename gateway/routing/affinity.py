@@ -2,9 +2,9 @@
 
 Providers cache prompts by account. With several keys and a draw by weight, a conversation's next turn mostly goes to an
 account that never saw the ones before; with 8 keys, a cache that could be hit in 29 of 100 blocks is hit in 9
-(bench/RESULTS.md). The table and the choice are ``_speedups._affinity``; here is what is compared of a body, and the
-memory that the workers of a machine share; ``gateway.routing.warmest`` chooses for a request. Bytes only decide what is
-taken to be alike: a body read wrongly is sent to another key, never changed.
+(bench/RESULTS.md). The table and the choice are ``_speedups._affinity``; here is the memory that the workers of a
+machine share; ``gateway.routing.warmest`` chooses for a request. Bytes only decide what is taken to be alike: a body
+read wrongly is sent to another key, never changed.
 
 The builder makes a table's file before the snapshot that names it is published, so workers only map it. Any content is
 one that can be read: what is wrong in it is a hint that does not come true.
@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import re
 import stat
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -38,20 +37,6 @@ AGREEMENT = 1.0
 
 LAYOUT = 1
 """Of the table in shared memory; part of its name."""
-
-_HEAD_BYTES = 4096
-"""Members before the prompt are short: parameters, the model, metadata."""
-
-_PROMPT = re.compile(
-    rb'"(?:messages|system|tools|input|instructions|prompt|contents|system_?[iI]nstruction|toolConfig)"[ \t\r\n]*:'
-)
-
-
-def prompt_start(body: bytes) -> int:
-    """Where the prompt begins in a JSON body, in any dialect: its first member that is tools, instructions or messages.
-    0 when there is none among the first 4 KiB."""
-    found = _PROMPT.search(body, 0, _HEAD_BYTES)
-    return found.start() if found else 0
 
 
 def seed_of(model: bytes) -> int:

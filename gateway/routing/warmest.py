@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from _speedups._affinity import digests
+from _speedups._affinity import digests, prompt
 from _speedups._bytes import monotonic_ns
 from gateway.exchange import Exchange
-from gateway.routing.affinity import prompt_start
 from gateway.serving import Target, Upstream
 from providers.operations import Operation
 
@@ -37,8 +36,8 @@ def warmest(x: Exchange, target: Target, mask: int, now_ns: int) -> int:
         return mask
     if operation != CHAT and operation != RESPONSES and operation != COMPLETIONS and operation != INVOKE:
         return mask
-    body = x.body
-    chain = digests(body, prompt_start(body), len(body), target.seed)
+    text = prompt(x.body)
+    chain = digests(text, 0, len(text), target.seed)
     x.chain = chain
     keys = upstream.keys
     ready = mask

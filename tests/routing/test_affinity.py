@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import struct
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _speedups import _affinity as chosen
-from gateway.routing.affinity import affinity_of, prompt_start, provide, seed_of, table_name
+from gateway.routing.affinity import affinity_of, provide, seed_of, table_name
 from tests.routing.conftest import AFFINITIES
 
 S = 1_000_000_000
@@ -82,7 +83,6 @@ def test_any_bytes_have_a_chain(twin: str, body: bytes, start: int, end: int) ->
     found = module.digests(body, start, end)
     assert len(found) == 8 * (max(0, min(end, len(body)) - max(0, start)) // 1024)
     assert found == module.digests(body, start, end)
-    assert 0 <= prompt_start(body) <= len(body)
 
 
 # --- choice
@@ -284,25 +284,81 @@ def test_never_a_key_outside_the_mask_and_both_builds_the_same(
 # --- bodies and shared memory
 
 
+# --- the prompt
+
+
 @pytest.mark.parametrize(
-    ("body", "start"),
+    ("body", "expected"),
     [
-        (b'{"model":"m","messages":[]}', 13),
-        (b'{"max_tokens": 5, "system" : "x", "messages": []}', 18),
-        (b'{"contents":[],"systemInstruction":{}}', 1),
-        (b'{"input":"x"}', 1),
-        (b'{"a":"' + b"x" * 5000 + b'","messages":[]}', 0),
-        (b"", 0),
-        (b'{"messages', 0),
+        (b'{"model":"m","messages":[1]}', b"[1]"),
+        (
+            b'{"messages":[1, "}"] ,"model":"m", "system" : "be\\"," ,"tools":[{"a":[]}]}',
+            b'[{"a":[]}]"be\\"," [1, "}"] ',
+        ),
+        (b'{"tools":[2],"system":[3],"messages":[1]}', b"[2][3][1]"),
+        (b'{"contents":[1],"systemInstruction":{"a":{}},"generationConfig":{"system":5}}', b'{"a":{}}[1]'),
+        (b'{"toolConfig":{"tools":[9]},"messages":[]}', b'{"tools":[9]}[]'),
+        (b'{"input":"x","instructions":null}', b'null"x"'),
+        (b'{"prompt":"a","prompt":"b"}', b'"b"'),
+        (b'{"model":"messages","n":[{"messages":[1]}],"s":"\\"messages\\":1"}', b""),
+        (b' \n{"prompt"\t:\r 7}\n', b"7"),
+        (b'{"messages":[{"a":"\\\\"},1]}', b'[{"a":"\\\\"},1]'),
+        (b"", b""),
+        (b"{", b""),
+        (b'{"', b""),
+        (b'{"messages', b""),
+        (b'{"messages"', b""),
+        (b'{"messages":', b""),
+        (b'{"messages":["a\\', b'["a\\'),
+        (b'["messages"]', b""),
+        (b'"messages":1', b""),
     ],
 )
-def test_the_prompt_begins_at_its_first_member(body: bytes, start: int) -> None:
-    assert prompt_start(body) == start
+def test_the_prompt_in_the_order_of_the_provider(affinity: ModuleType, body: bytes, expected: bytes) -> None:
+    assert affinity.prompt(body) == expected
 
 
-def test_parameters_before_the_prompt_make_no_difference() -> None:
-    bodies = [b'{"temperature":%d,"messages":[' % number + text(9, 3000) for number in (0, 1)]
-    one, two = (chosen.digests(body, prompt_start(body), len(body)) for body in bodies)
+def test_a_prompt_is_read_for_a_mebibyte(affinity: ModuleType) -> None:
+    body = json.dumps({"messages": "m" * 2_000_000, "tools": "t" * 100, "system": "s" * 1_500_000}).encode()
+    said = affinity.prompt(body)
+    assert len(said) == affinity.PROMPT_BYTES
+    assert said.startswith(b'"' + b"t" * 100 + b'"' + b'"sss')
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+PARTS = (("tools", "toolConfig"), ("system", "systemInstruction"), ("messages", "input", "contents"))
+
+
+@given(members=st.dictionaries(st.sampled_from([name for part in PARTS for name in part]) | st.text(), JSON))
+@settings(max_examples=200, deadline=None)
+@pytest.mark.parametrize("twin", AFFINITIES)
+def test_any_body_is_read_as_json_reads_it(twin: str, members: dict[str, Any]) -> None:
+    expected = b""
+    for part in PARTS:
+        said = [json.dumps(value).encode() for name, value in members.items() if name in part]
+        expected += said[-1] if said else b""
+    others = {name: value for name, value in members.items() if name not in ("instructions", "prompt")}
+    assert AFFINITIES[twin].prompt(json.dumps(others).encode()) == expected
+
+
+@given(
+    body=st.binary(max_size=200)
+    | st.lists(
+        st.sampled_from([b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b" ", b"messages", b"tools", b'"system":'])
+    ).map(b"".join)
+)
+@settings(max_examples=1000, deadline=None)
+def test_whatever_the_bytes_both_builds_read_the_same(body: bytes) -> None:
+    assert len({module.prompt(body) for module in AFFINITIES.values()}) == 1
+    assert len({module.prompt(b"{" + body) for module in AFFINITIES.values()}) == 1
+
+
+def test_what_stands_around_the_prompt_makes_no_difference() -> None:
+    said = [b'{"temperature":%d,"messages":["%b"],"stream":%d}' % (n, text(9, 3000).hex().encode(), n) for n in (0, 1)]
+    one, two = (chosen.digests(prompt, 0, len(prompt)) for prompt in map(chosen.prompt, said))
     assert one == two != b""
 
 
