@@ -82,3 +82,10 @@ def models_refresh(taken: str) -> None:
 def bench(arguments: tuple[str, ...]) -> None:
     """Send requests to a URL at an even rate and report latency percentiles."""
     sys.exit(import_module("gateway.loadgen.cli").main(list(arguments)))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def faults(arguments: tuple[str, ...]) -> None:
+    """Stand before a provider, or play one, and fail as told."""
+    import_module("gateway.faults.cli").command(list(arguments), prog_name="microgate faults")

@@ -69,6 +69,13 @@ def positions(text: str, source: str) -> Positions:
     return found
 
 
+def place(path: Path, places: Positions) -> tuple[int, int]:
+    """Where a value stands, or the nearest thing around it whose place is known."""
+    while path and path not in places:
+        path = path[:-1]
+    return places.get(path, (1, 1))
+
+
 def _yaml(text: str, found: Positions | None) -> Any:
     try:
         return _YamlReader(text, found).document()

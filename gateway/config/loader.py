@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.config.documents import Positions, parse, positions
+from gateway.config.documents import parse, place, positions
 from gateway.config.explain import explain
-from gateway.config.problems import ConfigError, Path, Problem
+from gateway.config.problems import ConfigError, Problem
 from gateway.config.references import FilePath, Resolver, Secret, SecretDocument, Text
 from gateway.config.schema import Config
 from gateway.config.units import Duration, Size, parse_duration, parse_size
@@ -98,12 +98,5 @@ def _convert(wanted: type, found: Any, resolver: Resolver) -> Any:
 
 def _placed(problems: list[Problem], text: str, source: str) -> list[Problem]:
     places = positions(text, source)
-    placed = [replace(p, line=place[0], column=place[1]) for p in problems for place in [_place(p.path, places)]]
+    placed = [replace(p, line=at[0], column=at[1]) for p in problems for at in [place(p.path, places)]]
     return sorted(placed, key=lambda p: (p.line, p.column))
-
-
-def _place(path: Path, places: Positions) -> tuple[int, int]:
-    """Of the value itself, or of the nearest thing around it whose place is known."""
-    while path and path not in places:
-        path = path[:-1]
-    return places.get(path, (1, 1))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,9 @@ MAX_BODY_BYTES = 64 << 20
 """Twice the gateway's own default for JSON bodies, so that the gateway's limit is the one that is met."""
 
 EVENT_STREAM = "text/event-stream"
+
+LINGER_NOT = struct.pack("ii", 1, 0)
+"""SO_LINGER of no time at all: closing then sends RST (socket(7))."""
 
 MAX_HEADERS = 200
 """More than any client sends; keeps a broken peer from filling the memory."""
@@ -53,8 +58,12 @@ class Request:
     method: str = ""
     target: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    fields: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """The headers as they came."""
     body: bytes = b""
     keep_alive: bool = True
+    nth: int = 0
+    """How many requests came before it on its connection."""
 
     @property
     def path(self) -> str:
@@ -142,11 +151,18 @@ Handler = Callable[[Request, Reply], Awaitable[None]]
 
 
 class DemoConnection(asyncio.Protocol):
-    """One connection: parses requests, answers them in order, one task per request."""
+    """One connection: parses requests, answers them in order, one task per request. ``reply`` makes the answers."""
 
-    def __init__(self, handler: Handler, connections: set[DemoConnection]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        connections: set[DemoConnection],
+        reply: Callable[[DemoConnection, Request], Reply] = Reply,
+    ) -> None:
         self._handler = handler
         self._connections = connections
+        self._reply = reply
+        self._requests = 0
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpRequestParser | None = None
         self._request = Request()
@@ -212,8 +228,9 @@ class DemoConnection(asyncio.Protocol):
         self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self._request.headers) >= MAX_HEADERS:
+        if len(self._request.fields) >= MAX_HEADERS:
             raise ValueError("too many headers")
+        self._request.fields.append((name, value))
         self._request.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -232,6 +249,8 @@ class DemoConnection(asyncio.Protocol):
         request.method = self._parser.get_method().decode("latin-1")
         request.body = b"".join(self._parts)
         request.keep_alive = self._parser.should_keep_alive()
+        request.nth = self._requests
+        self._requests += 1
         self._parts = []
         self._waiting.append(request)
         if self._task is None:
@@ -250,7 +269,7 @@ class DemoConnection(asyncio.Protocol):
         self._task = asyncio.get_running_loop().create_task(self._answer(self._waiting.popleft()))
 
     async def _answer(self, request: Request) -> None:
-        reply = Reply(self, request)
+        reply = self._reply(self, request)
         try:
             await self._handler(request, reply)
         except Disconnected:
@@ -287,7 +306,18 @@ class DemoConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def close_idle(self) -> None:
+        """Close unless an answer is under way."""
+        if self._task is None:
+            self.close()
+
     def abort(self) -> None:
         """Close now, unsent bytes included."""
         if self._transport is not None:
+            self._transport.abort()
+
+    def reset(self) -> None:
+        """Close now with a TCP reset."""
+        if self._transport is not None:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
             self._transport.abort()

@@ -20,7 +20,7 @@ _KINDS: Mapping[int, tuple[str, str | None, str]] = {
     529: ("overloaded_error", None, "Overloaded."),
 }
 
-_PAGE = (
+PAGE = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
     b"<hr><center>demo</center>\r\n</body>\r\n</html>\r\n"
 )
@@ -35,9 +35,9 @@ RETRIED = frozenset((429, 503, 529))
 _OTHER = ("server_error", None, "The server had an error processing your request.")
 
 
-def message_for(status: int) -> str:
-    """What the error with this status says."""
-    return _KINDS.get(status, _OTHER)[2]
+def error_for(status: int) -> tuple[str, str | None, str]:
+    """(type, code, message) of the error that OpenAI answers with this status."""
+    return _KINDS.get(status, _OTHER)
 
 
 Refuse = Callable[[Reply, int], Awaitable[None]]
@@ -45,7 +45,7 @@ Refuse = Callable[[Reply, int], Awaitable[None]]
 
 async def refuse(reply: Reply, status: int) -> None:
     """The error OpenAI would answer with this status."""
-    kind, code, message = _KINDS.get(status, _OTHER)
+    kind, code, message = error_for(status)
     if status in RETRIED:
         reply.headers.append(("retry-after", "1"))
     if status == 429:
@@ -86,7 +86,7 @@ async def before_answer(
         return True
     match scenario.fault:
         case "html":
-            await reply.body(502, "text/html", _PAGE)
+            await reply.body(502, "text/html", PAGE)
         case "reset":
             reply.reset()
         case "garbage":

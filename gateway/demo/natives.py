@@ -15,7 +15,7 @@ import orjson
 
 from gateway.demo import stream, wording
 from gateway.demo.connection import Reply, Request
-from gateway.demo.faults import RETRIED, Counter, before_answer, message_for
+from gateway.demo.faults import RETRIED, Counter, before_answer, error_for
 from gateway.demo.scenario import MAX_CHOICES, Scenario, from_request
 from providers import eventstream, neutral
 from providers.dialects import load
@@ -102,9 +102,8 @@ async def answer(asked: Asked, request: Request, reply: Reply, counter: Counter)
     scenario = from_request(model, body)
 
     async def refuse(reply: Reply, status: int) -> None:
-        kind = _FAULTS.get(status, "bad_request" if status < 500 else "server")
         wait = 1.0 if status in RETRIED else 0.0
-        await _refuse(dialect, reply, Fault(kind, message_for(status), status, retry_after_s=wait))
+        await _refuse(dialect, reply, Fault(kind_for(status), error_for(status)[2], status, retry_after_s=wait))
 
     if await before_answer(reply, scenario, model, counter, stream=wanted.stream, refuse=refuse):
         return
@@ -119,6 +118,11 @@ async def answer(asked: Asked, request: Request, reply: Reply, counter: Counter)
         return encoder.encode(Fault("server", stream.MISHAP))
 
     await stream.play(reply, scenario, _frames(kind, encoder, _events(made)), error, _BROKEN[kind], kind)
+
+
+def kind_for(status: int) -> FaultKind:
+    """What an error with this status is to the neutral form."""
+    return _FAULTS.get(status, "bad_request" if status < 500 else "server")
 
 
 async def _refuse(dialect: Dialect, reply: Reply, fault: Fault) -> None:
