@@ -125,7 +125,7 @@ class Exchange:
         self.path = b""
         self.query = b""
         self.head = b""
-        self.body = b""
+        self.body: bytes = b""
         self.body_length = -1
         self.uploading = False
         self.content_type = b""
@@ -136,22 +136,22 @@ class Exchange:
         self.head_only = False
         self.reused = False
         self.route: RouteEntry | None = None
-        self.operation = 0
-        self.dialect = 0
+        self.operation: int = 0
+        self.dialect: int = 0
         self.relayed = False
         self.request_id = b""
         # Who asks, and for what
         self.principal: Principal | None = None
-        self.model = ""
+        self.model: str = ""
         self.model_start = -1
         self.model_end = -1
-        self.stream = False
+        self.stream: bool = False
         self.include_usage = -1
         self.options_start = -1
         self.options_end = -1
         self.close = -1
         self.empty = False
-        self.max_tokens = -1
+        self.max_tokens: int = -1
         self.multipart = False
         self.stateful = False
         self.reservation = -1

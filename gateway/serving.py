@@ -282,6 +282,15 @@ def allowed(rules: Ruleset, resolution: Resolution) -> Choice | None:
     return Choice(primary, fallbacks) if primary or fallbacks else None
 
 
+def condition_of(source: str) -> Any:
+    """The condition of a target, compiled; None: it has none."""
+    if not source:
+        return None
+    from gateway.routing.cel import compile_condition
+
+    return compile_condition(source)
+
+
 class Principal:
     """A virtual key as a request meets it; made from its row on first use and kept while the row is unchanged."""
 
@@ -364,7 +373,7 @@ class View:
         return [self.target_of(spec) for spec in named if spec.provider in self.upstreams]
 
     def target_of(self, spec: TargetSpec) -> Target:
-        target = Target(self.upstreams[spec.provider], spec.model, spec.weight)
+        target = Target(self.upstreams[spec.provider], spec.model, spec.weight, condition_of(spec.when))
         prices = self.facts_of(spec.provider).get(spec.model, {}).get("prices", {})
         if "input" in prices and "output" in prices:
             target.prices = float(prices["input"]), float(prices["output"])

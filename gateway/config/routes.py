@@ -21,6 +21,9 @@ class TargetEntry(Entry, frozen=True):
     provider: Name
     model: ModelName
     weight: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
+    when: Annotated[
+        str, Meta(max_length=4096, description="Condition without which it is passed over: conditions.md.")
+    ] = ""
 
 
 class HedgeEntry(Entry, frozen=True):

@@ -234,6 +234,13 @@ def _target(config: Config, entry: str | TargetEntry, path: Path) -> Iterator[Pr
         yield Problem(path, f"no provider is called {target.provider}", hint)
     elif not provider.enabled:
         yield Problem(path, f"the provider {target.provider} is switched off", warning=True)
+    if target.when:
+        from gateway.routing.cel import ConditionError, compile_condition
+
+        try:
+            compile_condition(target.when)
+        except ConditionError as error:
+            yield Problem((*path, "when"), str(error))
 
 
 def _virtual_keys(config: Config) -> Iterator[Problem]:

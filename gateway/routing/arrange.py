@@ -14,7 +14,7 @@ from _speedups._bytes import monotonic_ns
 from _speedups._health import DUE, WELL
 from gateway.exchange import Exchange
 from gateway.routing import hashing
-from gateway.routing.facts import header_of
+from gateway.routing.facts import Facts, header_of
 from gateway.serving import STRATEGIES, Choice, Resolution, Target
 
 IS_WELL = WELL
@@ -57,8 +57,9 @@ def arrange(x: Exchange, resolution: Resolution, choice: Choice) -> list[Target]
 
 def fitting(x: Exchange, choice: Choice) -> Choice:
     """What is left of ``choice`` for this request."""
+    facts = Facts(x)
     primary, fallbacks = (
-        [target for target in targets if target.condition is None or target.condition.holds(x)]
+        [target for target in targets if target.condition is None or target.condition.holds(facts)]
         for targets in (choice.primary, choice.fallbacks)
     )
     return Choice(primary, fallbacks)

@@ -138,6 +138,7 @@ def provision(
         facts=_facts(providers, made.routes, listed, previous),
         # Names of what is gone are kept: records about it may still arrive.
         names={**previous.names, **made.names} if previous is not None else made.names,
+        principals=made.principals,
     )
     return Built(snapshot, table, tuple(sorted(dropped - slots.taken - {-1})))
 

@@ -27,6 +27,7 @@ def delta(old: Snapshot, new: Snapshot) -> Delta:
         listed=new.listed if new.listed != old.listed else None,
         facts={n: new.facts.get(n, b"") for n in old.facts | new.facts if old.facts.get(n) != new.facts.get(n)},
         names={i: name for i, name in new.names.items() if old.names.get(i) != name},
+        principals=new.principals if new.principals != old.principals else None,
     )
 
 
@@ -49,4 +50,5 @@ def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
         listed=change.listed if change.listed is not None else snapshot.listed,
         facts={name: facts for name, facts in (snapshot.facts | change.facts).items() if facts},
         names=snapshot.names | change.names,
+        principals=change.principals if change.principals is not None else snapshot.principals,
     )

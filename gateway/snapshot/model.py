@@ -163,6 +163,8 @@ class Target(_Base, frozen=True):
     """Provider's name."""
     model: str
     weight: float = 1.0
+    when: str = ""
+    """Condition (``gateway/routing/cel.py``) without which it is passed over."""
 
 
 Strategy = Literal["weighted", "order", "least-latency", "least-cost", "least-busy", "hash"]
@@ -280,6 +282,8 @@ class Snapshot(_Base, frozen=True):
     """Provider's name -> JSON of what is known of its models (``gateway/snapshot/facts.py``), shown by /v1/models."""
     names: dict[int, str] = {}
     """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
+    principals: dict[int, str] = {}
+    """id_hash -> name of every virtual key, where some condition asks for ``principal.name``."""
 
 
 class Delta(_Base, frozen=True):
@@ -300,3 +304,4 @@ class Delta(_Base, frozen=True):
     facts: dict[str, bytes] = {}
     """Empty bytes: none any more."""
     names: dict[int, str] = {}
+    principals: dict[int, str] | None = None

@@ -89,6 +89,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     keys: tuple[KeyPlan, ...]
     names: dict[int, str]
+    principals: dict[int, str] = {}
+    """As in the snapshot."""
 
 
 def plan(config: Config, pepper: bytes) -> Plan:
@@ -118,7 +120,19 @@ def plan(config: Config, pepper: bytes) -> Plan:
         settings=_settings(config),
         keys=tuple(keys),
         names=names,
+        principals=virtual_key_names(config) if any(map(_asks_who, routes.values())) else {},
     )
+
+
+def _asks_who(route: Route) -> bool:
+    """Whether a condition of this route names the virtual key."""
+    conditions = [target.when for target in (*route.targets, *route.fallbacks) if target.when]
+    if not conditions:
+        return False
+    # Here and not above: most configurations have no condition, and their start need not wait for a compiler.
+    from gateway.routing.cel import compile_condition
+
+    return any("principal.name" in compile_condition(condition).uses for condition in conditions)
 
 
 def combine(file: Plan, sealed: Plan) -> Plan:
@@ -141,6 +155,7 @@ def combine(file: Plan, sealed: Plan) -> Plan:
         settings=file.settings,
         keys=tuple(keys),
         names={**sealed.names, **file.names},
+        principals={**sealed.principals, **file.principals},
     )
 
 
@@ -304,7 +319,7 @@ def target_of(entry: str | TargetEntry) -> Target:
     if isinstance(entry, str):
         provider, _, model = entry.partition("/")
         return Target(provider=provider, model=model)
-    return Target(provider=entry.provider, model=entry.model, weight=entry.weight)
+    return Target(provider=entry.provider, model=entry.model, weight=entry.weight, when=entry.when)
 
 
 def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[str, Provider]) -> KeyPlan:

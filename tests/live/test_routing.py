@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pytest
+
 from tests.live.fixtures import Start
 from tests.live.test_health import asked, body, many, several, upstreams
 from tests.live.upstreams import CHAT, Received, Step, http
@@ -138,3 +140,32 @@ def test_a_pinned_target_has_no_fallback(start_gateway: Start) -> None:
         raw = request(body=body(), fields=[("x-microgate-provider", "u0")])
         assert ask(gateway.port, raw).status == 500
         assert asked(made)[1] == 0
+
+
+def test_conditions(start_gateway: Start) -> None:
+    """A target whose condition fails is passed over; with none left the model is not found for this request."""
+    config = several(3)
+    config["routes"]["m"] = {
+        "targets": [
+            {"provider": "u0", "model": "m", "when": 'headers["x-tier"] == "gold"'},
+            {"provider": "u1", "model": "m", "when": '!("x-tier" in headers) && principal.name == "test"'},
+        ],
+        "fallbacks": [{"provider": "u2", "model": "m", "when": "stream"}],
+    }
+    with upstreams(config, None, None, None) as made:
+        gateway = start_gateway(config)
+        many(gateway, 3, x_tier="gold")
+        many(gateway, 2)
+        (answer,) = many(gateway, 1, x_tier="silver")
+        assert asked(made) == [3, 2, 0]
+        assert answer.status == 404
+        assert "every condition is false" in json.loads(answer.body)["error"]["message"]
+        ask(gateway.port, request(body=body(stream=True), fields=[("x-tier", "silver")]))
+        assert asked(made) == [3, 2, 1]
+
+
+def test_a_wrong_condition_is_found_when_the_file_is_read(start_gateway: Start) -> None:
+    config = several(1)
+    config["routes"]["m"]["targets"] = [{"provider": "u0", "model": "m", "when": 'modle == "a"'}]
+    with pytest.raises(AssertionError, match=r"routes\.m\.targets\[0\]\.when.*did you mean model"):
+        start_gateway(config)
