@@ -12,10 +12,11 @@ import orjson
 from gateway.catalogue import Catalogue, Facts, members
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.model_names import matches
 from gateway.phases.authenticate import authenticate, credential_of
 from gateway.server.forwarded import is_loopback, names_a_client, packed
 from gateway.server.routes import METRICS
-from gateway.serving import Target, View, matches
+from gateway.serving import Target, View
 from gateway.snapshot.model import Ruleset
 from providers.operations import Dialect, Operation
 

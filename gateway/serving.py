@@ -7,7 +7,6 @@ operation or model, never per request.
 
 from __future__ import annotations
 
-import fnmatch
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -20,6 +19,7 @@ from _speedups._bucket import ArenaWorker, LimitSet
 from _speedups._head import HeaderFilter
 from _speedups._health import Health
 from _speedups._keys import MAX_KEYS, KeySet
+from gateway.model_names import header_safe, matches, near
 from gateway.routing import hashing
 from gateway.routing.affinity import seed_of
 from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, Strategy, id_hash
@@ -35,21 +35,6 @@ NO_BOUND = 1 << 30
 
 RESOLUTIONS_KEPT = 10_000
 """Model names remembered with their resolution; the oldest are forgotten, lest a caller invent names for ever."""
-
-
-def matches(patterns: tuple[str, ...], name: str) -> bool:
-    """Whether ``name`` equals one of ``patterns`` or matches one that ends in ``*``."""
-    return any(
-        name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
-        if pattern.count("*") <= 1
-        else fnmatch.fnmatchcase(name, pattern)
-        for pattern in patterns
-    )
-
-
-def header_safe(value: str) -> bytes:
-    """``value`` as a header field value: everything outside visible ASCII is percent-encoded (RFC 9110 5.5)."""
-    return quote(value, safe="!#$&'()*+,/:;=?@[]~-._ {}|^`<>\"").encode()[:256]
 
 
 class Plan:
@@ -388,12 +373,7 @@ class View:
 
     def candidates(self, model: str) -> list[str]:
         """Names close to an unknown ``model``, for the error message."""
-        import difflib
-
-        owners = [f"{name}/{model}" for name in self.bare.get(model, ())]
-        known = [*self.routes, *(f"{name}/{m}" for m, names in self.bare.items() for name in names)]
-        near = difflib.get_close_matches(model, known, n=3)
-        return list(dict.fromkeys([*owners, *near]))[:5] or [f"{name}/…" for name in list(self.upstreams)[:5]]
+        return near(model, self.routes, self.bare, self.upstreams)
 
     def choice(self, ruleset: int, resolution: Resolution) -> Choice | None:
         """The targets that keys of this ruleset may use; None when there is none."""

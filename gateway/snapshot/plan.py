@@ -6,7 +6,6 @@ an id that begins with ``file:`` (the built-in demo: ``demo:``); what came from 
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 
 import msgspec
@@ -29,20 +28,18 @@ from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
 from gateway.snapshot.model import (
     Health,
     Hedge,
-    ListenTls,
     PromptCacheAffinity,
     Provider,
     ProviderKey,
-    Retry,
     Route,
     Ruleset,
-    ServerLimits,
     Settings,
     Target,
     Timeouts,
     Tls,
     id_hash,
 )
+from gateway.snapshot.settings import settings_of
 from gateway.snapshot.vendor import base_url_of, dialect_of, vendor_of
 from providers.natives import Native, native_of
 from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS, Vendor
@@ -117,7 +114,7 @@ def plan(config: Config, pepper: bytes) -> Plan:
         providers={name: _reserve(provider, pins) for name, provider in providers.items()} if pins else providers,
         routes=routes,
         rulesets=tuple(rulesets),
-        settings=_settings(config),
+        settings=settings_of(config),
         keys=tuple(keys),
         names=names,
         principals=virtual_key_names(config) if any(map(_asks_who, routes.values())) else {},
@@ -364,40 +361,3 @@ def _limit(owner: str, entry: LimitEntry) -> LimitPlan:
     kind = {"fixed": WINDOW, "rolling": ROLLING_WINDOW, "smooth": GCRA}[entry.window]
     burst = (entry.burst or most) if kind == GCRA else 0
     return LimitPlan(identity, kind, most, round(float(entry.per or 0) * _NS), burst, unit)
-
-
-def _settings(config: Config) -> Settings:
-    retry: dict[str, object] = {}
-    if config.retry.attempts is not None:
-        retry["attempts"] = config.retry.attempts
-    if config.retry.statuses is not None:
-        retry["statuses"] = tuple(config.retry.statuses)
-    for field in ("backoff_initial", "backoff_max", "budget"):
-        if (value := getattr(config.retry, field)) is not None:
-            retry[field] = float(value)
-    given: dict[str, object] = {}
-    for field in ServerLimits.__struct_fields__:
-        if (value := getattr(config.server.limits, field)) is not None:
-            given[field] = float(value) if isinstance(value, float) else int(value)
-    token = config.metrics.token
-    drain = config.server.drain_timeout
-    keepalive = config.server.stream_keepalive
-    refresh = config.model_lists.refresh
-    return Settings(
-        retry=msgspec.convert(retry, Retry),
-        limits=msgspec.convert(given, ServerLimits),
-        drain_timeout=float(drain) if drain is not None else Settings().drain_timeout,
-        stream_keepalive=float(keepalive) if keepalive is not None else Settings().stream_keepalive,
-        metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
-        trusted_proxies=tuple(config.server.trusted_proxies),
-        forward_rate_limit_headers=config.server.forward_rate_limit_headers,
-        log_level=config.log.level,
-        log_format=config.log.format,
-        admin_listen=config.admin.listen or "",
-        model_refresh=float(refresh) if refresh is not None else Settings().model_refresh,
-        listen_tls=(
-            ListenTls(cert_file=str(config.server.tls.cert), key_file=str(config.server.tls.key))
-            if config.server.tls is not None
-            else None
-        ),
-    )

@@ -1,0 +1,48 @@
+"""What a configuration says about the gateway as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from gateway.config.schema import Config
+from gateway.snapshot.model import ListenTls, Retry, ServerLimits, Settings
+
+
+def settings_of(config: Config) -> Settings:
+    """What is not given has the default of ``gateway/snapshot/model.py``."""
+    retry: dict[str, object] = {}
+    if config.retry.attempts is not None:
+        retry["attempts"] = config.retry.attempts
+    if config.retry.statuses is not None:
+        retry["statuses"] = tuple(config.retry.statuses)
+    for field in ("backoff_initial", "backoff_max", "budget"):
+        if (value := getattr(config.retry, field)) is not None:
+            retry[field] = float(value)
+    given: dict[str, object] = {}
+    for field in ServerLimits.__struct_fields__:
+        if (value := getattr(config.server.limits, field)) is not None:
+            given[field] = float(value) if isinstance(value, float) else int(value)
+    token = config.metrics.token
+    drain = config.server.drain_timeout
+    keepalive = config.server.stream_keepalive
+    refresh = config.model_lists.refresh
+    return Settings(
+        retry=msgspec.convert(retry, Retry),
+        limits=msgspec.convert(given, ServerLimits),
+        drain_timeout=float(drain) if drain is not None else Settings().drain_timeout,
+        stream_keepalive=float(keepalive) if keepalive is not None else Settings().stream_keepalive,
+        metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
+        trusted_proxies=tuple(config.server.trusted_proxies),
+        forward_rate_limit_headers=config.server.forward_rate_limit_headers,
+        log_level=config.log.level,
+        log_format=config.log.format,
+        admin_listen=config.admin.listen or "",
+        model_refresh=float(refresh) if refresh is not None else Settings().model_refresh,
+        listen_tls=(
+            ListenTls(cert_file=str(config.server.tls.cert), key_file=str(config.server.tls.key))
+            if config.server.tls is not None
+            else None
+        ),
+    )
