@@ -32,6 +32,7 @@ cdef class Core:
     cdef public long long max_connections
     cdef public long long in_flight
     cdef public dict hedgings
+    cdef public object shadows
     cdef public long long further
     cdef public long long refused_connections
     cdef public bint draining

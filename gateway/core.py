@@ -71,6 +71,8 @@ class Core:
         self.in_flight = 0
         self.hedgings: dict[str, Any] = {}
         """Route's id -> what ``gateway.phases.hedge`` knows of its first bytes."""
+        self.shadows: Any = None
+        """``gateway.routing.shadow.Shadowing``, from the first shadow on."""
         self.further = 0
         """Of these at an attempt that is not their first."""
         self.refused_connections = 0

@@ -10,6 +10,7 @@ from gateway.phases.parse cimport parse
 from gateway.phases.route cimport route
 from gateway.phases.settle cimport settle
 from gateway.server.routes cimport RouteEntry, find
+from gateway.serving cimport Resolution
 
 cdef int PARSED, ADMITTED, LOOKED_UP, ROUTED, OK, REFUSED, UNREACHABLE, INTERNAL, PUBLIC, DATA
 cdef list PARSED_HOOKS, ROUTED_HOOKS
@@ -17,6 +18,6 @@ cdef list PARSED_HOOKS, ROUTED_HOOKS
 @cython.locals(entry=RouteEntry)
 cpdef object admit_head(Exchange x)
 cpdef run(Exchange x)
-@cython.locals(entry=RouteEntry)
+@cython.locals(entry=RouteEntry, resolution=Resolution)
 cpdef proceed(Exchange x, int done)
 cpdef end_locally(Exchange x, object response)

@@ -122,6 +122,9 @@ def proceed(x: Exchange, done: int) -> None:
         if ROUTED_HOOKS:
             run_hooks("routed", x)
     forward(x)
+    resolution = x.resolution
+    if resolution is not None and resolution.shadows is not None:
+        resolution.shadows.cast(x)
 
 
 def finish(x: Exchange, result: Response | Awaitable[Response | None], phase: int) -> None:

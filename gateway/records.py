@@ -20,6 +20,8 @@ class Kind(IntEnum):
     """An upstream attempt that another one followed; may come after its exchange."""
     EXCHANGE = 2
     """One caller's request, written once, when it has ended; its last attempt (if it had one) is told of here."""
+    SHADOW = 3
+    """A copy of a caller's request at a shadow target of its route; it bears the id of the exchange that it copies."""
 
 
 class Outcome(IntEnum):
@@ -165,3 +167,5 @@ class Flags(IntFlag):
     DEMO = 512
     HEDGED = 1024
     """A second attempt beside the first: answered by it (exchange), or it (attempt)."""
+    SHADOW = 4096
+    """A copy of a caller's request, sent to a shadow target of its route; nobody was shown what came back."""

@@ -228,6 +228,8 @@ class Runtime:
         for server in self.servers:
             server.close()
         core.draining = True
+        if core.shadows is not None:
+            core.shadows.cut_all()
         core.close_idle()
         while core.connections and self.loop.time() < deadline:
             await asyncio.sleep(0.02)

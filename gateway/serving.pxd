@@ -75,6 +75,7 @@ cdef class Resolution:
     cdef public bytes hash_on
     cdef public list primary
     cdef public list fallbacks
+    cdef public object shadows
     cdef public dict choices
 
 cdef class Principal:

@@ -252,6 +252,8 @@ class Resolution:
         self.hash_on = b"" if route is None else route.hash_on.encode()
         self.primary = primary
         self.fallbacks = fallbacks
+        self.shadows: Any = None
+        """``gateway.routing.shadow.Shadows`` of a route that has some."""
         self.choices: dict[int, Choice | None] = {}
         """Ruleset index -> what its keys may use; None: nothing."""
 
@@ -339,7 +341,12 @@ class View:
         route = self.routes.get(model)
         if route is not None:
             primary, fallbacks = self.targets_of(route.targets), self.targets_of(route.fallbacks)
-            return Resolution(model, route, primary, fallbacks) if primary or fallbacks else None
+            made = Resolution(model, route, primary, fallbacks) if primary or fallbacks else None
+            if made is not None and route.shadow:
+                from gateway.routing.shadow import Shadows
+
+                made.shadows = Shadows(self, route.shadow)
+            return made
         name, slash, rest = model.partition("/")
         if slash and rest and name in self.upstreams:
             return self.at(name, rest, model)

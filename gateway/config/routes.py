@@ -35,6 +35,14 @@ class HedgeEntry(Entry, frozen=True):
     share: Annotated[float, Meta(gt=0, le=1, description="Of the requests that are asked twice, at most.")] = 0.05
 
 
+class ShadowEntry(Entry, frozen=True):
+    """A model that gets copies of a route's requests; what it answers is recorded and shown to nobody."""
+
+    provider: Name
+    model: ModelName
+    share: Annotated[float, Meta(gt=0, le=1, description="Of the requests that are copied.")]
+
+
 class RouteEntry(Entry, frozen=True):
     """A model name of your own, and what stands behind it."""
 
@@ -53,4 +61,7 @@ class RouteEntry(Entry, frozen=True):
     hedge: Annotated[
         HedgeEntry | None, Meta(description="Ask twice when it takes long; costs up to share more: routing.md.")
     ] = None
+    shadow: Annotated[
+        list[ShadowEntry], Meta(description="Models that are sent a share of the requests as well: routing.md.")
+    ] = []
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""

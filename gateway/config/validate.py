@@ -218,6 +218,9 @@ def _routes(config: Config) -> Iterator[Problem]:
         for field, entries in (("targets", route.targets), ("fallbacks", route.fallbacks)):
             for i, entry in enumerate(entries):
                 yield from _target(config, entry, ("routes", name, field, i))
+        for i, shadow in enumerate(route.shadow):
+            entry = TargetEntry(provider=shadow.provider, model=shadow.model)
+            yield from _target(config, entry, ("routes", name, "shadow", i))
         weights = [target_of(entry).weight for entry in route.targets]
         if not any(weights):
             yield Problem(("routes", name, "targets"), "every weight is 0")

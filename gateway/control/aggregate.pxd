@@ -3,7 +3,7 @@ cimport cython
 from gateway.control.histogram cimport Histogram
 
 cdef Py_ssize_t WIDTH
-cdef long long EXCHANGE, FALLBACK, ESTIMATE
+cdef long long EXCHANGE, SHADOW, FALLBACK, ESTIMATE
 cdef Py_ssize_t VIRTUAL_KEY, PROVIDER, PROVIDER_KEY, TOKENS, COST, QUEUE_US, GATEWAY_US, UPSTREAM_US, TTFT_US, TOTAL_US
 cdef Py_ssize_t CHUNKS, REQUEST_BYTES, RESPONSE_BYTES, FLAGS, KIND, OPERATION, STATUS, ATTEMPT, ATTEMPTS, STREAM
 cdef Py_ssize_t OUTCOME, ERROR_KIND, USAGE_SOURCE, CACHE_VERDICT, TARGET_MODEL
@@ -39,7 +39,7 @@ cdef class _Series:
     cdef Overhead overhead
 
 cdef class Aggregates:
-    cdef readonly dict requests, usage, timing, overhead, attempts, upstream
+    cdef readonly dict requests, usage, timing, overhead, attempts, upstream, shadow_requests, shadow_usage, shadow_timing
     cdef readonly long long records, folded
     cdef object _names
     cdef dict _exchange_series, _attempt_series, _models, _failed_models
@@ -55,6 +55,8 @@ cdef class Aggregates:
     cdef _add_exchange(self, list values, Py_ssize_t at)
     @cython.locals(key=tuple, attempts=Attempts)
     cdef _add_attempt(self, list values, Py_ssize_t at)
+    @cython.locals(f=list, requests=Requests, usage=Usage, timing=Timing)
+    cdef _add_shadow(self, list values, Py_ssize_t at)
     cdef _Series _new_series(self, tuple key, list f)
     cdef Attempts _attempts_of(self, tuple key, list f)
     cdef str _name(self, long long id_hash, tuple key)

@@ -34,6 +34,7 @@ NONE = "none"
 
 WIDTH = trail.WIDTH
 EXCHANGE = int(Kind.EXCHANGE)
+SHADOW = int(Kind.SHADOW)
 FALLBACK = int(Flags.FALLBACK)
 ESTIMATE = int(UsageSource.ESTIMATE)
 OK = int(Outcome.OK)
@@ -144,6 +145,10 @@ class Aggregates:
         self.overhead: dict[str, Overhead] = {}
         self.attempts: dict[str, Attempts] = {}
         self.upstream: dict[str, Histogram] = {}
+        self.shadow_requests: dict[str, Requests] = {}
+        """Of shadow targets, whose figures are in none of the others."""
+        self.shadow_usage: dict[str, Usage] = {}
+        self.shadow_timing: dict[str, Timing] = {}
         self.records = 0
         self.folded = 0
         """Records counted under ``other`` because there were too many combinations."""
@@ -169,6 +174,8 @@ class Aggregates:
             kind = values[at + KIND]
             if kind == EXCHANGE:
                 self._add_exchange(values, at)
+            elif kind == SHADOW:
+                self._add_shadow(values, at)
             else:
                 self._add_attempt(values, at)
             self.records += 1
@@ -242,6 +249,24 @@ class Aggregates:
                 self._attempt_series[key] = attempts
         attempts.count += 1
         attempts.upstream.add(values[at + UPSTREAM_US])
+
+    def _add_shadow(self, values: Values, at: int) -> None:
+        f = values[at : at + WIDTH]
+        by_model = f'provider="{self._name(f[PROVIDER], ())}",model="{self._model(f)}"'
+        labels = (
+            f'{by_model},operation="{_enum(Operation, f[OPERATION])}",stream="{"true" if f[STREAM] else "false"}",'
+            f'status="{f[STATUS]}",outcome="{_enum(Outcome, f[OUTCOME])}",error="{_enum(ErrorKind, f[ERROR_KIND])}"'
+        )
+        requests: Requests = _cell(self.shadow_requests, labels, Requests)
+        usage: Usage = _cell(self.shadow_usage, by_model, Usage)
+        timing: Timing = _cell(self.shadow_timing, by_model, Timing)
+        requests.count += 1
+        usage.prompt += f[TOKENS]
+        usage.completion += f[TOKENS + 1]
+        usage.cost += f[COST]
+        timing.duration.add(f[TOTAL_US])
+        if f[STREAM] and f[TTFT_US]:
+            timing.ttft.add(f[TTFT_US])
 
     # -- the first record of a kind
 

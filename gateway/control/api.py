@@ -232,7 +232,9 @@ async def logs(
     status: int | None = None,
     errors: bool = False,
     request_id: str | None = None,
-    attempts: Annotated[bool, Parameter(description="Also the attempts that their request does not tell of")] = False,
+    attempts: Annotated[
+        bool, Parameter(description="Also attempts that their request does not tell of, and shadows")
+    ] = False,
     limit: Annotated[int, Parameter(ge=1, le=1000)] = 50,
     cursor: str | None = None,
 ) -> LogEntries:

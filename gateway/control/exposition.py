@@ -40,11 +40,19 @@ OVERHEAD = Family("microgate_overhead_seconds", "histogram", "Time that the gate
 QUEUE = Family("microgate_queue_seconds", "histogram", "Time that queued requests waited for their turn.")
 ATTEMPTS = Family("microgate_attempts_total", "counter", "Upstream attempts by provider key and result.")
 UPSTREAM = Family("microgate_upstream_seconds", "histogram", "Time of an upstream attempt.")
+SHADOW_REQUESTS = Family("microgate_shadow_requests_total", "counter", "Copies of requests sent to shadow targets.")
+SHADOW_TOKENS = Family("microgate_shadow_tokens_total", "counter", "Tokens of shadow targets, by kind.")
+SHADOW_DURATION = Family(
+    "microgate_shadow_duration_seconds", "histogram", "Whole time of a copy, streams to their end."
+)
+SHADOW_TTFT = Family(
+    "microgate_shadow_time_to_first_token_seconds", "histogram", "Streamed copies: from the request to the first chunk."
+)
 FOLDED = Family("microgate_folded_records_total", "counter", "Records counted with the label other: too many series.")
 
 FAMILIES = (
     REQUESTS, TOKENS, COST, ESTIMATED, RECEIVED, SENT, RETRIES, FALLBACKS, DURATION, TTFT, BETWEEN, CHUNKS, OVERHEAD,
-    QUEUE, ATTEMPTS, UPSTREAM, FOLDED,
+    QUEUE, ATTEMPTS, UPSTREAM, SHADOW_REQUESTS, SHADOW_TOKENS, SHADOW_DURATION, SHADOW_TTFT, FOLDED,
 )  # fmt: skip
 
 _TOKEN_TYPES = ("prompt", "completion", "cached", "cache_write", "reasoning", "audio_in", "audio_out")
@@ -70,8 +78,28 @@ def render(aggregates: Aggregates) -> str:
     out.append(UPSTREAM.head())
     for labels, histogram in list(aggregates.upstream.items()):
         histogram.render(UPSTREAM.name, labels, out)
+    _shadows(aggregates, out)
     out.append(f"{FOLDED.head()}{FOLDED.name} {aggregates.folded}\n")
     return "".join(out)
+
+
+def _shadows(aggregates: Aggregates, out: list[str]) -> None:
+    out.append(SHADOW_REQUESTS.head())
+    out += [
+        f"{SHADOW_REQUESTS.name}{{{cell.labels}}} {cell.count}\n" for cell in list(aggregates.shadow_requests.values())
+    ]
+    out.append(SHADOW_TOKENS.head())
+    for usage in list(aggregates.shadow_usage.values()):
+        for kind, value in (("prompt", usage.prompt), ("completion", usage.completion)):
+            out.append(f'{SHADOW_TOKENS.name}{{{usage.labels},type="{kind}"}} {value}\n')
+    timings = list(aggregates.shadow_timing.values())
+    out.append(SHADOW_DURATION.head())
+    for timing in timings:
+        timing.duration.render(SHADOW_DURATION.name, timing.labels, out)
+    out.append(SHADOW_TTFT.head())
+    for timing in timings:
+        if any(timing.ttft.counts):
+            timing.ttft.render(SHADOW_TTFT.name, timing.labels, out)
 
 
 def _requests(cells: Iterable[Requests], out: list[str]) -> None:

@@ -10,7 +10,7 @@ from gateway.exchange cimport Exchange
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream
 
-cdef int BYTES_PER_TOKEN_BITS, ATTEMPT, EXCHANGE, CLIENT_ABORT, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, KEEPALIVE
+cdef int BYTES_PER_TOKEN_BITS, ATTEMPT, EXCHANGE, SHADOW, SHADOWED, CLIENT_ABORT, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, KEEPALIVE
 cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, COUNT_TOKENS
 cdef int WAS_GOOD
 cdef long long MOST_MICROS

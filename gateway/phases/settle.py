@@ -13,6 +13,8 @@ MOST_MICROS = 0xFFFFFFFF
 """What the 32 bits of a record hold: 71 minutes."""
 ATTEMPT = int(Kind.ATTEMPT)
 EXCHANGE = int(Kind.EXCHANGE)
+SHADOW = int(Kind.SHADOW)
+SHADOWED = int(Flags.SHADOW)
 CLIENT_ABORT = int(Outcome.CLIENT_ABORT)
 WAS_GOOD = GOOD
 VERDICTS = {
@@ -84,7 +86,7 @@ def settle(x: Exchange, outcome: int) -> None:
         x.flags |= PASSED_THROUGH
     entry = x.route
     if entry is not None and entry.metered and core.ring is not None:
-        write(x, EXCHANGE, prompt, completion, source)
+        write(x, SHADOW if x.flags & SHADOWED else EXCHANGE, prompt, completion, source)
     if core.settled_hooks:
         for hook in core.settled_hooks:
             hook(x)

@@ -19,7 +19,7 @@ import msgspec
 from _speedups._bucket import HEALTH
 from gateway.config.schema import Config
 from gateway.snapshot.keytable import KeyRow, KeyTable, rows_checksum
-from gateway.snapshot.model import Provider, ProviderKey, Route, Snapshot, id_hash
+from gateway.snapshot.model import Provider, ProviderKey, Route, Snapshot, Target, id_hash
 from gateway.snapshot.plan import LimitPlan, Plan, plan
 from providers.vendors import CUSTOM
 
@@ -186,7 +186,8 @@ def _models_asked(made: Plan) -> dict[str, dict[str, None]]:
         for name, provider in made.providers.items()
     }
     for route in made.routes.values():
-        for target in (*route.targets, *route.fallbacks):
+        shadows = [Target(provider=shadow.provider, model=shadow.model) for shadow in route.shadow]
+        for target in (*route.targets, *route.fallbacks, *shadows):
             if target.provider in asked:
                 aliases = made.providers[target.provider].aliases
                 asked[target.provider].setdefault(aliases.get(target.model, target.model))

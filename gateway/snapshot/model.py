@@ -179,6 +179,14 @@ class Hedge(_Base, frozen=True):
     """Of the requests, at most."""
 
 
+class Shadow(_Base, frozen=True):
+    """Gets copies of a route's requests (``gateway.routing.shadow``)."""
+
+    provider: str
+    model: str
+    share: float
+
+
 class Route(_Base, frozen=True):
     id: str
     name: str
@@ -189,6 +197,7 @@ class Route(_Base, frozen=True):
     hash_on: str = ""
     """For ``hash``: a header field's name (small letters); empty: the session, else the virtual key."""
     hedge: Hedge | None = None
+    shadow: tuple[Shadow, ...] = ()
 
 
 class Retry(_Base, frozen=True):

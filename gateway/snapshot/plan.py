@@ -34,6 +34,7 @@ from gateway.snapshot.model import (
     Route,
     Ruleset,
     Settings,
+    Shadow,
     Target,
     Timeouts,
     Tls,
@@ -308,6 +309,7 @@ def _route(name: str, entry: RouteEntry) -> Route:
         strategy=entry.strategy,
         hash_on=(entry.hash_on or "").lower(),
         hedge=Hedge(after=float(entry.hedge.after or 0), share=entry.hedge.share) if entry.hedge is not None else None,
+        shadow=tuple(Shadow(provider=to.provider, model=to.model, share=to.share) for to in entry.shadow),
     )
 
 

@@ -81,6 +81,10 @@ def vkey(rest: str, providers: str = "  p: {base_url: 'http://h.example/v1', key
         ("routes: {r: {targets: [gpt]}}", "routes.r.targets[0]: expected provider/model"),
         ("routes: {r: {targets: [p/m]}}", "no provider is called p; none is configured"),
         (
+            f"{provider('')}routes: {{r: {{targets: [p/m], shadow: [{{provider: q, model: m, share: 0.1}}]}}}}",
+            "routes.r.shadow[0]: no provider is called q; there is: p",
+        ),
+        (
             "providers: {mock: {base_url: 'http://h/v1'}}\nroutes: {r: {targets: [mok/m]}}",
             "did you mean mock?",
         ),

@@ -100,6 +100,33 @@ def test_attempts_are_those_with_records_and_the_last_of_each_exchange(counted: 
     assert total(found, "microgate_requests_total", 'provider="none"', 'model="none"', 'status="401"') == 1
 
 
+def test_shadows_are_counted_apart(counted: Aggregates) -> None:
+    before = render(counted).partition("# HELP microgate_shadow")[0]
+    copies = [
+        exchange(kind=int(Kind.SHADOW), flags=int(Flags.SHADOW), target_model=b"other", status=status, outcome=outcome,
+                 stream=1, ttft_us=2000)
+        for status, outcome in ((200, int(Outcome.OK)), (200, int(Outcome.OK)), (500, int(Outcome.UPSTREAM_ERROR)))
+    ]  # fmt: skip
+    counted.add(values_of(*copies))
+    after = render(counted)
+    assert after.partition("# HELP microgate_shadow")[0] == before
+    said = {family.name: family for family in text_string_to_metric_families(after)}
+    requests = {
+        (sample.labels["status"], sample.labels["outcome"]): sample.value
+        for sample in said["microgate_shadow_requests"].samples
+    }
+    assert requests == {("200", "ok"): 2, ("500", "upstream_error"): 1}
+    tokens = {sample.labels["type"]: sample.value for sample in said["microgate_shadow_tokens"].samples}
+    assert tokens == {"prompt": 30, "completion": 60}
+    counts = [
+        sample.value
+        for name in ("microgate_shadow_duration_seconds", "microgate_shadow_time_to_first_token_seconds")
+        for sample in said[name].samples
+        if sample.name.endswith("_count")
+    ]
+    assert counts == [3, 3]
+
+
 def test_sums_hold_over_random_records(counted: Aggregates) -> None:
     rng = random.Random(7)
     prompt = duration = 0

@@ -13,7 +13,7 @@ from gateway.config.loader import loads
 from gateway.snapshot.demo import with_demo
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, MAX_LIMITS, STATEFUL
-from gateway.snapshot.model import PromptCacheAffinity, Provider, Ruleset, ServerLimits, Target, id_hash
+from gateway.snapshot.model import PromptCacheAffinity, Provider, Ruleset, ServerLimits, Shadow, Target, id_hash
 from gateway.snapshot.plan import Plan, combine, database_entities, plan, virtual_key_names
 
 PEPPER = b"p" * 32
@@ -132,6 +132,15 @@ def test_routes() -> None:
     assert made.id == "file:route/fast"
     assert made.targets == (Target(provider="p", model="org/m"), Target(provider="p", model="n", weight=2.0))
     assert made.fallbacks == (Target(provider="p", model="o"),)
+    assert made.shadow == ()
+
+
+def test_shadows() -> None:
+    made = planned(
+        "providers: {p: {base_url: 'http://h/'}}\n"
+        "routes: {fast: {targets: [p/m], shadow: [{provider: p, model: org/n, share: 0.05}]}}"
+    ).routes["fast"]
+    assert made.shadow == (Shadow(provider="p", model="org/n", share=0.05),)
 
 
 def test_virtual_keys_keep_a_digest_only() -> None:
