@@ -81,6 +81,7 @@ cdef class Exchange:
     cdef public bytes pinned
     cdef public Health health
     cdef public object race
+    cdef public object joining
     cdef public int hedges
     cdef public bint further
     cdef public Target target

@@ -171,6 +171,8 @@ class Exchange:
         """Of the deployment that is being asked; None between attempts."""
         self.race: Any = None
         """Until the first byte of an answer, where the route hedges: ``gateway.phases.hedge.Race``."""
+        self.joining: Any = None
+        """Where the route continues streams that break off: ``gateway.phases.continuing.Continuing``."""
         self.hedges = 0
         """Second attempts that came to nothing."""
         self.further = False

@@ -167,5 +167,7 @@ class Flags(IntFlag):
     DEMO = 512
     HEDGED = 1024
     """A second attempt beside the first: answered by it (exchange), or it (attempt)."""
+    CONTINUED = 2048
+    """The stream broke off and went on with another attempt; its tokens are those of all of them."""
     SHADOW = 4096
     """A copy of a caller's request, sent to a shadow target of its route; nobody was shown what came back."""

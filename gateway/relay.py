@@ -148,6 +148,8 @@ def cut(x: Exchange, kind: int, message: str) -> None:
             caller.answer(out + b"0\r\n\r\n" if x.chunked else out)
             caller.answered(x, True)
         return
+    if x.joining is not None and x.joining.resume(x, kind):
+        return
     x.error_kind = kind
     timed_out = kind in (ErrorKind.TIMEOUT_IDLE, ErrorKind.TIMEOUT_TOTAL)
     outcome = Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED

@@ -72,6 +72,7 @@ cdef class Resolution:
     cdef public unsigned long long route_hash
     cdef public int strategy
     cdef public bint hedged
+    cdef public bint continues
     cdef public bytes hash_on
     cdef public list primary
     cdef public list fallbacks

@@ -249,6 +249,7 @@ class Resolution:
         self.route_hash = 0 if route is None else id_hash(route.id)
         self.strategy = 0 if route is None else STRATEGIES[route.strategy]
         self.hedged = route is not None and route.hedge is not None
+        self.continues = route is not None and route.continue_on_cut
         self.hash_on = b"" if route is None else route.hash_on.encode()
         self.primary = primary
         self.fallbacks = fallbacks

@@ -64,4 +64,7 @@ class RouteEntry(Entry, frozen=True):
     shadow: Annotated[
         list[ShadowEntry], Meta(description="Models that are sent a share of the requests as well: routing.md.")
     ] = []
+    continue_on_cut: Annotated[
+        bool, Meta(description="A stream of text that breaks off goes on with another attempt: streams.md.")
+    ] = False
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""

@@ -198,6 +198,12 @@ class ProviderEntry(Entry, frozen=True):
         Literal["off", "on"] | PromptCacheAffinityEntry,
         Meta(description="Requests that begin alike go to the key whose account holds their beginning warm."),
     ] = "off"
+    prefill: Annotated[
+        Literal["never", "turn", "prefix", "partial", "final_message"] | None,
+        Meta(
+            description="How it is told to go on with an answer that was begun; by default what is known: streams.md."
+        ),
+    ] = None
     enabled: bool = True
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 

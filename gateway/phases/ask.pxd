@@ -24,6 +24,7 @@ cdef class Asking(Retrying):
     @cython.locals(now_ns=cython.longlong, ready_ns=cython.longlong, ready=cython.longlong, mask=cython.ulonglong, key=cython.int,
                    target=Target, upstream=Upstream, plan=Plan, pool=Pool, link=Link, targets=list)
     cpdef ask(self, Exchange x)
+    cpdef bint prepared(self, Exchange x, Target target, Plan plan)
     @cython.locals(state=cython.int)
     cpdef bint fit(self, Target target, long long now_ns)
     @cython.locals(core=Core, scan=HeadScan, allowed=HeaderFilter, extra=HeaderFilter, target=Target, upstream=Upstream, plan=Plan,

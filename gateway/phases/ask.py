@@ -13,7 +13,7 @@ from gateway.phases.route import relayed_path
 from gateway.phases.splice import splice
 from gateway.records import ErrorKind, Flags
 from gateway.routing.warmest import preferred, sent
-from gateway.serving import Target
+from gateway.serving import Plan, Target
 from providers.operations import Dialect, Operation
 
 UNDECIDED = 0
@@ -42,8 +42,12 @@ class Asking(Retrying):
         first = x.targets[0]
         x.answer_deadline_ns = (x.complete_ns or x.started_ns) + first.upstream.total_ns
         self.budget.asked(x.complete_ns)
-        self.ask(x)
         resolution = x.resolution
+        if resolution is not None and resolution.continues:
+            from gateway.phases.continuing import joining_of
+
+            x.joining = joining_of(x)
+        self.ask(x)
         if resolution is not None and resolution.hedged:
             from gateway.phases.hedge import race_of
 
@@ -111,11 +115,8 @@ class Asking(Retrying):
             x.health = target.health
             x.health.began(now_ns)
             upstream.in_flight += 1
-            if plan is not None and (plan.dialect != x.dialect or x.dialect > LAST_OF_OPENAI) and not x.relayed:
-                if not translated.prepare(self, x, target, plan):
-                    return
-            elif x.translation is not None:
-                x.translation = None
+            if not self.prepared(x, target, plan):
+                return
             pool = upstream.pool
             link = pool.take()
             if link is None:
@@ -130,6 +131,16 @@ class Asking(Retrying):
             self.too_much(x, full)
         else:
             self.nowhere(x, unsupported, ready_ns, now_ns)
+
+    def prepared(self, x: Exchange, target: Target, plan: Plan | None) -> bool:
+        """Put the request into the target's dialect where it is not the caller's; False when that was the end."""
+        if plan is not None and x.joining is not None and x.joining.resumed:
+            return bool(x.joining.prepare(self, x, target, plan))
+        if plan is not None and (plan.dialect != x.dialect or x.dialect > LAST_OF_OPENAI) and not x.relayed:
+            return translated.prepare(self, x, target, plan)
+        if x.translation is not None:
+            x.translation = None
+        return True
 
     def fit(self, target: Target, now_ns: int) -> bool:
         """Whether a target among several is to be asked: it is well, or its probe is due and this request has it."""

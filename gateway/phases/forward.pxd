@@ -18,8 +18,10 @@ cdef long long HOLD_BYTES, PEEK_BYTES, PEEK_NS
 cpdef forward(Exchange x)
 
 cdef class Forward(Asking):
-    @cython.locals(mode=cython.int, limit=cython.longlong)
+    @cython.locals(limit=cython.longlong)
     cpdef received(self, Exchange x, Link link, bytes data, bint complete)
+    @cython.locals(mode=cython.int)
+    cpdef take(self, Exchange x, bytes data, bint complete)
     @cython.locals(media=cython.int, entry=RouteEntry)
     cpdef int decide(self, Exchange x)
     cpdef hold(self, Exchange x, bytes data, bint complete)

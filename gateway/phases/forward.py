@@ -73,25 +73,32 @@ class Forward(Asking):
                     return
             if x.race is not None and x.status < 400:
                 x.race.answered()
-            if x.translation is not None:
-                translated.received(self, x, data, complete)
+            if x.joining is not None:
+                x.joining.received(self, x, data, complete)
                 return
-            mode = x.mode
-            if mode == RELAY and x.sealing is None:
-                relay_piece(x, data, complete)
-                return
-            if mode == UNDECIDED:
-                mode = self.decide(x)
-            if x.sealing is not None and mode != HOLD:
-                data = x.sealing.feed(data, complete)
-            if mode == RELAY:
-                relay_piece(x, data, complete)
-            elif mode == PEEK:
-                self.peek(x, data, complete)
-            else:
-                self.hold(x, data, complete)
+            self.take(x, data, complete)
         except Exception as error:
             self.core.fault(x, error)
+
+    def take(self, x: Exchange, data: bytes, complete: bool) -> None:
+        """A piece of an answer, by what has been decided about it."""
+        if x.translation is not None:
+            translated.received(self, x, data, complete)
+            return
+        mode = x.mode
+        if mode == RELAY and x.sealing is None:
+            relay_piece(x, data, complete)
+            return
+        if mode == UNDECIDED:
+            mode = self.decide(x)
+        if x.sealing is not None and mode != HOLD:
+            data = x.sealing.feed(data, complete)
+        if mode == RELAY:
+            relay_piece(x, data, complete)
+        elif mode == PEEK:
+            self.peek(x, data, complete)
+        else:
+            self.hold(x, data, complete)
 
     def decide(self, x: Exchange) -> int:
         """From the head alone: judge it whole, look at its first event, or let it through."""

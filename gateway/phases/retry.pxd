@@ -22,6 +22,7 @@ cdef class Retrying(Attempts):
     cpdef put_away(self, Exchange x, int status, object found)
     @cython.locals(now_ns=cython.longlong)
     cpdef bint again(self, Exchange x, int status, object kind, object found)
+    cpdef repeats(self, Exchange x)
     @cython.locals(target=Target, other=Target, keys=KeySet, now_ns=cython.longlong, ready_ns=cython.longlong,
                    limited=cython.bint, mask=cython.ulonglong)
     cpdef double next_step(self, Exchange x, object found)

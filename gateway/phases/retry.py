@@ -110,11 +110,7 @@ class Retrying(Attempts):
         write_attempt(x, outcome, int(kind))
         x.attempt += x.hedges
         x.hedges = 0
-        self.budget.spend()
-        if not x.further:
-            x.further = True
-            self.core.further += 1
-        x.flags |= RETRIED
+        self.repeats(x)
         x.mode = UNDECIDED
         x.held = None
         x.scan = None
@@ -128,6 +124,14 @@ class Retrying(Attempts):
             x.dial_ns += int(delay * 1e9)
             x.waiting = self.core.loop.call_later(delay, self.wake, x)
         return True
+
+    def repeats(self, x: Exchange) -> None:
+        """Count a further attempt."""
+        self.budget.spend()
+        if not x.further:
+            x.further = True
+            self.core.further += 1
+        x.flags |= RETRIED
 
     def next_step(self, x: Exchange, found: Classified) -> float:
         """Seconds to wait before the next attempt, whose target and keys it sets; -1 when there is nowhere to go."""
@@ -216,4 +220,7 @@ class Retrying(Attempts):
             self.core.fault(x, error)
 
     def give_up(self, x: Exchange, error: GatewayError) -> None:
+        if x.joining is not None and x.joining.resumed:
+            x.joining.over(x, int(error.record), error.message)
+            return
         self.core.end_locally(x, refuse(error, x.request_id.decode()))

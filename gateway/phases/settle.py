@@ -61,7 +61,7 @@ def settle(x: Exchange, outcome: int) -> None:
     source = 0
     if usage is not None and usage.found:
         prompt, completion = usage.prompt, usage.completion
-        source = FROM_PROVIDER
+        source = ESTIMATED if x.joining is not None and x.joining.estimated else FROM_PROVIDER
         if usage.suspicious:
             x.flags |= SUSPICIOUS
     elif x.attempt and x.response_bytes and x.status < 400 and x.operation != COUNT_TOKENS:

@@ -299,6 +299,8 @@ def cut(x: Exchange, kind: int, message: str) -> None:
     if translation.done and not x.ended:
         send(x, b"", b"", True)
         return
+    if x.joining is not None and x.joining.resume(x, kind):
+        return
     take_usage(x)
     x.error_kind = kind
     timed_out = kind in (int(ErrorKind.TIMEOUT_IDLE), int(ErrorKind.TIMEOUT_TOTAL))

@@ -142,6 +142,8 @@ class Provider(_Base, frozen=True):
     """``auto``: prompts are marked for its cache where the caller marks nothing (``providers.breakpoints``)."""
     prompt_cache_affinity: PromptCacheAffinity | None = None
     """None: off, as it is where there is nothing to choose among."""
+    prefill: str | None = None
+    """How it is told to go on with an answer that was begun; None: what is known of it (``providers/prefill.py``)."""
     timeouts: Timeouts = Timeouts()
     max_connections: int = 0
     """Per worker; 0: no limit of its own."""
@@ -198,6 +200,8 @@ class Route(_Base, frozen=True):
     """For ``hash``: a header field's name (small letters); empty: the session, else the virtual key."""
     hedge: Hedge | None = None
     shadow: tuple[Shadow, ...] = ()
+    continue_on_cut: bool = False
+    """A stream that breaks off goes on with another attempt (``gateway/phases/continuing.py``)."""
 
 
 class Retry(_Base, frozen=True):

@@ -238,6 +238,7 @@ def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:
         unsupported=entry.unsupported,
         cache_breakpoints=entry.cache_breakpoints,
         prompt_cache_affinity=_affinity(entry),
+        prefill=entry.prefill,
         timeouts=_timeouts(entry.timeouts, config.timeouts),
         max_connections=entry.max_connections,
         max_concurrency=entry.max_concurrency,
@@ -310,6 +311,7 @@ def _route(name: str, entry: RouteEntry) -> Route:
         hash_on=(entry.hash_on or "").lower(),
         hedge=Hedge(after=float(entry.hedge.after or 0), share=entry.hedge.share) if entry.hedge is not None else None,
         shadow=tuple(Shadow(provider=to.provider, model=to.model, share=to.share) for to in entry.shadow),
+        continue_on_cut=entry.continue_on_cut,
     )
 
 
