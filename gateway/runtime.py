@@ -239,11 +239,14 @@ class Runtime:
 
     def leave(self) -> None:
         """Stop accepting; every connection ends with the answer to its caller's next request: one that is closed while
-        its caller writes would lose that request."""
+        its caller writes would lose that request. Realtime sessions end as in any drain, after an answer under way."""
         for server in self.servers:
             server.close()
-        if self.core is not None:
-            self.core.keepalive_age_ns = -1
+        core = self.core
+        if core is not None:
+            core.keepalive_age_ns = -1
+            for session in [one for one in core.connections if not isinstance(one, ServerConnection)]:
+                session.close_if_idle()
 
     def close(self) -> None:
         if self.sweeper is not None:

@@ -26,7 +26,7 @@ from gateway.processes.first import BootProcess
 from gateway.processes.handover import VARIABLE, HandoverError
 from gateway.processes.heartbeat import DRAINING, SERVING, STARTING
 from gateway.processes.holdings import Holdings
-from gateway.processes.installation import places
+from gateway.processes.installation import StartError, refuse_a_mixture
 from gateway.processes.instance import AlreadyRunning
 from gateway.processes.kernel import name_process
 from gateway.processes.launch import Launcher, StartError
@@ -104,9 +104,7 @@ class Supervisor:
     left of them."""
 
     def __init__(self, options: ServeOptions, boot: BootProcess, predecessor: Predecessor | None = None) -> None:
-        homes = places()
-        if len(homes) != 1:
-            raise StartError(f"gateway, _speedups and providers come from different places: {', '.join(homes)}")
+        refuse_a_mixture()
         self.options = options
         self.boot = boot
         self.predecessor = predecessor
@@ -336,7 +334,8 @@ class Supervisor:
     def _stop(self) -> int:
         """Drain the workers, then control and demo; returns 0 when all ended by themselves in time. A second signal
         ends everything at once."""
-        notify("STOPPING=1")
+        if self._in_charge:
+            notify("STOPPING=1")
         self.upgrade.give_up()
         status = self._wind_up(signal.SIGTERM)
         if self.predecessor is None:
@@ -347,8 +346,7 @@ class Supervisor:
         """``number`` tells workers how to drain: SIGUSR2 when a successor is there for their callers."""
         self.stopping = True
         timeout_s = process_settings(self.paths).drain_timeout
-        busy = sum(1 for slot in self.slots if slot.pid)
-        log.info("stopping: %d workers have %.0f s to finish", busy, timeout_s)
+        log.info("stopping: %d workers have %.0f s to finish", sum(slot.pid > 0 for slot in self.slots), timeout_s)
         workers_ended = self._end([*self.slots, self.upgrade.successor], timeout_s + KILL_AFTER_DRAIN_S, number)
         self.listeners.close()
         # Only now: control takes in the workers' last records, and demo answers their last requests.
@@ -356,8 +354,8 @@ class Supervisor:
         return 0 if workers_ended and services_ended else 1
 
     def _end(self, members: Sequence[Slot | Service], seconds: float, number: int = signal.SIGTERM) -> bool:
-        """Ask these processes to end; kill those that have not after ``seconds``, or at a stop signal. True when none
-        had to be killed."""
+        """Ask these processes to end; kill those that have not after ``seconds``, or at a stop signal (when they were
+        asked for something milder, it is passed on first). True when none had to be killed."""
         signal_all(members, number)
         deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
         killed = False
@@ -370,8 +368,12 @@ class Supervisor:
                 killed = True
                 signal_all(members, signal.SIGKILL)
             if self.signals.wait(STOPPING_TICK_S) & STOP_SIGNALS:
-                deadline_ns = 0
                 self.hurried = True
+                if number == signal.SIGTERM:
+                    deadline_ns = 0
+                else:
+                    number = signal.SIGTERM
+                    signal_all(members, number)
 
     def _refuse_when_drained(self) -> None:
         # A worker that drains has closed its copy of the socket; as long as this process holds one, callers could still

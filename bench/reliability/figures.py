@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from bench.reliability.promises import GROUPS, PROMISES
+from bench.reliability.promises import PROMISES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,8 @@ def figure(name: str, *, guard: str) -> Callable[[Measure], Measure]:
 
 
 def load() -> Mapping[str, Figure]:
-    """All figures. A group whose module does not exist yet has none."""
-    for group in GROUPS:
-        module = f"{__package__}.group_{group.lower()}"
-        try:
-            import_module(module)
-        except ModuleNotFoundError as missing:
-            if missing.name != module:
-                raise
+    """All figures: those of every module here called group_..."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.name.startswith("group_"):
+            import_module(f"{__package__}.{module.name}")
     return FIGURES

@@ -16,3 +16,18 @@ def places() -> list[str]:
     """
     files = (str(package.__file__) for package in (gateway, _speedups, providers))
     return sorted({os.path.dirname(os.path.dirname(os.path.abspath(file))) for file in files})
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message is for a person, ``status`` is the exit status."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def refuse_a_mixture() -> None:
+    """Raises StartError when the three come from different places."""
+    homes = places()
+    if len(homes) != 1:
+        raise StartError(f"gateway, _speedups and providers come from different places: {', '.join(homes)}")

@@ -991,6 +991,29 @@ def test_a_shutdown_is_told_as_1012(provider: Provider, start_gateway: Start) ->
     assert [got.code for got in provider.seen] == [1001]
 
 
+def test_an_upgrade_ends_sessions_between_answers(provider: Provider, start_gateway: Start) -> None:
+    gateway = start_gateway(config(provider))
+
+    async def script(end: End) -> None:
+        await end.send({"type": "response.created"})
+        await end.receive()
+        await end.send({"type": "response.done", "response": {}})
+        await end.ended()
+
+    provider.script = script
+
+    async def main() -> None:
+        end = await session(gateway)
+        await end.json()
+        assert (await asyncio.to_thread(gateway.upgrade))[0] == 0
+        await end.send({"type": "go on"})
+        assert (await end.json())["type"] == "response.done"
+        assert (await end.ended()).code == 1012
+        end.writer.close()
+
+    run(main())
+
+
 def test_an_answer_under_way_may_be_finished(provider: Provider, start_gateway: Start) -> None:
     gateway = start_gateway(config(provider))
 

@@ -161,6 +161,18 @@ def test_what_runs_is_finished_by_the_old_one(gateway: Gateway) -> None:
     assert gateway.wait() == 0
 
 
+def test_a_stop_signal_to_the_old_one_cuts_nobody(gateway: Gateway) -> None:
+    gateway.start(workers=1, drain_timeout="2")
+    old = gateway.pid
+    with gateway.connect() as held:
+        begin(held, "/hold")
+        assert gateway.upgrade().startswith("done: ")
+        os.kill(old, signal.SIGTERM)
+        assert held.recv(4096).endswith(b"cut by the drain's deadline")
+    assert gateway.wait() == 0
+    assert gateway.get() == "ok"
+
+
 def test_another_upgrade_waits_for_the_end_of_the_old_generation(gateway: Gateway) -> None:
     gateway.start(workers=1, drain_timeout="600")
     old = gateway.pid
