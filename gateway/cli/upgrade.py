@@ -37,6 +37,9 @@ def upgrade(data_dir: str) -> int:
         outcome = json.load(file)
     if outcome["state"] != "done":
         return _complain(f"not upgraded: {outcome['message']}")
+    while holder(paths.lock) == pid and time.monotonic() < end:
+        # Whoever asks next must ask the new one.
+        time.sleep(LOOK_S)
     print(outcome["message"])
     return 0
 

@@ -88,10 +88,10 @@ class Upgrade:
         self._why = ""
         self._give_up_at = time.monotonic() + self._options.upgrade_timeout
         self.successor.started(pid, 0)
-        log.info("upgrade: process %d is to take over", pid)
         with contextlib.suppress(OSError):
             # One that is gone already is noticed by its exit status.
             self.end.give(self._holdings.inheritance(self._options), self._holdings.descriptors)
+        log.info("upgrade: process %d is to take over", pid)
 
     def _reason_against(self) -> str:
         if self.pending:
