@@ -29,7 +29,7 @@ from gateway.processes.holdings import Holdings
 from gateway.processes.installation import StartError, refuse_a_mixture
 from gateway.processes.instance import AlreadyRunning
 from gateway.processes.kernel import name_process
-from gateway.processes.launch import Launcher, StartError
+from gateway.processes.launch import Launcher
 from gateway.processes.limits import raise_open_files
 from gateway.processes.listeners import ListenError
 from gateway.processes.paths import DirectoryError, Paths, default_data_dir

@@ -12,14 +12,6 @@ from gateway.processes.holdings import Holdings
 from gateway.processes.limits import connection_cap
 
 
-class StartError(Exception):
-    """The gateway cannot start; the message is for a person, ``status`` is the exit status."""
-
-    def __init__(self, message: str, status: int = 1) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class Launcher:
     """Starts them; each method returns a pid and raises OSError. ``private`` is what children close beside the
     holdings that are not theirs."""
