@@ -30,6 +30,7 @@ COMPILED_MODULES: Final = (
     "_speedups._affinity",
     "_speedups._health",
     "gateway.serving",
+    "gateway.overload.admission",
     "gateway.core",
     "gateway.exchange",
     "gateway.pipeline",

@@ -11,7 +11,7 @@ from msgspec import NODEFAULT, Struct, inspect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateway.config import schema
+from gateway.config import schema, server
 from gateway.snapshot import model
 
 # A field that is left out of the file (None) has the default of what the file is turned into.
@@ -19,7 +19,8 @@ DEFAULTS: dict[type[Struct], type[Struct]] = {
     schema.TimeoutsEntry: model.Timeouts,
     schema.PromptCacheAffinityEntry: model.PromptCacheAffinity,
     schema.RetryEntry: model.Retry,
-    schema.ServerLimitsEntry: model.ServerLimits,
+    server.ServerLimitsEntry: model.ServerLimits,
+    server.OverloadEntry: model.Overload,
 }
 KINDS = {
     inspect.BoolType: "yes or no",

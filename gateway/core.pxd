@@ -6,6 +6,7 @@ from _speedups._ring cimport Record, RingWriter
 from _speedups._head cimport HeaderFilter, HeadScan
 from _speedups._scan cimport JsonScan
 from _speedups._stream cimport UsageScan
+from gateway.overload.admission cimport Admission
 from gateway.server.deadlines cimport Wheel
 from gateway.serving cimport Principal, Upstream, View
 
@@ -34,6 +35,7 @@ cdef class Core:
     cdef public dict hedgings
     cdef public object shadows
     cdef public long long further
+    cdef public Admission admission
     cdef public long long refused_connections
     cdef public bint draining
     cdef public bint ready

@@ -12,6 +12,7 @@ from _speedups._head import HeaderFilter, HeadScan
 from _speedups._ring import Record, RingWriter
 from _speedups._scan import JsonScan
 from _speedups._stream import UsageScan
+from gateway.overload.admission import Admission
 from gateway.server.deadlines import Wheel
 from gateway.server.forwarded import Forwarded
 from gateway.serving import Principal, Upstream, View
@@ -75,6 +76,7 @@ class Core:
         """``gateway.routing.shadow.Shadowing``, from the first shadow on."""
         self.further = 0
         """Of these at an attempt that is not their first."""
+        self.admission = Admission(loop)
         self.refused_connections = 0
         self.draining = False
         self.ready = True

@@ -113,7 +113,7 @@ class GatewayError(Exception):
 class Response:
     """An answer of the gateway's own: complete, small, sent in one write."""
 
-    __slots__ = ("body", "content_type", "error", "headers", "status")
+    __slots__ = ("body", "content_type", "error", "headers", "spoken", "status")
 
     def __init__(
         self,
@@ -122,6 +122,7 @@ class Response:
         content_type: bytes = b"application/json",
         headers: bytes = b"",
         error: GatewayError | None = None,
+        spoken: bool = False,
     ) -> None:
         self.status = status
         self.body = body
@@ -129,6 +130,12 @@ class Response:
         self.headers = headers
         """Further header lines, each with its CRLF."""
         self.error = error
+        self.spoken = spoken
+        """Whether ``body`` is in the caller's dialect already."""
+
+
+LONGEST_RETRY_S = 60.0
+"""SDKs wait no longer than this for a Retry-After, and ask again at once instead."""
 
 
 def refuse(error: GatewayError, request_id: str) -> Response:
@@ -138,4 +145,19 @@ def refuse(error: GatewayError, request_id: str) -> Response:
         headers = b"retry-after: %d\r\n" % max(1, -int(-error.retry_after // 1))
     elif error.kind == "overloaded":
         headers = b"retry-after: 1\r\n"
+    if error.status in (429, 503):
+        # Read by the SDKs of OpenAI and Anthropic, which would otherwise repeat whatever has such a status.
+        again = error.retry and error.retry_after <= LONGEST_RETRY_S
+        headers += b"x-should-retry: true\r\n" if again else b"x-should-retry: false\r\n"
     return Response(error.status, error.body(request_id), headers=headers, error=error)
+
+
+def speak(response: Response, error: GatewayError, dialect: int, request_id: str) -> None:
+    """Put an error of our own into a dialect that is none of OpenAI's."""
+    from gateway.translation import own_error
+
+    said = own_error(dialect, error.kind, error.status, error.message, error.param, error.code, request_id)
+    response.body = said.body
+    for name, value in said.headers:
+        if name != "retry-after":
+            response.headers += f"{name}: {value}\r\n".encode("latin-1", "replace")

@@ -32,6 +32,7 @@ cdef class Attempts:
     cpdef unreachable(self, Exchange x, int kind, str message)
     cpdef caller_gone(self, Exchange x)
     cpdef drain_cut(self, Exchange x)
+    cpdef memory_cut(self, Exchange x)
 
 cdef class Exchange:
     cdef public Caller caller
@@ -124,7 +125,9 @@ cdef class Exchange:
     cdef public long long first_byte_ns
     cdef public long long last_byte_ns
     cdef public long long done_ns
-    cdef public long long queue_ns
+    cdef public long long queued_ns
+    cdef public int slot
+    cdef public bint unrecorded
     cdef public long long dial_ns
     cdef public long long request_bytes
     cdef public long long response_bytes

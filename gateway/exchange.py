@@ -109,6 +109,10 @@ class Attempts:
         """The worker's drain time is over."""
         raise NotImplementedError
 
+    def memory_cut(self, x: Exchange) -> None:
+        """The worker is short of memory, and this exchange is one of the largest."""
+        raise NotImplementedError
+
 
 class Exchange:
     """One request; see the table in ARCHITECTURE.md for who fills which part."""
@@ -218,13 +222,18 @@ class Exchange:
         self.chunks_seen = 0
         # The trail
         self.running = False
+        self.slot = 0
+        """Whether it has, or waits for, one of the worker's places: ``gateway.overload.admission``."""
+        self.unrecorded = False
+        """One of many that were turned away: counted, not recorded."""
         self.ended = False
         self.asked_ns = 0
         self.sent_ns = 0
         self.first_byte_ns = 0
         self.last_byte_ns = 0
         self.done_ns = 0
-        self.queue_ns = 0
+        self.queued_ns = 0
+        """Since when it waits for a slot."""
         self.dial_ns = 0
         self.request_bytes = 0
         self.response_bytes = 0

@@ -2,6 +2,7 @@ cimport cython
 
 from _speedups._bytes cimport monotonic_ns
 from gateway.exchange cimport Exchange
+from gateway.overload.admission cimport Admission
 from gateway.phases.admit cimport admit
 from gateway.phases.authenticate cimport authenticate
 from gateway.phases.forward cimport forward
@@ -12,11 +13,12 @@ from gateway.phases.settle cimport settle
 from gateway.server.routes cimport RouteEntry, find
 from gateway.serving cimport Resolution
 
-cdef int PARSED, ADMITTED, LOOKED_UP, ROUTED, OK, REFUSED, UNREACHABLE, INTERNAL, PUBLIC, DATA
+cdef int HELD, PARSED, ADMITTED, LOOKED_UP, ROUTED, OK, REFUSED, UNREACHABLE, INTERNAL, PUBLIC, DATA
 cdef list PARSED_HOOKS, ROUTED_HOOKS
 
-@cython.locals(entry=RouteEntry)
+@cython.locals(entry=RouteEntry, admission=Admission)
 cpdef object admit_head(Exchange x)
+@cython.locals(entry=RouteEntry, admission=Admission)
 cpdef run(Exchange x)
 @cython.locals(entry=RouteEntry, resolution=Resolution)
 cpdef proceed(Exchange x, int done)

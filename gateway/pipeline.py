@@ -12,8 +12,9 @@ from typing import Any
 
 from _speedups._bytes import monotonic_ns
 from gateway import own
-from gateway.errors import GatewayError, Response, refuse
+from gateway.errors import GatewayError, Response, refuse, speak
 from gateway.exchange import Exchange
+from gateway.overload import slots
 from gateway.phases.admit import admit
 from gateway.phases.authenticate import authenticate
 from gateway.phases.forward import forward
@@ -33,6 +34,7 @@ PARSED = 1
 ADMITTED = 2
 LOOKED_UP = 3
 ROUTED = 4
+HELD = slots.HELD
 OK = int(Outcome.OK)
 REFUSED = int(Outcome.REFUSED)
 UNREACHABLE = int(Outcome.UNREACHABLE)
@@ -74,6 +76,9 @@ def admit_head(x: Exchange) -> Response | None:
         response = refuse(error, x.request_id.decode())
         response.headers += b"allow: " + allowed + b"\r\n"
         return response
+    admission = x.core.admission
+    if admission.under_way >= admission.easy and entry.audience == DATA and (not entry.own or entry.websocket):
+        return admission.at_head(x)
     return None
 
 
@@ -82,6 +87,22 @@ def run(x: Exchange) -> None:
     x.complete_ns = monotonic_ns()
     x.core.in_flight += 1
     x.running = True
+    try:
+        entry = x.route
+        if entry is not None and not entry.own:
+            admission = x.core.admission
+            if admission.under_way < admission.easy:
+                admission.take(x.principal)
+                x.slot = HELD
+            elif not admission.enter(x):
+                return
+        proceed(x, 0)
+    except Exception as error:
+        fault(x, error)
+
+
+def go_on(x: Exchange) -> None:
+    """The phases of a request that has waited for a slot."""
     try:
         proceed(x, 0)
     except Exception as error:
@@ -159,8 +180,8 @@ def end_locally(x: Exchange, response: Response) -> None:
         return
     error = response.error
     if error is not None:
-        if x.dialect > LAST_OF_OPENAI:
-            speak(x, response, error)
+        if x.dialect > LAST_OF_OPENAI and not response.spoken:
+            speak(response, error, x.dialect, x.request_id.decode())
         x.error_kind = int(error.record)
         outcome = Outcome.INTERNAL if error.kind == "internal" else Outcome.REFUSED
         if error.source == "provider":
@@ -173,17 +194,6 @@ def end_locally(x: Exchange, response: Response) -> None:
     caller = x.caller
     if caller is not None:
         caller.respond(x, response)
-
-
-def speak(x: Exchange, response: Response, error: GatewayError) -> None:
-    """Put an error of our own into the caller's dialect."""
-    from gateway.translation import own_error
-
-    said = own_error(x.dialect, error.kind, error.status, error.message, error.param, error.code, x.request_id.decode())
-    response.body = said.body
-    for name, value in said.headers:
-        if name != "retry-after":
-            response.headers += f"{name}: {value}\r\n".encode("latin-1", "replace")
 
 
 def fault(x: Exchange, error: BaseException) -> None:

@@ -18,11 +18,14 @@ from gateway import pipeline
 from gateway.core import Core
 from gateway.credentials.keys import KeyCredentials
 from gateway.credentials.source import Sources
+from gateway.overload.guard import Guard
+from gateway.overload.probe import Probe
 from gateway.phases.forward import Forward
 from gateway.processes import logs
-from gateway.processes.channel import Publish
+from gateway.processes.channel import Pressure, Publish
 from gateway.processes.context import WorkerContext
 from gateway.routing.affinity import affinity_of
+from gateway.server.accepting import Accepting
 from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
 from gateway.snapshot.delta import apply
@@ -60,6 +63,7 @@ class Runtime:
         self.arena = arena
         self.ring = ring
         self.core: Core | None = None
+        self.guard: Guard | None = None
         self.pools: dict[Origin, Pool] = {}
         self.dialer = Dialer(loop, CONTEXTS)
         self.credentials: Sources | None = None
@@ -68,6 +72,9 @@ class Runtime:
         self.table: KeyTable | None = None
         self.table_name = ""
         self.sweeper: asyncio.TimerHandle | None = None
+        self.sweep_due = 0.0
+        self.probe: Probe | None = None
+        self.accepting: Accepting | None = None
 
     # --- configuration
 
@@ -95,11 +102,14 @@ class Runtime:
             core.end_locally = pipeline.end_locally
             core.fault = pipeline.fault
             core.settled_hooks = pipeline.HOOKS["settled"]
+            core.admission.end_locally = pipeline.end_locally
+            core.admission.go_on = pipeline.go_on
             if self.context.connections:
                 core.connection_cap = self.context.connections
             core.admin_token = self.read_admin_token()
             core.control = self.control_upstream(core)
             self.core = core
+            self.guard = Guard(core, self.context.workers)
         known = core.view.upstreams
         upstreams: dict[str, Upstream] = {}
         for name, spec in snapshot.providers.items():
@@ -109,6 +119,8 @@ class Runtime:
             # An unchanged provider keeps its object, and with it its connections and the state of its keys.
             upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
         core.adopt(View(snapshot, upstreams), table)
+        if self.guard is not None:
+            self.guard.follow(snapshot.settings.overload)
         if self.credentials is not None:
             keys = [key for upstream in upstreams.values() for key in upstream.key_specs if key.enabled]
             self.credentials.keep(key.credential for key in keys if key.credential is not None)
@@ -197,9 +209,14 @@ class Runtime:
         for sock in sockets:
             server = await self.loop.create_server(self.connection, sock=sock, backlog=BACKLOG, ssl=context)
             self.servers.append(server)
+        self.accepting = Accepting(self.loop, sockets, self.connection, context)
+        self.probe = Probe(self.loop)
+        self.sweep_due = self.loop.time()
         self.sweep()
 
     def connection(self) -> Any:
+        if self.accepting is not None:
+            self.accepting.taken()
         return ServerConnection(self.core)  # type: ignore[arg-type]  # a protocol by its methods, not by its class
 
     def listening_tls(self, snapshot: Snapshot) -> ssl.SSLContext | None:
@@ -213,12 +230,16 @@ class Runtime:
         return context
 
     def sweep(self) -> None:
+        late_s = self.loop.time() - self.sweep_due
         if self.core is not None:
             try:
                 self.core.sweep()
+                if self.guard is not None and self.probe is not None:
+                    self.guard.look(max(int(late_s * 1e9), self.probe.look()))
             except Exception:
                 log.exception("sweep failed")
-        self.sweeper = self.loop.call_later(SWEEP_S, self.sweep)
+        self.sweep_due = self.loop.time() + SWEEP_S
+        self.sweeper = self.loop.call_at(self.sweep_due, self.sweep)
 
     async def drain(self, deadline: float) -> None:
         """Stop accepting, finish what runs; what still runs at ``deadline`` (``loop.time()``) is cut with an error."""
@@ -227,6 +248,8 @@ class Runtime:
             return
         for server in self.servers:
             server.close()
+        if self.accepting is not None:
+            self.accepting.close()
         core.draining = True
         if core.shadows is not None:
             core.shadows.cut_all()
@@ -251,6 +274,8 @@ class Runtime:
     def close(self) -> None:
         if self.sweeper is not None:
             self.sweeper.cancel()
+        if self.probe is not None:
+            self.probe.close()
         for server in self.servers:
             server.close()
         if self.credentials is not None:
@@ -277,3 +302,6 @@ class Runtime:
 
     def upstream_connections(self) -> int:
         return sum(pool.open for pool in self.pools.values())
+
+    def pressure(self) -> Pressure:
+        return Pressure() if self.guard is None else self.guard.pressure()

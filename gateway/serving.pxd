@@ -89,6 +89,7 @@ cdef class Principal:
     cdef public int limit_count
     cdef public object pin
     cdef public long long expires_s
+    cdef public long long claims
 
 cdef class View:
     cdef public object snapshot

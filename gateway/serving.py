@@ -296,6 +296,8 @@ class Principal:
         self.pin = pin
         """id hash of the provider key that stateful requests go to; 0: none."""
         self.expires_s = expires_s
+        self.claims = 0
+        """Its requests that hold or wait for a slot of this worker."""
 
 
 class View:

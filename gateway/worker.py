@@ -20,7 +20,7 @@ from typing import Protocol
 from _speedups import _keys
 from _speedups._bucket import Arena, ArenaWorker, RingWriter
 from gateway.processes import logs
-from gateway.processes.channel import Health, Publish, WorkerChannel
+from gateway.processes.channel import Health, Pressure, Publish, WorkerChannel
 from gateway.processes.children import load
 from gateway.processes.context import LoopName, WorkerContext
 from gateway.processes.heartbeat import BEAT_INTERVAL_S, DRAINING, SERVING, is_serving
@@ -70,6 +70,7 @@ class RuntimeProtocol(Protocol):
     def in_flight(self) -> int: ...
     def connections(self) -> int: ...
     def upstream_connections(self) -> int: ...
+    def pressure(self) -> Pressure: ...
 
 
 def run(context: WorkerContext) -> int:
@@ -280,6 +281,7 @@ class Worker:
             loop_lag_us=int(self.lag * 1e6),
             garbage=self.memory.garbage,
             collections=self.memory.collections,
+            pressure=self.runtime.pressure(),
         )
         if self.channel.send(health):
             self.lag = 0.0

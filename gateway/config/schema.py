@@ -16,7 +16,8 @@ from gateway.config.credentials import CredentialEntry
 from gateway.config.names import HeaderName, ModelName, Name
 from gateway.config.references import FilePath, Secret, Text
 from gateway.config.routes import RouteEntry
-from gateway.config.units import Duration, Size
+from gateway.config.server import ServerEntry
+from gateway.config.units import Duration
 
 DialectName = Literal[
     "openai_chat", "openai_responses", "openai_completions", "anthropic", "gemini", "bedrock", "cohere", "ollama"
@@ -242,6 +243,10 @@ class VirtualKeyEntry(Entry, frozen=True):
             "provider's own ids and lists."
         ),
     ] = None
+    priority: Annotated[
+        Literal["high", "normal", "low"],
+        Meta(description="Who is served first, and refused last, when there is too much; high has slots of its own."),
+    ] = "normal"
     enabled: bool = True
     expires: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Unix time from which it is refused.")] = (
         None
@@ -265,72 +270,6 @@ class RetryEntry(Entry, frozen=True):
         Annotated[float, Meta(ge=0, le=10)] | None,
         Meta(description="Further attempts at deployments in trouble, as a share of first ones; ten in 10 s are free."),
     ] = None
-
-
-class ServerTlsEntry(Entry, frozen=True):
-    """TLS on the listening port."""
-
-    cert: Annotated[FilePath, Meta(description="Path of the certificate chain (PEM).")]
-    key: Annotated[FilePath, Meta(description="Path of the private key (PEM).")]
-
-
-class ServerLimitsEntry(Entry, frozen=True):
-    """Bounds of the listening side."""
-
-    header_bytes: Annotated[Size | None, Meta(description="Of a request's head; at most 32KiB.")] = None
-    header_count: Annotated[
-        Annotated[int, Meta(ge=1, le=100)] | None, Meta(description="Header fields of a request.")
-    ] = None
-    target_bytes: Annotated[Size | None, Meta(description="Of a request's path and query; at most 8KiB.")] = None
-    json_body_bytes: Size | None = None
-    binary_hold_bytes: Size | None = None
-    binary_body_bytes: Size | None = None
-    header_timeout: Duration | None = None
-    body_timeout: Duration | None = None
-    body_min_rate: Annotated[Size | None, Meta(description="Bytes a second a slow body must reach.")] = None
-    body_grace: Duration | None = None
-    keepalive_timeout: Duration | None = None
-    keepalive_max_age: Duration | None = None
-    write_timeout: Duration | None = None
-    response_json_bytes: Annotated[
-        Size | None, Meta(description="Of a provider's JSON answer; a longer one is cut off, or refused with 502.")
-    ] = None
-    websocket_message_bytes: Annotated[Size | None, Meta(description="Of a message of a realtime session.")] = None
-    websocket_idle_timeout: Annotated[
-        Duration | None, Meta(description="Of a realtime session without a message; 0: none.")
-    ] = None
-    websocket_session_timeout: Annotated[
-        Duration | None, Meta(description="Longest realtime session; 0: no bound.")
-    ] = None
-    connections: Annotated[
-        Annotated[int, Meta(ge=0)] | None, Meta(description="Per worker; 0: from the limit of open files.")
-    ] = None
-
-
-class ServerEntry(Entry, frozen=True):
-    """The port callers connect to."""
-
-    host: Annotated[str | None, Meta(description="Address; --host decides, this is held against it.")] = None
-    port: Annotated[
-        Annotated[int, Meta(ge=0, le=65535)] | None, Meta(description="Port; --port decides, this is held against it.")
-    ] = None
-    workers: Annotated[
-        Annotated[int, Meta(ge=1, le=256)] | None,
-        Meta(description="Worker processes; --workers decides, this is held against it."),
-    ] = None
-    tls: ServerTlsEntry | None = None
-    limits: ServerLimitsEntry = ServerLimitsEntry()
-    drain_timeout: Annotated[Duration | None, Meta(description="What running requests get at a shutdown.")] = None
-    stream_keepalive: Annotated[
-        Duration | None,
-        Meta(description="Longest silence of a stream before its caller gets a comment; 0, the default: none is sent."),
-    ] = None
-    trusted_proxies: Annotated[
-        list[str], Meta(description="Addresses or networks whose X-Forwarded-For or Forwarded is believed.")
-    ] = []
-    forward_rate_limit_headers: Annotated[
-        bool, Meta(description="Pass the provider's rate-limit header fields on.")
-    ] = False
 
 
 class AdminEntry(Entry, frozen=True):

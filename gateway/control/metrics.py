@@ -19,6 +19,7 @@ import _speedups
 import gateway
 from gateway.control.aggregate import NONE
 from gateway.control.exposition import render
+from gateway.overload.refusals import Reason
 
 if TYPE_CHECKING:
     from gateway.control.state import ControlState
@@ -56,6 +57,7 @@ class GatewayCollector(Collector):
         yield from self._build()
         yield from self._configuration()
         yield from self._workers()
+        yield from self._pressure()
         yield from self._processes()
         yield from self._records()
         yield from self._keys()
@@ -114,6 +116,39 @@ class GatewayCollector(Collector):
                 lag.add_metric(label, worker.report.loop_lag_us / 1e6)
                 garbage.add_metric(label, worker.report.garbage)
         yield from (in_flight, connections, lag, version, epoch, garbage)
+
+    def _pressure(self) -> Iterator[Metric]:
+        slots = _by_worker("microgate_worker_slots", "Requests that may be under way at a time, for now.")
+        used = _by_worker("microgate_worker_slots_used", "Requests under way to a provider.")
+        waiting = _by_worker("microgate_worker_queue_length", "Requests that wait for a slot.")
+        step = _by_worker(
+            "microgate_worker_memory_step",
+            "0: enough memory; 1: connections are not kept; 2: nobody is let in; 3: the largest exchanges are ended.",
+        )
+        taken = _by_worker("microgate_memory_used_bytes", "Memory in use, where it is nearest to its bound.")
+        bound = _by_worker("microgate_memory_limit_bytes", "That bound.")
+        refused = CounterMetricFamily(
+            "microgate_overload_refusals", "Requests turned away by reason.", labels=["worker", "reason"]
+        )
+        cut = CounterMetricFamily("microgate_memory_cut", "Exchanges ended for lack of memory.", labels=["worker"])
+        connections = CounterMetricFamily(
+            "microgate_connections_refused", "Connections beyond the most that are taken.", labels=["worker"]
+        )
+        for worker in self._state.workers():
+            if worker.report is None:
+                continue
+            label, now = [str(worker.index)], worker.report.pressure
+            slots.add_metric(label, now.slots)
+            used.add_metric(label, now.under_way)
+            waiting.add_metric(label, now.waiting)
+            step.add_metric(label, now.memory_step)
+            taken.add_metric(label, now.memory_used)
+            bound.add_metric(label, now.memory_limit)
+            cut.add_metric(label, now.cut)
+            connections.add_metric(label, now.refused_connections)
+            for reason, count in zip(Reason, now.refused, strict=False):
+                refused.add_metric([*label, reason.name.lower()], count)
+        yield from (slots, used, waiting, step, taken, bound, refused, cut, connections)
 
     def _processes(self) -> Iterator[Metric]:
         memory = GaugeMetricFamily(

@@ -335,12 +335,18 @@ class Forward(Asking):
             self.core.fault(x, error)
 
     def drain_cut(self, x: Exchange) -> None:
+        self.break_off(x, ErrorKind.DRAINING, "The gateway is restarting.")
+
+    def memory_cut(self, x: Exchange) -> None:
+        self.break_off(x, ErrorKind.OVERLOADED, "The gateway is short of memory.")
+
+    def break_off(self, x: Exchange, kind: ErrorKind, message: str) -> None:
+        """End ``x`` for a reason of the gateway's own, with an error where one can be told."""
         link = x.link
         if link is not None:
             link.cancel()
-        message = "The gateway is restarting."
         if x.head_sent:
-            self.cut(x, int(ErrorKind.DRAINING), message)
+            self.cut(x, int(kind), message)
         else:
-            error = GatewayError("overloaded", message, source="gateway", retry=True, record=ErrorKind.DRAINING)
+            error = GatewayError("overloaded", message, source="gateway", retry=True, record=kind)
             self.give_up(x, error)

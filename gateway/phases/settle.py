@@ -56,6 +56,9 @@ def settle(x: Exchange, outcome: int) -> None:
         release(x, VERDICTS.get(outcome, NEUTRAL))
     x.outcome = outcome
     x.done_ns = monotonic_ns()
+    if x.slot:
+        core.admission.leave(x.slot, x.principal)
+        x.slot = 0
     usage = x.usage
     prompt = completion = -1
     source = 0
@@ -85,7 +88,7 @@ def settle(x: Exchange, outcome: int) -> None:
     if x.operation == PASSTHROUGH:
         x.flags |= PASSED_THROUGH
     entry = x.route
-    if entry is not None and entry.metered and core.ring is not None:
+    if entry is not None and entry.metered and core.ring is not None and not x.unrecorded:
         write(x, SHADOW if x.flags & SHADOWED else EXCHANGE, prompt, completion, source)
     if core.settled_hooks:
         for hook in core.settled_hooks:

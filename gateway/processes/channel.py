@@ -63,6 +63,25 @@ class Condition(msgspec.Struct, tag="condition", array_like=True, frozen=True):
     reasons: tuple[str, ...] = ()
 
 
+class Pressure(msgspec.Struct, array_like=True, frozen=True):
+    """How near a worker is to what it can do."""
+
+    under_way: int = 0
+    waiting: int = 0
+    slots: int = 0
+    """That can be used for now."""
+    refused: tuple[int, ...] = ()
+    """By ``gateway.overload.refusals.Reason``, since its start."""
+    memory_used: int = 0
+    memory_limit: int = 0
+    memory_step: int = 0
+    """0: enough; 1: connections are not kept; 2: nobody is let in; 3: the largest exchanges are given up."""
+    cut: int = 0
+    """Exchanges given up for lack of memory."""
+    refused_connections: int = 0
+    """Beyond the most that are taken."""
+
+
 class Health(msgspec.Struct, tag="health", array_like=True, frozen=True):
     """Worker -> control, every few seconds: gauges that nobody else can see."""
 
@@ -76,6 +95,7 @@ class Health(msgspec.Struct, tag="health", array_like=True, frozen=True):
     """Containers allocated and not freed since the last collection: growth here is a reference cycle somewhere."""
     collections: int
     """Idle-time collections so far."""
+    pressure: Pressure = Pressure()
 
 
 Message = Hello | Publish | Ack | Drain | Condition | Health

@@ -32,6 +32,9 @@ STATEFUL = 2
 HARD_BUDGET = 4
 FROM_FILE = 8
 """Declared in the operator's file (not in the database)."""
+PRIORITY_HIGH = 16
+PRIORITY_LOW = 32
+"""Neither: normal."""
 
 REVOKED = 1 << 63
 

@@ -240,6 +240,20 @@ class ServerLimits(_Base, frozen=True):
     """Per worker; 0: (RLIMIT_NOFILE - 256) / 2."""
 
 
+class Overload(_Base, frozen=True):
+    """Of one worker; times in seconds, memory in bytes."""
+
+    under_way: int = 0
+    """0: by memory and connections."""
+    queue: int = 1000
+    queue_wait: float = 1.0
+    queue_target: float = 0.1
+    loop_lag: float = 0.1
+    """0: any."""
+    memory: int = 0
+    """0: what the control group or the machine has."""
+
+
 class ListenTls(_Base, frozen=True):
     """TLS of the listening side: paths of PEM files."""
 
@@ -250,6 +264,7 @@ class ListenTls(_Base, frozen=True):
 class Settings(_Base, frozen=True):
     retry: Retry = Retry()
     limits: ServerLimits = ServerLimits()
+    overload: Overload = Overload()
     drain_timeout: float = 30.0
     stream_keepalive: float = 0.0
     """Seconds of silence in a stream after which its caller has had a comment; 0: none is sent."""

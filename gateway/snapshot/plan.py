@@ -24,7 +24,7 @@ from gateway.config.schema import (
 )
 from gateway.snapshot.credentials import resolved
 from gateway.snapshot.digest import key_digest
-from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
+from gateway.snapshot.keytable import ENABLED, FROM_FILE, PRIORITY_HIGH, PRIORITY_LOW, STATEFUL
 from gateway.snapshot.model import (
     Health,
     Hedge,
@@ -328,6 +328,7 @@ def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[st
     flags, stateful = FROM_FILE, 0
     if entry.enabled:
         flags |= ENABLED
+    flags |= {"high": PRIORITY_HIGH, "normal": 0, "low": PRIORITY_LOW}[entry.priority]
     if entry.stateful is not None:
         provider, _, name = entry.stateful.partition("/")
         flags |= STATEFUL

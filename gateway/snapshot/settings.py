@@ -1,4 +1,4 @@
-"""What a configuration says about the gateway as a whole."""
+"""What a configuration says that concerns no entity: how a worker serves, waits, logs and is administered."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ import hashlib
 import msgspec
 
 from gateway.config.schema import Config
-from gateway.snapshot.model import ListenTls, Retry, ServerLimits, Settings
+from gateway.config.server import OverloadEntry, ServerLimitsEntry
+from gateway.snapshot.model import ListenTls, Overload, Retry, ServerLimits, Settings
+
+
+def _given(entry: ServerLimitsEntry | OverloadEntry, settings: type[msgspec.Struct]) -> dict[str, object]:
+    """What of ``settings`` the file says, as plain numbers."""
+    values = ((field, getattr(entry, field)) for field in settings.__struct_fields__)
+    return {
+        field: float(value) if isinstance(value, float) else int(value) for field, value in values if value is not None
+    }
 
 
 def settings_of(config: Config) -> Settings:
-    """What is not given has the default of ``gateway/snapshot/model.py``."""
+    """The settings of a validated configuration; what it does not say has its default."""
     retry: dict[str, object] = {}
     if config.retry.attempts is not None:
         retry["attempts"] = config.retry.attempts
@@ -20,10 +29,7 @@ def settings_of(config: Config) -> Settings:
     for field in ("backoff_initial", "backoff_max", "budget"):
         if (value := getattr(config.retry, field)) is not None:
             retry[field] = float(value)
-    given: dict[str, object] = {}
-    for field in ServerLimits.__struct_fields__:
-        if (value := getattr(config.server.limits, field)) is not None:
-            given[field] = float(value) if isinstance(value, float) else int(value)
+    given, overload = _given(config.server.limits, ServerLimits), _given(config.server.overload, Overload)
     token = config.metrics.token
     drain = config.server.drain_timeout
     keepalive = config.server.stream_keepalive
@@ -31,6 +37,7 @@ def settings_of(config: Config) -> Settings:
     return Settings(
         retry=msgspec.convert(retry, Retry),
         limits=msgspec.convert(given, ServerLimits),
+        overload=msgspec.convert(overload, Overload),
         drain_timeout=float(drain) if drain is not None else Settings().drain_timeout,
         stream_keepalive=float(keepalive) if keepalive is not None else Settings().stream_keepalive,
         metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",

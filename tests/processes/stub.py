@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from gateway.processes.channel import ChannelServer, Publish
+from gateway.processes.channel import ChannelServer, Pressure, Publish
 from gateway.processes.context import BootOptions, ControlContext, WorkerContext
 from gateway.processes.handover import complain
 from gateway.processes.paths import Paths
@@ -157,6 +157,9 @@ class Runtime:
 
     def upstream_connections(self) -> int:
         return 0
+
+    def pressure(self) -> Pressure:
+        return Pressure()
 
 
 async def _channel(context: ControlContext) -> None:

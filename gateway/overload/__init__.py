@@ -1,0 +1,1 @@
+"""What happens when there is too much: slots, the queue before them, loop lag, memory."""

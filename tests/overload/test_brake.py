@@ -1,0 +1,97 @@
+"""Fewer slots while the loop is late, more when it is not."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from gateway.overload.brake import LATE_WINDOWS, LEAST, WINDOW_NS, Brake
+
+MS = 1_000_000
+LIMIT = 1000
+
+
+class Drive:
+    """A brake at 100 ms, fed window by window."""
+
+    def __init__(self) -> None:
+        self.brake = Brake(100 * MS)
+        self.now_ns = 0
+
+    def windows(self, count: int, lag_ms: int, under_way: int = 100) -> int:
+        for _ in range(count):
+            self.now_ns += WINDOW_NS
+            assert self.brake.sample(lag_ms * MS, under_way, LIMIT, self.now_ns)
+        return min(self.brake.ceiling, LIMIT)
+
+
+def test_three_late_windows_take_slots_away() -> None:
+    drive = Drive()
+    assert drive.windows(LATE_WINDOWS - 1, 150) == LIMIT
+    assert drive.windows(1, 150) == 90
+
+
+def test_a_single_stall_takes_nothing() -> None:
+    drive = Drive()
+    for _ in range(5):
+        drive.windows(1, 900)
+        assert drive.windows(4, 1) == LIMIT
+
+
+def test_the_share_taken_grows_while_nothing_helps() -> None:
+    drive = Drive()
+    drive.windows(LATE_WINDOWS - 1, 150)
+    seen = [100]
+    for _ in range(4):
+        seen.append(drive.windows(1, 150, under_way=seen[-1]))
+    shares = [1 - after / before for before, after in pairwise(seen)]
+    assert shares[0] < shares[1] < shares[2]
+    for _ in range(20):
+        seen.append(drive.windows(1, 150, under_way=seen[-1]))
+    assert 100 // LEAST // 2 <= seen[-1] <= 100 // LEAST
+
+
+def test_nothing_more_is_taken_while_more_are_under_way_than_have_slots() -> None:
+    drive = Drive()
+    assert drive.windows(20, 150, under_way=100) == 90
+
+
+def test_a_mean_beyond_half_the_bound_is_late_as_well() -> None:
+    drive = Drive()
+    assert drive.windows(20, 60) < LIMIT
+
+
+def test_between_a_quarter_and_half_of_the_bound_nothing_changes() -> None:
+    drive = Drive()
+    drive.windows(5, 150)
+    before = drive.windows(8, 40)
+    assert drive.windows(50, 40) == before < LIMIT
+
+
+def test_recovery_does_not_depend_on_how_long_it_was_late() -> None:
+    took = []
+    for late in (5, 500):
+        drive = Drive()
+        for _ in range(late):
+            drive.windows(1, 150, under_way=min(drive.brake.ceiling, 100))
+        windows = 0
+        while drive.windows(1, 1) < 100:
+            windows += 1
+        took.append(windows)
+    # From one slot to a hundred: within five seconds.
+    assert took[0] <= took[1] <= 5_000_000_000 // WINDOW_NS
+    assert drive.windows(20, 1) == LIMIT
+
+
+def test_the_greatest_lateness_of_a_window_counts() -> None:
+    brake = Brake(100 * MS)
+    brake.sample(0, 1, LIMIT, 1)
+    assert not brake.sample(150 * MS, 1, LIMIT, WINDOW_NS // 2)
+    assert brake.sample(0, 1, LIMIT, WINDOW_NS + 1)
+    assert brake.lag_ns == 150 * MS
+
+
+def test_without_a_bound_no_lateness_counts() -> None:
+    brake = Brake(0)
+    for window in range(10):
+        brake.sample(900 * MS, 5, LIMIT, (window + 1) * WINDOW_NS)
+    assert brake.ceiling >= LIMIT

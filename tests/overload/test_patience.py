@@ -1,0 +1,45 @@
+"""What a caller's head says of how long it waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.overload.patience import NEVER_NS, patience_ns
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n%b\r\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        (b"x-microgate-timeout: 5\r\n", 5),
+        (b"X-Microgate-Timeout:0.25\r\n", 0.25),
+        (b"x-microgate-timeout: 1500ms \r\n", 1.5),
+        (b"x-microgate-timeout: 2 s\r\n", 2),
+        (b"x-stainless-read-timeout: 600\r\n", 600),
+        (b"x-stainless-read-timeout: 600.0\r\nx-stainless-timeout: 30\r\n", 30),
+        (b"x-stainless-timeout: 1\r\nx-microgate-timeout: 9\r\n", 9),
+    ],
+)
+def test_times_that_are_held_to(fields: bytes, seconds: float) -> None:
+    assert patience_ns(HEAD % fields) == int(seconds * 1e9)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"",
+        b"x-microgate-timeout: soon\r\n",
+        b"x-microgate-timeout: -1\r\n",
+        b"x-microgate-timeout: 0\r\n",
+        b"x-microgate-timeout: 1e3\r\n",
+        b"x-microgate-timeout: nan\r\n",
+        b"x-microgate-timeout: 99999999999999999999\r\n",
+        b"x-microgate-timeout: 86401\r\n",
+        b"x-stainless-read-timeout: None\r\n",
+        b"x-other: x-microgate-timeout: 5\r\n",
+        b"my-x-microgate-timeout: 5\r\n",
+    ],
+)
+def test_what_cannot_be_read_bounds_nothing(fields: bytes) -> None:
+    assert patience_ns(HEAD % fields) == NEVER_NS
