@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from gateway.routing.cel_expressions import (
+    MOST_LISTED,
     Compiled,
     calendar,
     compared,
@@ -21,7 +21,9 @@ from gateway.routing.cel_tokens import ConditionError, Token
 from gateway.routing.facts import FACTS, Facts
 
 MOST_NESTED = 32
-MOST_LISTED = 256
+MOST_STEPS = 4096
+"""Of judging a request once, tests of ``exists`` and ``all`` counted for each value of their list: a fraction of a
+millisecond."""
 RELATIONS = ("<", "<=", ">", ">=", "==", "!=", "in")
 
 
@@ -34,6 +36,16 @@ class Compiler:
         self.uses: set[str] = set()
         self.bound: dict[str, tuple[str, list[Any]]] = {}
         """Variables of ``exists`` and ``all``: type, and the cell that holds the present value."""
+
+    def over(self, made: Compiled, *parts: Compiled, times: int = 1) -> Compiled:
+        """``made``, which is computed from ``parts``, the last of them so many times. Raises ConditionError."""
+        made.deep = 1 + max((part.deep for part in parts), default=0)
+        made.steps = 1 + sum(part.steps for part in parts[:-1]) + sum(part.steps for part in parts[-1:]) * times
+        if made.deep > MOST_NESTED:
+            raise ConditionError(f"is nested deeper than {MOST_NESTED}", made.at)
+        if made.steps > MOST_STEPS:
+            raise ConditionError(f"takes more than {MOST_STEPS} steps", made.at)
+        return made
 
     # --- reading
 
@@ -76,54 +88,62 @@ class Compiler:
         if this.kind != that.kind:
             raise ConditionError(f"both sides of : have one type, not {this.kind} and {that.kind}", that.at)
         test, yes, no = chosen.evaluate, this.evaluate, that.evaluate
-        return Compiled(this.kind, lambda facts: yes(facts) if test(facts) else no(facts), chosen.at)
+        made = Compiled(this.kind, lambda facts: yes(facts) if test(facts) else no(facts), chosen.at)
+        made.size = max(this.size, that.size)
+        return self.over(made, chosen, this, that)
 
     def either(self, depth: int) -> Compiled:
-        left = self.both(depth)
-        while token := self.take("||"):
-            left = self.logical(left, self.both(depth), True, token)
-        return left
+        parts = [self.both(depth)]
+        while self.take("||"):
+            parts.append(self.both(depth))
+        return self.logical(parts, True, "||")
 
     def both(self, depth: int) -> Compiled:
-        left = self.relation(depth)
-        while token := self.take("&&"):
-            left = self.logical(left, self.relation(depth), False, token)
-        return left
+        parts = [self.relation(depth)]
+        while self.take("&&"):
+            parts.append(self.relation(depth))
+        return self.logical(parts, False, "&&")
 
-    def logical(self, left: Compiled, right: Compiled, decides: bool, token: Token) -> Compiled:
-        """``||`` is decided by true, ``&&`` by false, on either side and whatever is wrong with the other one."""
-        for side in (left, right):
-            if side.kind != "bool":
-                raise ConditionError(f"{token.value} joins bools, not {side.kind}", side.at)
-        one, other = left.evaluate, right.evaluate
+    def logical(self, parts: list[Compiled], decides: bool, sign: str) -> Compiled:
+        """``||`` is decided by true, ``&&`` by false, on any side and whatever is wrong with the other ones."""
+        if len(parts) == 1:
+            return parts[0]
+        for part in parts:
+            if part.kind != "bool":
+                raise ConditionError(f"{sign} joins bools, not {part.kind}", part.at)
+        sides = tuple(part.evaluate for part in parts)
 
         def evaluate(facts: Facts) -> bool:
-            try:
-                decided = one(facts) is decides
-            except Fault:
-                if other(facts) is not decides:
-                    raise
-                decided = True
-            return decides if decided else bool(other(facts))
+            wrong = ""
+            for side in sides:
+                try:
+                    if side(facts) is decides:
+                        return bool(decides)
+                except Fault as found:
+                    wrong = str(found)
+            return undecided(wrong, not decides)
 
-        return Compiled("bool", evaluate, left.at)
+        return self.over(Compiled("bool", evaluate, parts[0].at), *parts)
 
     def relation(self, depth: int) -> Compiled:
         left = self.sum(depth)
         while token := self.take(*RELATIONS):
-            left = compared(token, left, self.sum(depth))
+            right = self.sum(depth)
+            left = self.over(compared(token, left, right), left, right)
         return left
 
     def sum(self, depth: int) -> Compiled:
         left = self.product(depth)
         while token := self.take("+", "-"):
-            left = operated(token, left, self.product(depth))
+            right = self.product(depth)
+            left = self.over(operated(token, left, right), left, right)
         return left
 
     def product(self, depth: int) -> Compiled:
         left = self.unary(depth)
         while token := self.take("*", "/", "%"):
-            left = operated(token, left, self.unary(depth))
+            right = self.unary(depth)
+            left = self.over(operated(token, left, right), left, right)
         return left
 
     def unary(self, depth: int) -> Compiled:
@@ -134,12 +154,13 @@ class Compiler:
             if inner.kind != "bool":
                 raise ConditionError(f"! takes a bool, not {inner.kind}", inner.at)
             evaluate = inner.evaluate
-            return Compiled("bool", lambda facts: not evaluate(facts), token.at)
+            return self.over(Compiled("bool", lambda facts: not evaluate(facts), token.at), inner)
         if token := self.take("-"):
             if self.token.kind == "int" and self.token.value == INT_MAX + 1:
                 self.position += 1
                 return literal("int", -INT_MAX - 1, token.at)
-            return negated(self.unary(depth + 1), token.at)
+            inner = self.unary(depth + 1)
+            return self.over(negated(inner, token.at), inner)
         return self.postfix(depth)
 
     def postfix(self, depth: int) -> Compiled:
@@ -150,7 +171,7 @@ class Compiler:
             elif self.take("["):
                 index = self.expression(depth + 1)
                 self.need("]")
-                value = indexed(value, index)
+                value = self.over(indexed(value, index), value, index)
             else:
                 return value
 
@@ -194,9 +215,12 @@ class Compiler:
         kind = f"list({next(iter(kinds), 'none')})"
         if all(item.constant is not None for item in items):
             values = [item.constant for item in items]
-            return Compiled(kind, lambda facts: values, at, values)
-        parts = [item.evaluate for item in items]
-        return Compiled(kind, lambda facts: [part(facts) for part in parts], at)
+            made = Compiled(kind, lambda facts: values, at, values)
+        else:
+            parts = [item.evaluate for item in items]
+            made = Compiled(kind, lambda facts: [part(facts) for part in parts], at)
+        made.size = len(items)
+        return self.over(made, *items)
 
     # --- names and calls
 
@@ -212,6 +236,9 @@ class Compiler:
 
     def fact(self, name: str, at: int) -> Compiled:
         if name not in FACTS:
+            # Here and not above: a worker, which reads what was checked, has no use for it.
+            from difflib import get_close_matches
+
             near = get_close_matches(name, [*FACTS, "headers"], n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; there is: headers, {', '.join(FACTS)}"
             raise ConditionError(f"nothing is called {name}{hint}", at)
@@ -251,7 +278,7 @@ class Compiler:
             return self.has(token)
         given = self.arguments(depth)
         if name == "size" and len(given) == 1:
-            return method("size", given, token.at)
+            return self.over(method("size", given, token.at), *given)
         if len(given) != 1 or (name, given[0].kind) not in CONVERSIONS:
             kinds = ", ".join(value.kind for value in given)
             raise ConditionError(f"there is no function {name}({kinds})", token.at)
@@ -262,7 +289,7 @@ class Compiler:
             except Fault as fault:
                 raise ConditionError(str(fault), given[0].at) from None
         inner = given[0].evaluate
-        return Compiled(kind, lambda facts: work(inner(facts)), token.at)
+        return self.over(Compiled(kind, lambda facts: work(inner(facts)), token.at), *given)
 
     def has(self, token: Token) -> Compiled:
         """``has(headers.name)``."""
@@ -279,7 +306,7 @@ class Compiler:
 
     def present(self, name: str, at: int) -> Compiled:
         self.uses.add("headers")
-        wanted = name.lower().encode()
+        wanted = name.lower()
         return Compiled("bool", lambda facts: facts.header(wanted) is not None, at)
 
     def method(self, value: Compiled, token: Token, depth: int) -> Compiled:
@@ -288,10 +315,12 @@ class Compiler:
             return self.macro(value, token, depth)
         given = [value, *self.arguments(depth)]
         if name == "matches":
-            return matching(given, token.at)
-        if value.kind == "timestamp" and name in CALENDAR:
-            return calendar(name, given, token.at)
-        return method(name, given, token.at)
+            made = matching(given, token.at)
+        elif value.kind == "timestamp" and name in CALENDAR:
+            made = calendar(name, given, token.at)
+        else:
+            made = method(name, given, token.at)
+        return self.over(made, *given)
 
     def macro(self, values: Compiled, token: Token, depth: int) -> Compiled:
         """``list.exists(name, test)`` and ``list.all(name, test)``; errors are passed over as by || and &&."""
@@ -311,23 +340,31 @@ class Compiler:
         self.need(")")
         if test.kind != "bool":
             raise ConditionError(f"a test is true or false, not {test.kind}", test.at)
-        decides: bool = token.value == "exists"
+        decides = token.value == "exists"
         listed, judged = values.evaluate, test.evaluate
 
         def evaluate(facts: Facts) -> bool:
-            fault: Fault | None = None
+            wrong = ""
             for item in listed(facts):
                 cell[0] = item
                 try:
                     if judged(facts) is decides:
                         return bool(decides)
                 except Fault as found:
-                    fault = found
-            if fault is not None:
-                raise fault
-            return not decides
+                    wrong = str(found)
+            return undecided(wrong, not decides)
 
-        return Compiled("bool", evaluate, values.at)
+        return self.over(Compiled("bool", evaluate, values.at), values, test, times=values.size)
+
+
+def undecided(wrong: str, otherwise: bool) -> bool:
+    """The result when nothing decided: the error that was passed over, of which ``wrong`` tells, if there was one.
+
+    An error kept for raising it later would lead to itself, and nobody collects such while requests come.
+    """
+    if wrong:
+        raise Fault(wrong)
+    return otherwise
 
 
 def nothing(facts: Facts) -> None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import zoneinfo
+import re
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 
 from gateway.routing.cel_functions import CALENDAR, COMPARISONS, METHODS, NUMBERS, OPERATORS, ORDERED, Fault
 from gateway.routing.cel_tokens import ConditionError, Token
 from gateway.routing.facts import Facts
-from gateway.routing.patterns import matches, pattern_of
+from gateway.routing.patterns import pattern_of
 
 Evaluate = Callable[[Facts], Any]
+
+MOST_LISTED = 256
+_AWAY = re.compile(r"([+-]?)([0-9]{2}):([0-5][0-9])")
 
 
 class Compiled:
     """An expression: its type, and what computes it. A list's type is ``list(TYPE)``."""
 
-    __slots__ = ("at", "constant", "evaluate", "kind")
+    __slots__ = ("at", "constant", "deep", "evaluate", "kind", "size", "steps")
 
     def __init__(self, kind: str, evaluate: Evaluate, at: int, constant: Any = None) -> None:
         self.kind = kind
@@ -26,6 +29,12 @@ class Compiled:
         self.at = at
         self.constant = constant
         """The value of a literal."""
+        self.deep = 1
+        """How many calls within each other it takes to compute."""
+        self.steps = 1
+        """How many calls in all, at most."""
+        self.size = MOST_LISTED
+        """Of a list: how many values it can have."""
 
     def __iter__(self) -> Any:
         return iter((self.kind, self.evaluate))
@@ -74,13 +83,20 @@ def contained(token: Token, left: Compiled, right: Compiled) -> Compiled:
     one, other = left.evaluate, right.evaluate
     if right.kind == "headers" and left.kind == "string":
         if left.constant is not None:
-            wanted = left.constant.lower().encode()
+            wanted = left.constant.lower()
             return Compiled("bool", lambda facts: facts.header(wanted) is not None, left.at)
-        return Compiled("bool", lambda facts: facts.header(one(facts).lower().encode()) is not None, left.at)
+        return Compiled("bool", lambda facts: facts.header(one(facts).lower()) is not None, left.at)
     inner = right.kind[5:-1] if right.kind.startswith("list(") else ""
     if not inner or (inner not in (left.kind, "none") and not (inner in NUMBERS and left.kind in NUMBERS)):
         raise ConditionError(f"in does not look for {left.kind} in {right.kind}", token.at)
+    if inner == "double":
+        # Python takes an object for equal to itself, which NaN is not.
+        return Compiled("bool", lambda facts: found_in(one(facts), other(facts)), left.at)
     return Compiled("bool", lambda facts: one(facts) in other(facts), left.at)
+
+
+def found_in(value: float, values: list[float]) -> bool:
+    return any(value == other for other in values)
 
 
 def indexed(value: Compiled, index: Compiled) -> Compiled:
@@ -89,7 +105,7 @@ def indexed(value: Compiled, index: Compiled) -> Compiled:
 
         def of_header(facts: Facts) -> str:
             wanted = name if name is not None else look(facts)
-            found = facts.header(wanted.lower().encode())
+            found = facts.header(wanted.lower())
             if found is None:
                 raise Fault(f"there is no header field {wanted}")
             return found
@@ -130,11 +146,34 @@ def calendar(name: str, given: list[Compiled], at: int) -> Compiled:
         return Compiled("int", lambda facts: work(moment(facts)), at)
     if len(given) != 2 or not isinstance(given[1].constant, str):
         raise ConditionError(f"{name} takes the name of a time zone, in quotes", at)
+    zone = zone_of(given[1].constant)
+    if zone is None:
+        raise ConditionError(f"no time zone is called {given[1].constant}", given[1].at)
+
+    def evaluate(facts: Facts) -> int:
+        try:
+            part: int = work(moment(facts).astimezone(zone))
+        except OverflowError:
+            raise Fault("time out of range") from None
+        return part
+
+    return Compiled("int", evaluate, at)
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """A time zone by its name, or by how far it is from UTC (``-08:00``); None when none is called so here."""
+    if name == "UTC":
+        return UTC
+    if away := _AWAY.fullmatch(name):
+        distance = timedelta(hours=int(away[2]), minutes=int(away[3]))
+        return timezone(-distance if away[1] == "-" else distance) if distance < timedelta(days=1) else None
+    # Here and not above: it reads files, and few conditions ask for a time of day.
+    import zoneinfo
+
     try:
-        zone = zoneinfo.ZoneInfo(given[1].constant) if given[1].constant != "UTC" else UTC
+        return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConditionError(f"no time zone is called {given[1].constant}", given[1].at) from None
-    return Compiled("int", lambda facts: work(moment(facts).astimezone(zone)), at)
+        return None
 
 
 def matching(given: list[Compiled], at: int) -> Compiled:
@@ -142,15 +181,8 @@ def matching(given: list[Compiled], at: int) -> Compiled:
     if len(given) != 2 or given[0].kind != "string" or not isinstance(given[1].constant, str):
         raise ConditionError("matches takes a string and a pattern, in quotes", at)
     try:
-        pattern = pattern_of(given[1].constant)
+        found = pattern_of(given[1].constant).found
     except ValueError as error:
         raise ConditionError(str(error), given[1].at) from None
     text = given[0].evaluate
-
-    def evaluate(facts: Facts) -> bool:
-        found = matches(pattern, text(facts))
-        if found is None:
-            raise Fault("a text that is too long for a pattern")
-        return found
-
-    return Compiled("bool", evaluate, given[0].at)
+    return Compiled("bool", lambda facts: found(text(facts)), given[0].at)

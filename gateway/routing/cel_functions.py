@@ -21,6 +21,8 @@ class Fault(Exception):
 
 INT_MIN, INT_MAX, UINT_MAX = -(1 << 63), (1 << 63) - 1, (1 << 64) - 1
 MOST_DIGITS = 400
+LONGEST_TEXT = 65_536
+"""Characters of a string that is put together: a condition could double a caller's many times over."""
 _DURATION = re.compile(r"([+-]?)((?:[0-9]+(?:\.[0-9]+)?(?:h|ms|m|us|ns|s))+)")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|us|ns|s)")
 _UNIT_US = {"h": 3.6e9, "m": 6e7, "s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
@@ -50,6 +52,18 @@ def remainder(a: int, b: int) -> int:
     if b == 0:
         raise Fault("modulus by zero")
     return a - b * quotient(a, b)
+
+
+def signed_remainder(a: int, b: int) -> int:
+    if a == INT_MIN and b == -1:
+        raise Fault("integer overflow")  # as the division of the two is
+    return remainder(a, b)
+
+
+def joined(a: str, b: str) -> str:
+    if len(a) + len(b) > LONGEST_TEXT:
+        raise Fault("a text that is too long")
+    return a + b
 
 
 def float_quotient(a: float, b: float) -> float:
@@ -88,7 +102,10 @@ def int_of_double(value: float) -> int:
 def double_of_text(text: str) -> float:
     if len(text) > MOST_DIGITS or not _NUMBER.fullmatch(text):
         raise Fault("no number")
-    return float(text)
+    value = float(text)
+    if math.isinf(value) and "i" not in text.lower():
+        raise Fault("no number")
+    return value
 
 
 def text_of_double(value: float) -> str:
@@ -143,7 +160,7 @@ OPERATORS: dict[tuple[str, str, str], tuple[str, Function]] = {
     ("-", "int", "int"): ("int", signed(lambda a, b: a - b)),
     ("*", "int", "int"): ("int", signed(lambda a, b: a * b)),
     ("/", "int", "int"): ("int", signed(quotient)),
-    ("%", "int", "int"): ("int", signed(remainder)),
+    ("%", "int", "int"): ("int", signed_remainder),
     ("+", "uint", "uint"): ("uint", unsigned(lambda a, b: a + b)),
     ("-", "uint", "uint"): ("uint", unsigned(lambda a, b: a - b)),
     ("*", "uint", "uint"): ("uint", unsigned(lambda a, b: a * b)),
@@ -153,7 +170,7 @@ OPERATORS: dict[tuple[str, str, str], tuple[str, Function]] = {
     ("-", "double", "double"): ("double", lambda a, b: a - b),
     ("*", "double", "double"): ("double", lambda a, b: a * b),
     ("/", "double", "double"): ("double", float_quotient),
-    ("+", "string", "string"): ("string", lambda a, b: a + b),
+    ("+", "string", "string"): ("string", joined),
     ("+", T, D): (T, times(lambda a, b: a + b)),
     ("+", D, T): (T, times(lambda a, b: b + a)),
     ("+", D, D): (D, times(lambda a, b: a + b)),

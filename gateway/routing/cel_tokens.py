@@ -29,7 +29,7 @@ class Token:
 WORD = re.compile(
     r"(?P<space>[ \t\n\f\r]+|//[^\n]*)"
     r"|(?P<double>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<whole>0[xX][0-9a-fA-F]+|[0-9]+)(?P<unsigned>[uU])?"
+    r"|(?P<whole>0x[0-9a-fA-F]+|[0-9]+)(?P<unsigned>[uU])?"
     r"|(?P<string>[rR]?(?:\"\"\"|'''|\"|'))"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<sign>&&|\|\||==|!=|<=|>=|[-+*/%!<>?:.,()\[\]])"
@@ -74,12 +74,14 @@ def tokens_of(source: str) -> list[Token]:
             raise ConditionError(f"unexpected character {source[at]!r}", at)
         end = match.end()
         if match["double"]:
-            found.append(Token("double", float(match["double"]), at))
+            if (value := float(match["double"])) == float("inf"):
+                raise ConditionError("a double that is too large", at)
+            found.append(Token("double", value, at))
         elif match["whole"]:
             found.append(
                 Token(
                     "uint" if match["unsigned"] else "int",
-                    int(match["whole"], 0 if "x" in match["whole"].lower() else 10),
+                    int(match["whole"], 16 if match["whole"].startswith("0x") else 10),
                     at,
                 )
             )
@@ -107,8 +109,7 @@ def string_at(source: str, at: int, opening: str) -> tuple[str, int]:
     while not source.startswith(quote, end):
         if end >= len(source) or (len(quote) == 1 and source[end] in "\r\n"):
             raise ConditionError("a string without its end", at)
-        # Also in a raw string a quote behind a backslash does not end it.
-        end += 2 if source[end] == "\\" else 1
+        end += 2 if source[end] == "\\" and not raw else 1
     text = source[start:end]
     return (text if raw else unescaped(text, start)), end + len(quote)
 

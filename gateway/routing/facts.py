@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -22,17 +23,22 @@ class Facts:
         self.x = x
         self._lowered = b""
 
-    def header(self, name: bytes) -> str | None:
+    def header(self, name: str) -> str | None:
         """Value of the first header field called ``name`` (small letters); None when there is none."""
-        if name in HIDDEN:
+        if name in HIDDEN or not TOKEN.fullmatch(name):
             return None
         if not self._lowered:
             self._lowered = self.x.head.lower()
-        at = self._lowered.find(b"\r\n" + name + b":")
-        if at < 0 or not name:
+        line_start = f"\r\n{name}:".encode()
+        at = self._lowered.find(line_start)
+        if at < 0:
             return None
-        start = at + len(name) + 3
+        start = at + len(line_start)
         return self.x.head[start : self.x.head.index(b"\r\n", start)].strip(b" \t").decode("utf-8", "replace")
+
+    def body_bytes(self) -> int:
+        """Of an upload that passes through its declared length; 0 where none is declared."""
+        return len(self.x.body) or max(self.x.body_length, 0)
 
     def principal_name(self) -> str:
         """Of the virtual key; empty where the snapshot does not tell."""
@@ -40,22 +46,27 @@ class Facts:
         return "" if principal is None else self.x.view.snapshot.principals.get(principal.id_hash, "")
 
 
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+"""What a field may be called (RFC 9110 5.6.2). Anything else could reach beyond a line, to what is hidden."""
+
 HIDDEN = frozenset(
     (
-        b"authorization",
-        b"x-api-key",
-        b"api-key",
-        b"x-goog-api-key",
-        b"x-microgate-key",
-        b"cookie",
-        b"proxy-authorization",
+        "api-key",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-microgate-key",
     )
 )
+"""Credentials: a dry run tells what was compared."""
 
 
 def header_of(x: Exchange, name: bytes) -> bytes:
     """Value of the request's first header field called ``name`` (small letters); empty when there is none."""
-    value = Facts(x).header(name)
+    value = Facts(x).header(name.decode())
     return b"" if value is None else value.encode()
 
 
@@ -65,8 +76,8 @@ FACTS: dict[str, tuple[str, Callable[[Facts], Any]]] = {
     "operation": ("string", lambda facts: Operation(facts.x.operation).name.lower()),
     "dialect": ("string", lambda facts: Dialect(facts.x.dialect).name.lower()),
     "stream": ("bool", lambda facts: bool(facts.x.stream)),
-    "body_bytes": ("int", lambda facts: len(facts.x.body)),
-    "prompt_tokens": ("int", lambda facts: len(facts.x.body) >> BYTES_PER_TOKEN_BITS),
+    "body_bytes": ("int", Facts.body_bytes),
+    "prompt_tokens": ("int", lambda facts: facts.body_bytes() >> BYTES_PER_TOKEN_BITS),
     "max_tokens": ("int", lambda facts: facts.x.max_tokens),
     "budget_left": ("double", lambda facts: float("inf")),
     "now": ("timestamp", lambda facts: datetime.now(UTC)),
