@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Literal
 
@@ -72,15 +73,15 @@ class Wire:
         size = self._size or len(data) or 1
         if self._rate:
             size = min(size, max(1, self._rate // TICKS))
-        loop = asyncio.get_running_loop()
         for start in range(0, len(data), size):
             if start and self._pause:
                 await asyncio.sleep(self._pause)
             piece = data[start : start + size]
             if self._rate:
-                # By the clock of the whole answer, so that late wake-ups do not make the line slower than it says.
-                now = loop.time()
-                self._due = max(self._due, now - 1 / TICKS) + len(piece) / self._rate
+                # By the clock of the whole answer, so that late wake-ups do not make the line slower than it says. The
+                # loop's own clock stands still within a turn.
+                now = time.monotonic()
+                self._due = max(self._due or now, now - 1 / TICKS) + len(piece) / self._rate
                 await asyncio.sleep(self._due - now)
             await self._connection.write(piece)
 

@@ -112,7 +112,7 @@ def test_a_provider_that_is_not_there(faults: Faults, provider: Upstream) -> Non
 
 def test_the_provider_hears_of_a_caller_who_leaves(provider: Upstream, faults: Faults) -> None:
     provider.script = lambda _: [*stream(stream_events())[:3], Act.HOLD]
-    call(faults.url(), stream=True, patience=0.2)
+    call(faults.url(), stream=True, patience=1.0)
     wait_for(lambda: provider.open == 0, "the provider's connection to be closed")
     [seen] = faults.calls()
     assert (seen.ending, seen.events) == ("cancelled", 2)
