@@ -67,6 +67,8 @@ cdef class Exchange:
     cdef public int include_usage
     cdef public Py_ssize_t options_start
     cdef public Py_ssize_t options_end
+    cdef public Py_ssize_t fallbacks_start
+    cdef public Py_ssize_t fallbacks_end
     cdef public Py_ssize_t close
     cdef public bint empty
     cdef public long long max_tokens

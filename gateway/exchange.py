@@ -153,6 +153,8 @@ class Exchange:
         self.include_usage = -1
         self.options_start = -1
         self.options_end = -1
+        self.fallbacks_start = -1
+        self.fallbacks_end = -1
         self.close = -1
         self.empty = False
         self.max_tokens: int = -1

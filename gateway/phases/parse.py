@@ -69,6 +69,8 @@ def parse_json(x: Exchange) -> Response | None:
     x.options_end = scan.stream_options_end
     x.max_tokens = scan.max_tokens
     x.stateful = scan.stateful
+    x.fallbacks_start = scan.fallbacks_start
+    x.fallbacks_end = scan.fallbacks_end
     x.close = scan.close
     x.empty = scan.empty
     return None

@@ -6,6 +6,7 @@ from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.phases.objects import at_object, keep_to_place, worth_a_look
 from gateway.routing.arrange import arrange
+from gateway.routing.named import with_named
 from gateway.routing.options import keep_to_pinned
 from gateway.serving import Plan, Target, Upstream
 from providers.operations import Dialect, Operation
@@ -46,6 +47,11 @@ def route(x: Exchange) -> Response | None:
     if choice is None:
         return forbidden(x, f"This key may not use the model '{x.model[:128]}'.")
     x.resolution = resolution
+    if x.fallbacks_start >= 0:
+        found = with_named(x, choice)
+        if isinstance(found, Response):
+            return found
+        choice = found
     x.targets = choice.targets if choice.plain else arrange(x, resolution, choice)
     if not x.targets:
         message = f"No target of '{x.model[:128]}' is meant for this request: every condition is false."
