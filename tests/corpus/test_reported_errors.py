@@ -104,7 +104,8 @@ def gateway(reported: list[Row], refusing: Upstream, start_for_module: Start) ->
         }
         for number in range(len(reported))
     }
-    retry = {"attempts": 2, "backoff_initial": "1ms", "backoff_max": "2ms"}
+    # Nearly everything fails here: no budget would do.
+    retry = {"attempts": 2, "backoff_initial": "1ms", "backoff_max": "2ms", "budget": 10}
     return start_for_module(configuration(refusing.url, providers=providers, routes={}, retry=retry))
 
 
