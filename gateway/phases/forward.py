@@ -49,7 +49,13 @@ PEEK_NS = 2_000_000_000
 """A stream that has sent only comments for so long is let through: callers time out on silence. Not where its first
 content is due by a certain time and another target can be asked instead (``Retrying.guarded``)."""
 UNANSWERED_IN_TIME = frozenset(
-    (int(ErrorKind.TIMEOUT_CONNECT), int(ErrorKind.TIMEOUT_FIRST_BYTE), int(ErrorKind.TIMEOUT_FIRST_TOKEN))
+    int(kind)
+    for kind in (
+        ErrorKind.TIMEOUT_CONNECT,
+        ErrorKind.TIMEOUT_FIRST_BYTE,
+        ErrorKind.TIMEOUT_FIRST_TOKEN,
+        ErrorKind.TIMEOUT_IDLE,
+    )
 )
 
 

@@ -134,7 +134,7 @@ class UpstreamConnection(SendingHalf):
         elif 0 < self.token_due_ns(x) <= now_ns:
             kind, message = ErrorKind.TIMEOUT_FIRST_TOKEN, "The provider's stream had no content in time."
         elif answered:
-            kind, message = ErrorKind.TIMEOUT_IDLE, "The provider's stream stood still for too long."
+            kind, message = ErrorKind.TIMEOUT_IDLE, "The provider's answer stood still for too long."
         else:
             kind, message = ErrorKind.TIMEOUT_FIRST_BYTE, "The provider did not begin to answer in time."
         x.attempts.broken(x, self, int(kind), message, answered)
