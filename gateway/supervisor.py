@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from gateway.processes import logs, steering
+from gateway.processes import logs, sink, steering
 from gateway.processes.announce import announce
 from gateway.processes.children import Closable, describe_exit, signal_all
 from gateway.processes.context import BootOptions, ServeOptions
@@ -71,6 +71,7 @@ STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 log = logging.getLogger("microgate.supervisor")
 
 
+@sink.installed()
 def run(options: ServeOptions, boot: BootProcess) -> int:
     """Serve until told to stop; returns the exit status. Says on stderr why it cannot start. ``boot`` runs already."""
     logs.configure(options.log_level, "supervisor")
@@ -203,6 +204,7 @@ class Supervisor:
     def _tick(self) -> int:
         """Look at everything once and do what is due; returns the time it took for now."""
         now_ns = self.clock.now_ns()
+        logs.tend()
         self._reap(now_ns)
         for slot in self.slots:
             self._watch(slot, now_ns)

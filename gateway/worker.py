@@ -241,6 +241,7 @@ class Worker:
         now = self.loop.time()
         self.lag = max(self.lag, now - self._beat_due)
         self._publish_beat()
+        logs.tend()
         if os.getppid() != self.context.supervisor_pid:
             self._end()
         in_flight = self.runtime.in_flight()
@@ -282,6 +283,7 @@ class Worker:
             garbage=self.memory.garbage,
             collections=self.memory.collections,
             pressure=self.runtime.pressure(),
+            lost_lines=logs.tend(),
         )
         if self.channel.send(health):
             self.lag = 0.0

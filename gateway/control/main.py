@@ -36,6 +36,9 @@ log = logging.getLogger("microgate.control")
 TELL_S = 0.5
 """How often the workers hear of what is wrong here, when that has changed: /readyz then says so."""
 
+TEND_S = 0.25
+"""How often lines that wait for the log's reader are tried again."""
+
 MAINTENANCE_S = 60.0
 """How often closed segments are indexed and old ones dropped."""
 
@@ -94,6 +97,7 @@ class _Control:
         self.ingest.start()
         await channel.start()
         self._background(configuration.watch(), "configuration")
+        self._background(self._tend(), "log lines")
         self._background(self._maintain(), "maintenance")
         self._background(self._note(configuration), "database")
         lists = ModelLists(lambda: configuration.snapshot, configuration.take_lists)
@@ -154,6 +158,11 @@ class _Control:
             await asyncio.to_thread(
                 self.database.note, configuration.names, configuration.snapshot, configuration.source
             )
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_S)
+            logs.tend()
 
     async def _maintain(self) -> None:
         while True:

@@ -20,6 +20,7 @@ import gateway
 from gateway.control.aggregate import NONE
 from gateway.control.exposition import render
 from gateway.overload.refusals import Reason
+from gateway.processes import logs
 
 if TYPE_CHECKING:
     from gateway.control.state import ControlState
@@ -58,6 +59,7 @@ class GatewayCollector(Collector):
         yield from self._configuration()
         yield from self._workers()
         yield from self._pressure()
+        yield from self._lines()
         yield from self._processes()
         yield from self._records()
         yield from self._keys()
@@ -163,6 +165,16 @@ class GatewayCollector(Collector):
             memory.add_metric([name], use.resident_bytes)
             cpu.add_metric([name], use.cpu_s)
         yield from (memory, cpu)
+
+    def _lines(self) -> Iterator[Metric]:
+        lost = CounterMetricFamily(
+            "microgate_log_lines_lost", "Log lines given up because nobody read standard error.", labels=["process"]
+        )
+        lost.add_metric(["control"], logs.tend())
+        for worker in self._state.workers():
+            if worker.report is not None:
+                lost.add_metric([f"worker-{worker.index}"], worker.report.lost_lines)
+        yield lost
 
     def _by_index(self, counts: Mapping[int, int]) -> Iterator[tuple[str, int]]:
         """Rings belong to places, and a worker has two: see ``processes/holdings.py``."""

@@ -96,6 +96,8 @@ class Health(msgspec.Struct, tag="health", array_like=True, frozen=True):
     collections: int
     """Idle-time collections so far."""
     pressure: Pressure = Pressure()
+    lost_lines: int = 0
+    """Log lines given up because nobody took them, since its start."""
 
 
 Message = Hello | Publish | Ack | Drain | Condition | Health

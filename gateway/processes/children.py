@@ -85,8 +85,8 @@ def fork(name: str, main: Callable[[], int | None], private: Iterable[Closable],
     finally:
         # Never return into the parent's frames, nor run its exit handlers.
         try:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            sys.stdout.close()
+            sys.stderr.close()
         finally:
             os._exit(status)
 

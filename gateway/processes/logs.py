@@ -1,4 +1,4 @@
-"""Log lines: one line an event on stderr, as text for people or JSON for machines.
+"""Log lines: one line an event on stderr, as text for people or JSON for machines. None waits for who reads them.
 
 Values of keys and bodies never go through here. Further fields: ``logger.info("...", extra={"fields": {...}})``.
 """
@@ -10,6 +10,8 @@ import logging
 import os
 import sys
 import time
+
+from gateway.processes.sink import standard_error
 
 FORMAT_VARIABLE = "MICROGATE_LOG_FORMAT"
 
@@ -98,3 +100,15 @@ def follow(option: str, level: str, style: str, process: str) -> None:
     """Log as the configuration says (``log.level``, ``log.format``), unless the command line or the environment does:
     ``option`` is ``--log-level``, empty when it was not given."""
     configure(option or level, process, style)
+
+
+def tend() -> int:
+    """Now and then: write lines that have waited for their reader and, once all are out, say how many were lost.
+    Returns how many this process has lost so far."""
+    sink = standard_error()
+    if sink is None:
+        return 0
+    lost = sink.losses()
+    if lost:
+        logging.getLogger("microgate.log").warning("%d log lines were lost: nobody took them in time", lost)
+    return sink.lost

@@ -47,6 +47,8 @@ class Gateway:
         """Process id of the supervisor that has taken over from the one that was started."""
         self.options: dict[str, object] = {}
         self.environ: dict[str, str] = {}
+        self.said_to: int | None = None
+        """Descriptor in the place of the file that standard error is kept in."""
         self.launched_as = directory / "launch.py"
         """What the interpreter runs: a copy, so that a test may change it before an upgrade."""
         self.entries = {"boot": "stub:boot", "runtime": "stub:Runtime", "control": "stub:control"}
@@ -71,7 +73,7 @@ class Gateway:
             self.process = subprocess.Popen(
                 [sys.executable, str(self.launched_as), json.dumps({"options": options, "entries": self.entries})],
                 stdout=out,
-                stderr=err,
+                stderr=err if self.said_to is None else self.said_to,
                 env=environ,
                 stdin=subprocess.DEVNULL,
             )
