@@ -35,6 +35,7 @@ cdef class Admission:
     cpdef take(self, Principal principal)
     cpdef claim(self, Principal principal)
     cpdef leave(self, int slot, Principal principal)
+    cpdef bint has_time(self)
     cpdef long long now(self)
     cpdef object at_head(self, object x)
     @cython.locals(verdict=cython.int)

@@ -121,6 +121,10 @@ class Admission:
         if self.waiting:
             self.schedule()
 
+    def has_time(self) -> bool:
+        """Whether there is more than callers need: nobody waits, and not half of what everybody may have is in use."""
+        return self.waiting == 0 and 2 * self.under_way < self.easy
+
     # --- under pressure
 
     def now(self) -> int:

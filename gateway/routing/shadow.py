@@ -34,8 +34,6 @@ MOST_AT_ONCE = 64
 """Shadows under way in a worker. A shadow target that hangs holds no more than these."""
 MOST_BYTES = 64 << 20
 """Bodies that they keep in memory, beyond the callers' own."""
-BUSY = 512
-"""A worker with so many callers' requests under way has no time for copies."""
 COPIED = frozenset(
     map(int, (Operation.CHAT, Operation.RESPONSES, Operation.COMPLETIONS, Operation.INVOKE, Operation.EMBEDDINGS))
 )
@@ -120,7 +118,7 @@ class Shadowing(Forward):
     def room(self, target: Target, size: int, now_ns: int) -> bool:
         """Whether worker, provider and deployment have more than their callers need."""
         core, upstream = self.core, target.upstream
-        if core.draining or core.in_flight >= BUSY:
+        if core.draining or not core.admission.has_time():
             return False
         if len(self.under_way) >= MOST_AT_ONCE or self.bytes + size > MOST_BYTES:
             return False

@@ -113,13 +113,18 @@ def test_what_its_caller_no_longer_waits_for_is_not_begun(head: bytes) -> None:
     assert at.begun[-1] is waits
 
 
-def test_a_standing_queue_turns_the_oldest_away() -> None:
-    at = world(10, queue=50)
+def stand(at: World) -> list[Request]:
+    """For more than a second somebody always waits; those that hold the slots."""
     running = ask(at, 8)
-    # For more than a second somebody always waits.
     for _ in range(12):
         ask(at, 1)
         at.pass_time(0.1)
+    return running
+
+
+def test_a_standing_queue_turns_the_oldest_away() -> None:
+    at = world(10, queue=50)
+    running = stand(at)
     assert at.admission.standing(at.now_ns)
     assert {reason for _, reason in at.refused} == {Reason.LATE}
     old = at.ask(key())
@@ -134,10 +139,7 @@ def test_a_standing_queue_turns_the_oldest_away() -> None:
 
 def test_an_emptied_queue_stands_no_longer() -> None:
     at = world(10, queue=50)
-    running = ask(at, 8)
-    for _ in range(12):
-        ask(at, 1)
-        at.pass_time(0.1)
+    running = stand(at)
     for x in running[:4]:
         at.end(x)
     at.turn()
@@ -247,3 +249,28 @@ def test_a_flood_of_refusals_leaves_a_hundred_records_a_second() -> None:
     assert sum(not x.unrecorded for x, _ in at.refused) == 100
     at.now_ns += SECOND
     assert not at.ask(key()).unrecorded
+
+
+def test_there_is_time_for_more_while_less_than_half_of_the_easy_slots_is_in_use() -> None:
+    at = world(10, queue=5)
+    ask(at, 2)
+    assert at.admission.has_time()
+    ask(at, 1)
+    assert not at.admission.has_time()
+
+
+def test_there_is_no_time_for_more_while_somebody_waits() -> None:
+    at = world(100, queue=5)
+    low = ask(at, 61, key(LOW))
+    for x in low[:60]:
+        at.end(x)
+    assert (at.admission.under_way, at.admission.waiting) == (0, 1)
+    assert not at.admission.has_time()
+    at.turn()
+    assert at.admission.has_time()
+
+
+def test_there_is_no_time_for_more_while_memory_is_short() -> None:
+    at = world(100, queue=5)
+    at.admission.allow(100, 100, True)
+    assert not at.admission.has_time()
