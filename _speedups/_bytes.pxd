@@ -2,6 +2,7 @@ cpdef bytes part(bytes data, Py_ssize_t start, Py_ssize_t stop)
 cpdef bytes taken(bytearray buffer, Py_ssize_t count)
 cpdef bint equals(bytes data, Py_ssize_t start, Py_ssize_t stop, bytes other) except -1
 cpdef Py_ssize_t head_end(bytes data) except -2
+cpdef Py_ssize_t find_byte(bytes data, int byte) except -2
 cpdef bytes chunk(bytes data)
 cpdef long long monotonic_ns() except -1
 cpdef long long realtime_ns() except -1

@@ -15,6 +15,9 @@ def equals(data: bytes, start: int, stop: int, other: bytes) -> bool:
 def head_end(data: bytes) -> int:
     """Offset just behind the first empty line (CRLF CRLF); -1 when there is none."""
 
+def find_byte(data: bytes, byte: int) -> int:
+    """Offset of the first ``byte``, given as its number; -1 when there is none."""
+
 def chunk(data: bytes) -> bytes:
     """``data`` as one chunk (RFC 9112 7.1); empty data gives no bytes, since an empty chunk would end the message."""
 

@@ -4,7 +4,7 @@
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_Check, PyMemoryView_GET_BUFFER
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 cdef extern from * nogil:
     """
@@ -78,6 +78,12 @@ cpdef bint equals(bytes data, Py_ssize_t start, Py_ssize_t stop, bytes other) ex
 
 cpdef Py_ssize_t head_end(bytes data) except -2:
     return mg_head_end(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+
+cpdef Py_ssize_t find_byte(bytes data, int byte) except -2:
+    cdef const char *text = PyBytes_AS_STRING(data)
+    cdef const char *found = <const char *>memchr(text, byte, PyBytes_GET_SIZE(data))
+    return -1 if found == NULL else found - text
 
 
 cpdef bytes chunk(bytes data):

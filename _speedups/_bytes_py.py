@@ -8,6 +8,7 @@ __all__ = [
     "chunk",
     "decimal",
     "equals",
+    "find_byte",
     "head_end",
     "monotonic_ns",
     "numbered",
@@ -36,6 +37,10 @@ def equals(data: bytes, start: int, stop: int, other: bytes) -> bool:
 def head_end(data: bytes) -> int:
     end = data.find(b"\r\n\r\n")
     return -1 if end < 0 else end + 4
+
+
+def find_byte(data: bytes, byte: int) -> int:
+    return data.find(byte)
 
 
 def chunk(data: bytes) -> bytes:

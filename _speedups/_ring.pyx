@@ -318,7 +318,7 @@ cdef class RingReader:
                 most -= take(values, row)
             self._next += 1
         if not values:
-            for spilled in self._spill.read(self._words[W_SPILL_BASE], most):
+            for spilled in self._spill.read(self._spill_base, most):
                 take(values, <int64_t *>PyBytes_AS_STRING(spilled))
         return values
 
@@ -331,7 +331,7 @@ cdef class RingReader:
         skipped = 0
         for epoch, sequence in stored:
             if <uint64_t>sequence & SPILL_BIT:
-                skipped += self._spill.skip(self._words[W_SPILL_BASE], epoch, sequence)
+                skipped += self._spill.skip(self._spill_base, epoch, sequence)
             elif done <= sequence < mg_load(&self._words[W_HEAD]):
                 row = self._words + HEADER_WORDS + sequence % self._rows * ROW_WORDS
                 if row[0] == sequence and row[1] == epoch:
@@ -344,9 +344,13 @@ cdef class RingReader:
         mg_store(&self._words[W_POSITION], self._next)
         mg_store(&self._words[W_SPILL_DONE], self._spill.next)
 
+    def _spill_base(self):
+        self._check()
+        return mg_load(&self._words[W_SPILL_BASE])
+
     def lag(self):
         self._check()
-        return mg_load(&self._words[W_HEAD]) - self._next + self._spill.waiting(self._words[W_SPILL_BASE])
+        return mg_load(&self._words[W_HEAD]) - self._next + self._spill.waiting(self._spill_base())
 
     def sleeping(self, bint yes):
         self._check()

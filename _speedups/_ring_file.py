@@ -6,6 +6,7 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Callable
 from typing import Final
 
 RECORD_SIZE: Final = 640
@@ -134,7 +135,11 @@ class Spill:
 
 
 class SpillReader:
-    """Consumer's end of the spill file; ``next`` counts bytes since the beginning of time."""
+    """Consumer's end of the spill file; ``next`` counts bytes since the beginning of time.
+
+    The producer may cut the file, and go on, between a look at its base and a look at the file. What was found is only
+    taken when the base is the same behind it: nothing is appended between a cut and the base that tells of it.
+    """
 
     def __init__(self, path: str, done: int) -> None:
         self.path = path
@@ -148,8 +153,16 @@ class SpillReader:
             return 0
         return max(0, base + size - size % ROW_SIZE - self.next) // ROW_SIZE
 
-    def read(self, base: int, most: int) -> list[bytes]:
+    def read(self, base_of: Callable[[], int], most: int) -> list[bytes]:
         """Up to ``most`` rows, whole but unchecked."""
+        while True:
+            base = base_of()
+            rows = self._rows(base, most)
+            if base_of() == base:
+                self.next += len(rows) * ROW_SIZE
+                return rows
+
+    def _rows(self, base: int, most: int) -> list[bytes]:
         if not self.waiting(base):
             return []
         fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -157,12 +170,18 @@ class SpillReader:
             data = os.pread(fd, most * ROW_SIZE, self.next - base)
         finally:
             os.close(fd)
-        rows = [data[at : at + ROW_SIZE] for at in range(0, len(data) - ROW_SIZE + 1, ROW_SIZE)]
-        self.next += len(rows) * ROW_SIZE
-        return rows
+        return [data[at : at + ROW_SIZE] for at in range(0, len(data) - ROW_SIZE + 1, ROW_SIZE)]
 
-    def skip(self, base: int, epoch: int, sequence: int) -> int:
+    def skip(self, base_of: Callable[[], int], epoch: int, sequence: int) -> int:
         """Go on behind the waiting row with this identity; how many rows that leaves out, 0 when it is not there."""
+        while True:
+            base = base_of()
+            skipped = self._up_to(base, epoch, sequence)
+            if base_of() == base:
+                self.next += skipped * ROW_SIZE
+                return skipped
+
+    def _up_to(self, base: int, epoch: int, sequence: int) -> int:
         waiting = self.waiting(base)
         if not waiting:
             return 0
@@ -178,9 +197,7 @@ class SpillReader:
                 while at >= 0 and at % ROW_SIZE:
                     at = data.find(wanted, at + 1)
                 if at >= 0:
-                    skipped = first + at // ROW_SIZE + 1
-                    self.next += skipped * ROW_SIZE
-                    return skipped
+                    return first + at // ROW_SIZE + 1
         finally:
             os.close(fd)
         return 0

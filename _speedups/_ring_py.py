@@ -199,7 +199,7 @@ class RingReader:
             most -= self._take(values, bytes(self._bytes[at : at + ROW_SIZE]), self._next)
             self._next += 1
         if not values:
-            for row in self._spill.read(self._words[W_SPILL_BASE], most):
+            for row in self._spill.read(self._spill_base, most):
                 self._take(values, row, -1)
         return values
 
@@ -225,7 +225,7 @@ class RingReader:
         skipped = 0
         for epoch, sequence in stored:
             if sequence & SPILL_BIT:
-                skipped += self._spill.skip(words[W_SPILL_BASE], epoch, sequence)
+                skipped += self._spill.skip(self._spill_base, epoch, sequence)
             elif done <= sequence < words[W_HEAD]:
                 at = RING_HEADER + sequence % self._rows * ROW_SIZE
                 if _ROW_HEAD.unpack_from(self._bytes, at)[:2] == (sequence, epoch):
@@ -237,8 +237,11 @@ class RingReader:
         self._words[W_POSITION] = self._next
         self._words[W_SPILL_DONE] = self._spill.next
 
+    def _spill_base(self) -> int:
+        return self._words[W_SPILL_BASE]
+
     def lag(self) -> int:
-        return self._words[W_HEAD] - self._next + self._spill.waiting(self._words[W_SPILL_BASE])
+        return self._words[W_HEAD] - self._next + self._spill.waiting(self._spill_base())
 
     def sleeping(self, yes: bool) -> None:
         self._words[W_SLEEPING] = int(yes)

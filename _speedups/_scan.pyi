@@ -129,6 +129,8 @@ class StreamScan:
     """Data of the first error event (at most 16 KiB), b"" when there is none."""
     malformed: bool
     """An event's data was neither JSON nor ``[DONE]`` (RAW: never)."""
+    garbled: bool
+    """The first event's data was neither: the stream is not what it says it is."""
 
     def __init__(self, kind: int, hide_usage: bool = False) -> None: ...
     def feed(self, data: bytes) -> bytes:

@@ -52,6 +52,7 @@ cdef class StreamScan:
     cdef readonly bint failed
     cdef readonly bytes error_event
     cdef readonly bint malformed
+    cdef readonly bint garbled
     cdef int _kind
     cdef bint _hide
     cdef bint _has_data

@@ -514,6 +514,7 @@ cdef class StreamScan:
         if mg_json_usage(payload, length, &spans, MG_EVENT_DEPTH, &where):
             if self._kind != _RAW:
                 self.malformed = True
+                self.garbled |= self.events == 1
                 if memmem(payload, length, b'"usage"', 7) != NULL:
                     self.usage.parse_raw(payload, length)
             return False

@@ -64,6 +64,7 @@ class StreamScan:
         "events",
         "failed",
         "finished",
+        "garbled",
         "malformed",
         "usage",
     )
@@ -79,6 +80,7 @@ class StreamScan:
         self.failed = False
         self.error_event = b""
         self.malformed = False
+        self.garbled = False
         self._line = bytearray()  # the unfinished line, at most LOOK_LIMIT of it
         self._line_length = 0
         self._data: list[bytes] = []  # the unfinished event's data lines
@@ -231,6 +233,7 @@ class StreamScan:
                 return False
         if not judge(payload, _EVENT_DEPTH):
             self.malformed |= not raw
+            self.garbled |= self.malformed and self.events == 1
             return False
         document = json.loads(payload, object_pairs_hook=tuple, parse_int=_number, parse_float=_number)
         if not isinstance(document, tuple):

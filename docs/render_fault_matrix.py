@@ -40,12 +40,6 @@ The columns are an answer that is no stream, a stream, and a translated stream: 
 provider Anthropic's. Each is tried without a fallback and with one. Before its first text a stream can go elsewhere,
 because `timeouts.first_token` is set and there is another target ([streams.md](streams.md)).
 """
-BROKEN = """
-## Not kept yet
-
-| fault | call | promised | today |
-|---|---|---|---|
-"""
 KINDS = {"plain": "no stream", "stream": "stream", "translated": "translated stream"}
 
 
@@ -69,22 +63,11 @@ def table(rows: list[Row]) -> list[str]:
     return lines
 
 
-def broken(rows: list[Row]) -> list[str]:
-    lines = []
-    for row in rows:
-        for (kind, backed), cell in row.broken().items():
-            call = KINDS[kind] + (", fallback" if backed else "")
-            lines.append(f"| {fault(row)} | {call} | {said(row.promised()[kind, backed])} | {said(cell)} |")
-    return lines
-
-
 def page(matrix: Matrix) -> str:
     configuration = yaml.safe_dump(matrix.configuration, sort_keys=False, default_flow_style=None, width=120)
     out = [INTRODUCTION.format(configuration=configuration).rstrip("\n")]
     for title, rows in matrix.groups.items():
         out += ["", f"## {title}", "", *table(rows)]
-    if lines := broken(matrix.rows):
-        out += [BROKEN.rstrip("\n"), *lines]
     return "\n".join(out) + "\n"
 
 

@@ -1,3 +1,5 @@
+cimport cython
+
 from _speedups._affinity cimport Affinity
 from _speedups._bucket cimport LimitSet
 from _speedups._health cimport Health
@@ -104,5 +106,6 @@ cdef class View:
     cdef public dict facts
     cdef public dict model_pages
     cdef public dict bare
+    @cython.locals(under=dict, found=Resolution)
     cpdef Resolution resolve(self, str model, str prefix)
     cpdef Choice choice(self, int ruleset, Resolution resolution)

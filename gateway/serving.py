@@ -309,8 +309,9 @@ class View:
         self.upstreams = upstreams
         self.rulesets: tuple[Ruleset, ...] = snapshot.rulesets
         self.routes: Mapping[str, Route] = snapshot.routes
-        self.resolutions: dict[str, Resolution] = {}
-        self.remembered: deque[str] = deque()
+        self.resolutions: dict[str, dict[str, Resolution]] = {}
+        """By the prefix of the path, then by the model's name."""
+        self.remembered: deque[tuple[str, str]] = deque()
         self.retry_statuses = frozenset(snapshot.settings.retry.statuses)
         self.max_attempts = snapshot.settings.retry.attempts
         self.facts: dict[str, dict[str, Any]] = {}
@@ -328,16 +329,19 @@ class View:
         In this order: a route of exactly this name; the text before the first slash is a provider; a bare name goes to
         the provider named by the prefix; else to the one provider that declares it.
         """
-        key = f"{prefix} {model}"
-        found = self.resolutions.get(key)
+        under = self.resolutions.get(prefix)
+        if under is None:
+            under = self.resolutions[prefix] = {}
+        found = under.get(model)
         if found is not None:
             return found
         found = self.find(model, prefix)
         if found is not None:
             if len(self.remembered) >= RESOLUTIONS_KEPT:
-                self.resolutions.pop(self.remembered.popleft(), None)
-            self.remembered.append(key)
-            self.resolutions[key] = found
+                oldest, name = self.remembered.popleft()
+                self.resolutions[oldest].pop(name, None)
+            self.remembered.append((prefix, model))
+            under[model] = found
         return found
 
     def find(self, model: str, prefix: str) -> Resolution | None:

@@ -239,6 +239,11 @@ class Forward(Asking):
                 x.link.cancel()
             self.refused_in_stream(x, scan.error_event)
             return
+        if scan.garbled:
+            if x.link is not None:
+                x.link.cancel()
+            self.failed(x, int(ErrorKind.PROTOCOL), "The provider's stream does not begin with valid JSON.", False)
+            return
         most = PEEK_BYTES
         begun = scan.events > 0 or scan.done or scan.malformed
         guarded = self.guarded(x)

@@ -13,6 +13,7 @@ from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream
 cdef int BYTES_PER_TOKEN_BITS, ATTEMPT, EXCHANGE, SHADOW, SHADOWED, CLIENT_ABORT, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, KEEPALIVE
 cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, COUNT_TOKENS
 cdef int WAS_GOOD
+cdef tuple VERDICTS
 cdef long long MOST_MICROS
 
 @cython.locals(core=Core, usage=UsageScan, prompt=cython.longlong, completion=cython.longlong, tokens=cython.longlong,

@@ -17,14 +17,15 @@ SHADOW = int(Kind.SHADOW)
 SHADOWED = int(Flags.SHADOW)
 CLIENT_ABORT = int(Outcome.CLIENT_ABORT)
 WAS_GOOD = GOOD
-VERDICTS = {
-    int(Outcome.OK): GOOD,
-    int(Outcome.UPSTREAM_ERROR): GOOD,
-    int(Outcome.UNREACHABLE): SICK,
-    int(Outcome.TRUNCATED): SICK,
-    int(Outcome.FAILED_STREAM): SICK,
-    int(Outcome.TIMEOUT): SICK,
+SAID_OF = {
+    Outcome.OK: GOOD,
+    Outcome.UPSTREAM_ERROR: GOOD,
+    Outcome.UNREACHABLE: SICK,
+    Outcome.TRUNCATED: SICK,
+    Outcome.FAILED_STREAM: SICK,
+    Outcome.TIMEOUT: SICK,
 }
+VERDICTS = tuple(SAID_OF.get(Outcome(number), NEUTRAL) for number in range(len(Outcome)))
 """What an end says about the deployment that was asked last; others say nothing."""
 FROM_PROVIDER = int(UsageSource.PROVIDER)
 ESTIMATED = int(UsageSource.ESTIMATE)
@@ -53,7 +54,7 @@ def settle(x: Exchange, outcome: int) -> None:
         x.race.stop()
         x.race = None
     if x.health is not None:
-        release(x, VERDICTS.get(outcome, NEUTRAL))
+        release(x, VERDICTS[outcome])
     x.outcome = outcome
     x.done_ns = monotonic_ns()
     if x.slot:

@@ -1,6 +1,6 @@
 cimport cython
 
-from _speedups._bytes cimport head_end, monotonic_ns, part
+from _speedups._bytes cimport find_byte, head_end, monotonic_ns, part
 from _speedups._head cimport HeadScan
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
@@ -10,7 +10,7 @@ from gateway.server.body cimport BodyReader
 from gateway.server.routes cimport RouteEntry
 
 cdef int IDLE, HEAD, BODY, BUSY, CLOSING
-cdef int SLASH, JSON_BODY, TAKES_NO_BODY, TAKES_JSON, TAKES_BINARY
+cdef int SLASH, MARK, JSON_BODY, TAKES_NO_BODY, TAKES_JSON, TAKES_BINARY
 
 cdef class RequestReader(Caller):
     cdef public Core core

@@ -10,7 +10,7 @@ from typing import Any
 
 import httptools
 
-from _speedups._bytes import head_end, monotonic_ns, part
+from _speedups._bytes import find_byte, head_end, monotonic_ns, part
 from _speedups._head import MEDIA_JSON, HeadScan
 from gateway.core import Core
 from gateway.errors import BY_STATUS, GatewayError, Response, refuse
@@ -26,7 +26,8 @@ BODY = 2
 BUSY = 3
 CLOSING = 4
 
-SLASH = 47
+SLASH = ord("/")
+MARK = ord("?")
 JSON_BODY = MEDIA_JSON
 TAKES_NO_BODY = NO_BODY
 TAKES_JSON = JSON
@@ -214,7 +215,7 @@ class RequestReader(Caller):
                 self.reject("bad_request", "The request target must be a path.")
                 return b""
             target = path
-        mark = target.find(b"?")
+        mark = find_byte(target, MARK)
         if mark < 0:
             x.path = target
         else:

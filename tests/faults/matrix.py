@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -43,10 +42,6 @@ Pair = Annotated[list[str], msgspec.Meta(min_length=2, max_length=2)]
 """Without a fallback, with one."""
 
 
-def _cells(pairs: Mapping[str, list[str]]) -> Cells:
-    return {(kind, bool(backed)): Cell.read(pair[backed]) for kind, pair in pairs.items() for backed in (0, 1)}
-
-
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One fault."""
 
@@ -60,18 +55,11 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     translated: Pair | None = None
     """A stream that an OpenAI client asks for and Anthropic's API answers."""
 
-    today: dict[Literal["plain", "stream", "translated"], Pair] = {}
-    """What is seen where the promise is not kept yet."""
-
     def promised(self) -> Cells:
         """Every cell of the row."""
         kinds = {"plain": self.plain, "stream": self.stream, "translated": self.translated}
-        return _cells({kind: pair for kind, pair in kinds.items() if pair is not None})
-
-    def broken(self) -> Cells:
-        """Those whose promise is not kept yet, as they are."""
-        promised = self.promised()
-        return {place: cell for place, cell in _cells(self.today).items() if cell != promised[place]}
+        pairs = {kind: pair for kind, pair in kinds.items() if pair is not None}
+        return {(kind, bool(backed)): Cell.read(pair[backed]) for kind, pair in pairs.items() for backed in (0, 1)}
 
 
 class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

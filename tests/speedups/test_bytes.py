@@ -44,6 +44,13 @@ def test_head_end_is_behind_the_first_empty_line(twin: ModuleType, pieces: list[
 
 
 @pytest.mark.parametrize("twin", TWINS)
+@given(data=st.binary(max_size=40), byte=st.integers(0, 255))
+def test_find_byte_finds_the_first(twin: ModuleType, data: bytes, byte: int) -> None:
+    assert twin.find_byte(data, byte) == data.find(byte)
+    assert twin.find_byte(data + bytes([byte, byte]), byte) == (data + bytes([byte])).index(byte)
+
+
+@pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 255, 256, 4095, 65536])
 def test_chunk_states_its_size_in_hexadecimal(twin: ModuleType, size: int) -> None:
     data = bytes(range(256)) * (size // 256) + bytes(size % 256)

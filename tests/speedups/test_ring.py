@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _speedups import _ring_file
+from _speedups._ring_file import Spill, SpillReader
 from tests.speedups.children import kill, start, wait
 from tests.speedups.conftest import RINGS
 
@@ -411,6 +412,29 @@ def test_reading_while_another_process_writes(ring: ModuleType, tmp_path: Path) 
     assert sorted(got) == list(range(count))
     assert len(got) == len(set(got))
     pair.close()
+
+
+@pytest.mark.parametrize("done", [1, 3])
+def test_a_spill_file_that_is_cut_under_a_look_at_it_is_looked_at_again(tmp_path: Path, done: int) -> None:
+    """The base is read, then the file: in between the producer may have cut it and filled it again."""
+    rows = [bytes([number]) * ROW for number in range(12)]
+    spill = Spill(str(tmp_path / "spill"), 0, 0)
+    bases = [spill.base]
+    for row in rows[:done]:
+        assert spill.append(row)
+
+    def base_of() -> int:
+        base = bases[0]
+        if reader.next == done * ROW and spill.base == 0:
+            bases[0] = spill.cut()
+            assert all(spill.append(row) for row in rows[done:])
+        return base
+
+    reader = SpillReader(str(tmp_path / "spill"), 0)
+    assert reader.read(base_of, 64) == rows[:done]
+    assert reader.read(base_of, 4) == rows[done : done + 4]
+    assert reader.read(base_of, 64) == rows[done + 4 :]
+    spill.close()
 
 
 def test_a_killed_producer_loses_no_record(ring: ModuleType, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.speedups.twins import twins
 
 COUNTS = ("prompt", "completion", "total", "cached", "cache_write", "reasoning", "audio_in", "audio_out")
 USAGE = (*COUNTS, "suspicious", "found")
-FACTS = ("events", "content_events", "done", "finished", "failed", "error_event", "malformed")
+FACTS = ("events", "content_events", "done", "finished", "failed", "error_event", "malformed", "garbled")
 
 CONTENT = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
 STOP = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -81,6 +81,7 @@ def test_a_chat_stream(scan: ModuleType) -> None:
         "failed": False,
         "error_event": b"",
         "malformed": False,
+        "garbled": False,
         "verdict": scan.CLEAN,
     }
 
@@ -295,6 +296,13 @@ def test_malformed_events_are_flagged(scan: ModuleType) -> None:
         assert followed(scan, scan.CHAT, [b"data: " + payload + b"\n\n"])[1]["malformed"], payload
     for payload in (b"[]", b"1", b'{"a":\ndata: 1}'):
         assert not followed(scan, scan.CHAT, [b"data: " + payload + b"\n\n"])[1]["malformed"], payload
+
+
+def test_a_stream_whose_first_event_is_malformed_is_garbled(scan: ModuleType) -> None:
+    good, bad = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', b"data: {oops\n\n"
+    for data, garbled in ((bad + good, True), (b": hello\n\n" + bad + good, True), (good + bad, False), (DONE, False)):
+        assert always(scan, scan.CHAT, data)[1]["garbled"] == garbled, data
+    assert not always(scan, scan.RAW, bad + good)[1]["garbled"]
 
 
 # ---- usage ----
