@@ -3,8 +3,8 @@
 BASE and HEAD are Python interpreters of two environments with microgate installed, or checkouts that were built in
 place. Both run at once, rounds are interleaved. "Not slower" means: the bootstrap 95 % interval of the CPU ratio HEAD /
 BASE reaches down to 1.0, or its upper end is at most 1.05. At least 12 rounds are needed for that to mean anything.
-With ``--callgrind SCRIPT`` the instructions of a script are counted under valgrind in both, which may differ by
-2 % at most.
+With ``--instructions`` those of a request are counted under valgrind in both, with ``--callgrind SCRIPT`` those of a
+script; they may differ by 2 % at most.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.instructions import a_request
 from bench.load import result, statistics, subject
 from bench.load.process import NotReady
 from bench.load.session import Options, Session
@@ -105,24 +106,29 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--tls", action="store_true", help="with a TLS upstream")
+    parser.add_argument("--instructions", action="store_true", help="count a request's instructions in both builds")
     parser.add_argument("--callgrind", action="append", default=[], metavar="SCRIPT", type=Path,
                         help="count a script's instructions in both builds as well")  # fmt: skip
     chosen = parser.parse_args()
     try:
         builds = (Build.of("base", chosen.base), Build.of("head", chosen.head))
         options = Options(rounds=chosen.rounds, seconds=chosen.seconds, connections=chosen.connections)
+        counted: dict[str, list[float]] = {}
         with Session(options) as session:
             how = ("p12.yaml", "tls") if chosen.tls else ("p1.yaml", "instant")
-            rows = _measure(session, builds, *how)
-        counted = {str(script): [instructions(build, script) for build in builds] for script in chosen.callgrind}
+            rows = _measure(session, builds, *how) if chosen.rounds else {"base": [], "head": []}
+            if chosen.instructions:
+                counted["a request"] = [a_request(session, b.name, b.python, b.root) for b in builds]
+        counted |= {str(script): [instructions(build, script) for build in builds] for script in chosen.callgrind}
     except (NotReady, RuntimeError, ValueError) as fault:
         print(fault, file=sys.stderr)
         return 2
     ratios = [head["cpu_us"] / base["cpu_us"] for base, head in zip(rows["base"], rows["head"], strict=True)]
-    good, figures = verdict(ratios)
-    print(f"CPU head / base: {figures['median']} ({figures['low']} to {figures['high']}), {len(ratios)} rounds")
+    good, figures = verdict(ratios) if ratios else (True, {})
+    if ratios:
+        print(f"CPU head / base: {figures['median']} ({figures['low']} to {figures['high']}), {len(ratios)} rounds")
     for script, (base, head) in counted.items():
-        print(f"instructions of {script}: {base} -> {head}, {head / base:.4f}")
+        print(f"instructions of {script}: {base:.0f} -> {head:.0f}, {head / base:.4f}")
         good = good and head / base <= MOST_INSTRUCTIONS
     document: dict[str, Any] = {"builds": [str(chosen.base), str(chosen.head)], "cpu_ratio": figures, "rounds": rows}
     enough = len(ratios) >= MIN_ROUNDS

@@ -107,10 +107,13 @@ def microgate(
     python: str = sys.executable,
     tree_root: Path | None = ROOT,
     name: str = "",
+    under: tuple[str, ...] = (),
+    patience: float = 60,
 ) -> Subject:
     """This gateway, started as a user starts it, answering when this returns.
 
-    ``python`` and ``tree_root`` (None: what that interpreter has installed) choose another build. Raises NotReady.
+    ``python`` and ``tree_root`` (None: what that interpreter has installed) choose another build; ``under`` is a
+    command that runs it, ``patience`` the seconds it may take to answer. Raises NotReady.
     """
     data = directory / "data"
     env = {key: value for key, value in os.environ.items() if not key.startswith(("MICROGATE_", "PYTHONPATH"))}
@@ -128,9 +131,11 @@ def microgate(
         )
     command = [python, "-P", "-m", "gateway", "serve", "--config", str(render_config(config, directory, upstream))]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--data-dir", str(data)]
-    process = Process(label, [*command, "--log-level", "warning"], directory, env)
+    process = Process(label, [*under, *command, "--log-level", "warning"], directory, env)
     subject = Subject(label, port, process, overhead_header="x-microgate-overhead-us", implementation=implementation)
-    subject.ready_seconds = wait_until_answered(process, port, subject.path("instant"), subject.body("instant"), KEY)
+    subject.ready_seconds = wait_until_answered(
+        process, port, subject.path("instant"), subject.body("instant"), KEY, timeout=patience
+    )
     with process.stopped_on_failure():
         roles = subject.roles(subject.snapshot())
         if "worker" not in roles.values():
