@@ -85,6 +85,7 @@ cdef class Exchange:
     cdef public Health health
     cdef public object race
     cdef public object joining
+    cdef public object trail
     cdef public int hedges
     cdef public bint further
     cdef public Target target

@@ -179,6 +179,8 @@ class Exchange:
         """Until the first byte of an answer, where the route hedges: ``gateway.phases.hedge.Race``."""
         self.joining: Any = None
         """Where the route continues streams that break off: ``gateway.phases.continuing.Continuing``."""
+        self.trail: Any = None
+        """``gateway.routing.trail.Trail``, where more happens than that the first target answers, or a caller asks."""
         self.hedges = 0
         """Second attempts that came to nothing."""
         self.further = False

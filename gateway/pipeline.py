@@ -23,6 +23,7 @@ from gateway.phases.parse import parse
 from gateway.phases.route import route
 from gateway.phases.settle import settle
 from gateway.records import Outcome
+from gateway.routing import trail
 from gateway.routing.options import take_options
 from gateway.server import routes
 from gateway.server.routes import find
@@ -191,6 +192,8 @@ def end_locally(x: Exchange, response: Response) -> None:
     x.sent_status = response.status
     x.response_bytes = len(response.body)
     settle(x, int(outcome))
+    if x.trail is not None:
+        response.headers += trail.field(x)
     caller = x.caller
     if caller is not None:
         caller.respond(x, response)

@@ -12,7 +12,7 @@ from gateway.server.response cimport connection_field, status_line
 cdef int CLEAN, TRUNCATED, BYTES_PER_TOKEN_BITS, OK, UPSTREAM_ERROR
 cdef bytes LENGTH, CHUNKED, REQUEST_ID, ATTEMPTS, OVERHEAD, LINE, LAST_CHUNK
 
-@cython.locals(core=Core, target=Target, scan=HeadScan, framing=bytes, same=cython.bint)
+@cython.locals(core=Core, target=Target, scan=HeadScan, framing=bytes, labels=bytes, same=cython.bint)
 cpdef bytes head_of(Exchange x, long long length, bytes body)
 @cython.locals(caller=Caller, data=bytes)
 cpdef whole(Exchange x, bytes body)

@@ -6,6 +6,7 @@ from _speedups._bytes import chunk, decimal, monotonic_ns
 from gateway.exchange import Exchange
 from gateway.phases.settle import settle
 from gateway.records import ErrorKind, Outcome
+from gateway.routing import trail
 from gateway.server import keepalive
 from gateway.server.response import connection_field, status_line
 from gateway.server.sse import error_event
@@ -37,6 +38,9 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
         framing = CHUNKED
         x.chunked = True
     target = x.target
+    labels = LINE if target is None else target.labels
+    if x.trail is not None:
+        labels += trail.field(x)
     scan = core.answer_head
     # Another answer's head has been scanned since, when this one was held for its body.
     same = scan.head is x.answer_head
@@ -46,7 +50,7 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
             core.answer_filter.select(scan) if same else core.answer_filter.copy(x.answer_head),
             REQUEST_ID,
             x.request_id,
-            LINE if target is None else target.labels,
+            labels,
             ATTEMPTS,
             decimal(x.attempt + x.hedges),
             LINE,

@@ -102,3 +102,6 @@ class ServerEntry(Entry, frozen=True):
     forward_rate_limit_headers: Annotated[
         bool, Meta(description="Pass the provider's rate-limit header fields on.")
     ] = False
+    explain: Annotated[
+        bool, Meta(description="Tell callers who ask which way their request went, and which one it would go.")
+    ] = True

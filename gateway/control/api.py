@@ -20,6 +20,7 @@ from gateway.control.configuration import Mistake, ReloadResult
 from gateway.control.state import ControlState
 from gateway.control.trail import signed, unsigned
 from gateway.records import CacheVerdict, ErrorKind, Flags, Kind, Outcome, UsageSource
+from gateway.routing.receipt import receipt_in
 from gateway.server.forwarded import spelled
 from gateway.snapshot.model import id_hash
 from gateway.stores.protocols import LogPage, LogQuery, LogRow, StoreUnavailable
@@ -91,6 +92,25 @@ class CheckResult(msgspec.Struct):
     warnings: list[Mistake]
 
 
+class ReceiptStep(msgspec.Struct):
+    """One target that was asked or passed over."""
+
+    why: str
+    target: int
+    """Place among the route's targets and, behind them, its fallbacks."""
+    result: str
+    ms: int | None
+
+
+class ReceiptEntry(msgspec.Struct):
+    """What docs/receipt.md describes, in words."""
+
+    text: str
+    steps: list[ReceiptStep]
+    left_out: int
+    end: str
+
+
 class LogEntry(msgspec.Struct, kw_only=True):
     """One row of the request log; times in microseconds, cost in nano-dollars."""
 
@@ -134,7 +154,8 @@ class LogEntry(msgspec.Struct, kw_only=True):
     snapshot_version: int
     worker: int
     dropped_parameters: list[str]
-    receipt: str
+    receipt: ReceiptEntry | None
+    """Null: the first target answered, or nobody was asked."""
     client: str
     """Address of the caller; empty when it is not known."""
 
@@ -347,9 +368,20 @@ def _entry(row: LogRow, names: Mapping[int, str]) -> LogEntry:
         snapshot_version=row.snapshot,
         worker=row.slot,
         dropped_parameters=row.dropped.split(",") if row.dropped else [],
-        receipt=row.receipt or "",
+        receipt=_receipt(row.receipt or ""),
         client=spelled(row.client or b""),
     )
+
+
+def _receipt(text: str) -> ReceiptEntry | None:
+    found = receipt_in(text)
+    if found is None:
+        return None
+    steps = [
+        ReceiptStep(step.why, step.place, step.result, step.took_ms if step.took_ms >= 0 else None)
+        for step in found.steps
+    ]
+    return ReceiptEntry(text, steps, found.left_out, found.end)
 
 
 def _spelling(

@@ -26,7 +26,7 @@ cdef class Asking(Retrying):
     cpdef ask(self, Exchange x)
     cpdef bint prepared(self, Exchange x, Target target, Plan plan)
     @cython.locals(state=cython.int)
-    cpdef bint fit(self, Target target, long long now_ns)
+    cpdef bint fit(self, Exchange x, Target target, long long now_ns)
     @cython.locals(core=Core, scan=HeadScan, allowed=HeaderFilter, extra=HeaderFilter, target=Target, upstream=Upstream, plan=Plan,
                    entry=RouteEntry, length=cython.longlong, size=cython.longlong, chunked=cython.bint, as_json=cython.bint,
                    head=bytes, fields=bytes, body=bytes, data=bytes, piece=bytes, parts=list)

@@ -12,6 +12,7 @@ from gateway.phases.retry import Retrying
 from gateway.phases.route import relayed_path
 from gateway.phases.splice import splice
 from gateway.records import ErrorKind, Flags
+from gateway.routing import receipt, trail
 from gateway.routing.warmest import preferred, sent
 from gateway.serving import Plan, Target
 from providers.operations import Dialect, Operation
@@ -64,7 +65,8 @@ class Asking(Retrying):
         while x.target_index < len(targets):
             target = targets[x.target_index]
             upstream = target.upstream
-            if not x.regardless and not self.fit(target, now_ns):
+            if not x.regardless and not self.fit(x, target, now_ns):
+                trail.passed(x, target, receipt.EJECTED)
                 x.target_index += 1
                 x.tried_keys = 0
                 continue
@@ -72,6 +74,8 @@ class Asking(Retrying):
                 upstream.throttles and target.health.throttled(now_ns)
             ):
                 full = target
+                busy = upstream.in_flight >= upstream.max_concurrency
+                trail.passed(x, target, receipt.FULL if busy else receipt.THROTTLED)
                 x.target_index += 1
                 x.tried_keys = 0
                 continue
@@ -80,6 +84,7 @@ class Asking(Retrying):
                 plan = None  # what stands below a path of one dialect has no counterpart in another
             if plan is None and not x.relayed:
                 unsupported = target
+                trail.passed(x, target, receipt.UNABLE)
                 x.target_index += 1
                 continue
             mask = target.mask & ~x.tried_keys
@@ -101,6 +106,8 @@ class Asking(Retrying):
                 ready = upstream.keys.next_ready_ns(target.mask, now_ns)
                 if ready >= 0 and (ready_ns < 0 or ready < ready_ns):
                     ready_ns = ready
+                lacking = receipt.NO_TOKEN if why and upstream.credentials is not None else receipt.NO_KEY
+                trail.passed(x, target, receipt.RESTING if ready >= 0 else lacking)
                 x.target_index += 1
                 x.tried_keys = 0
                 continue
@@ -142,10 +149,15 @@ class Asking(Retrying):
             x.translation = None
         return True
 
-    def fit(self, target: Target, now_ns: int) -> bool:
+    def fit(self, x: Exchange, target: Target, now_ns: int) -> bool:
         """Whether a target among several is to be asked: it is well, or its probe is due and this request has it."""
         state = target.health.state(now_ns)
-        return state == IS_WELL or (state == IS_DUE and target.health.probe(now_ns))
+        if state == IS_WELL:
+            return True
+        if state != IS_DUE or not target.health.probe(now_ns):
+            return False
+        trail.chosen(x, "probe")
+        return True
 
     def too_much(self, x: Exchange, target: Target) -> None:
         """The last target that could be asked has as much to do as it may have, or refuses most of what it is sent."""

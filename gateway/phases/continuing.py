@@ -22,6 +22,7 @@ from gateway.phases import translated
 from gateway.phases.settle import release, write_attempt
 from gateway.phases.verdict import error_kind_of, judged
 from gateway.records import ErrorKind, Flags, Outcome
+from gateway.routing import trail
 from gateway.serving import Plan, Target
 from gateway.translation import NAMES, Translation
 from providers import eventstream
@@ -207,6 +208,7 @@ class Continuing:
         release(x, SICK)
         write_attempt(x, int(OUTCOMES[kind]), kind)
         attempts.repeats(x)
+        trail.chosen(x, "continued")
         self.count += 1
         self.take_over(x, translation)
         if targets[0] is not x.target:

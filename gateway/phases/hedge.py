@@ -21,6 +21,7 @@ from gateway.phases.forward import Forward
 from gateway.phases.settle import release, write_attempt
 from gateway.phases.verdict import error_kind_of, judged
 from gateway.records import ErrorKind, Flags, Outcome
+from gateway.routing import trail
 from gateway.routing.quantile import Quantile
 from gateway.serving import Target
 from providers.classify import Verdict
@@ -154,6 +155,7 @@ class Race:
         for name in ATTEMPT:
             setattr(x, name, getattr(twin, name))
         x.flags |= twin.flags
+        trail.chosen(x, "hedge")
         x.mode = UNDECIDED
         x.held = None
         x.scan = None

@@ -13,6 +13,7 @@ from gateway.errors import GatewayError, refuse
 from gateway.exchange import Attempts, Exchange
 from gateway.phases.settle import release, write_attempt
 from gateway.records import ErrorKind, Flags, Outcome
+from gateway.routing import trail
 from gateway.routing.budget import RetryBudget
 from gateway.serving import Target, Upstream
 from providers.classify import Classified, Verdict
@@ -96,7 +97,11 @@ class Retrying(Attempts):
         if x.race is not None and found.verdict >= IN_TROUBLE and x.race.failed(outcome, int(kind)):
             return True
         now_ns = monotonic_ns()
-        if x.uploading or x.caller is None or x.attempt >= x.view.max_attempts or now_ns >= x.answer_deadline_ns:
+        if x.uploading or x.caller is None:
+            return False
+        if x.attempt >= x.view.max_attempts or now_ns >= x.answer_deadline_ns:
+            if found.verdict >= IN_TROUBLE:
+                trail.stopped(x, "attempts" if x.attempt >= x.view.max_attempts else "deadline")
             return False
         if x.relayed and x.method != b"GET":
             return False
@@ -106,12 +111,14 @@ class Retrying(Attempts):
             return False
         delay = self.next_step(x, found)
         if delay < 0 or now_ns + int(delay * 1e9) >= x.answer_deadline_ns:
+            trail.stopped(x, "nowhere" if delay < 0 else "deadline")
             return False
         write_attempt(x, outcome, int(kind))
         x.attempt += x.hedges
         x.hedges = 0
         self.repeats(x)
         x.mode = UNDECIDED
+        x.status = 0
         x.held = None
         x.scan = None
         x.usage = None
@@ -150,6 +157,7 @@ class Retrying(Attempts):
         other = self.other_target(x, now_ns)
         if other is not None:
             if not other.health.proven() and not self.affordable(x, retry.budget, now_ns):
+                trail.stopped(x, "budget")
                 return -1.0
             x.target_index += 1
             x.tried_keys = 0
@@ -159,6 +167,7 @@ class Retrying(Attempts):
         if not x.regardless and target.health.state(now_ns) != IS_WELL:
             return -1.0
         if not self.affordable(x, retry.budget, now_ns):
+            trail.stopped(x, "budget")
             return -1.0
         x.tried_keys = 0
         cap: float = min(retry.backoff_max, retry.backoff_initial * 2.0 ** (x.attempt - 1))

@@ -6,6 +6,7 @@ from _speedups._bytes import monotonic_ns, realtime_ns, unhex
 from _speedups._health import GOOD, NEUTRAL, SICK
 from gateway.exchange import Exchange
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
+from gateway.routing import trail
 from providers.operations import Operation
 
 BYTES_PER_TOKEN_BITS = 2
@@ -115,6 +116,7 @@ def release(x: Exchange, verdict: int) -> None:
 
 def write_attempt(x: Exchange, outcome: int, error_kind: int) -> None:
     """The record of an attempt that another one follows; the last attempt stands in the exchange's own record."""
+    trail.attempted(x, outcome, error_kind)
     if x.core.ring is None or x.route is None or not x.route.metered:
         return
     kept = x.outcome, x.error_kind
@@ -170,6 +172,8 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
         r.completion_tokens = completion
     if source == FROM_PROVIDER:
         write_details(x)
+    if x.trail is not None and kind != ATTEMPT:
+        r.receipt = trail.compact(x)
     write_times(x)
     r.request_bytes = x.request_bytes or len(x.body)
     r.response_bytes = x.response_bytes

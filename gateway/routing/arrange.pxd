@@ -8,7 +8,7 @@ cdef int IS_WELL, IS_DUE, WEIGHTED, ORDER, LEAST_LATENCY, LEAST_COST, LEAST_BUSY
 
 @cython.locals(targets=list, target=Target, now_ns=cython.longlong, sick=cython.bint)
 cpdef list arrange(Exchange x, Resolution resolution, Choice choice)
-@cython.locals(target=Target, state=cython.int, primary=list, due=list, fallbacks=list, due_last=list)
+@cython.locals(target=Target, state=cython.int, primary=list, due=list, fallbacks=list, due_last=list, out=list)
 cpdef list around_the_sick(Exchange x, Resolution resolution, Choice choice, long long now_ns)
 @cython.locals(strategy=cython.int)
 cpdef list ordered(Exchange x, Resolution resolution, list targets, long long now_ns)

@@ -13,7 +13,7 @@ import random
 from _speedups._bytes import monotonic_ns
 from _speedups._health import DUE, WELL
 from gateway.exchange import Exchange
-from gateway.routing import hashing
+from gateway.routing import hashing, receipt, trail
 from gateway.routing.facts import Facts, header_of
 from gateway.serving import STRATEGIES, Choice, Resolution, Target
 
@@ -58,6 +58,8 @@ def arrange(x: Exchange, resolution: Resolution, choice: Choice) -> list[Target]
 def fitting(x: Exchange, choice: Choice) -> Choice:
     """What is left of ``choice`` for this request."""
     facts = Facts(x)
+    if x.trail is not None:
+        note_unfit(x, choice, facts)
     primary, fallbacks = (
         [target for target in targets if target.condition is None or target.condition.holds(facts)]
         for targets in (choice.primary, choice.fallbacks)
@@ -65,29 +67,43 @@ def fitting(x: Exchange, choice: Choice) -> Choice:
     return Choice(primary, fallbacks)
 
 
+def note_unfit(x: Exchange, choice: Choice, facts: Facts) -> None:
+    """For a caller who wants to know. A request is judged by its conditions once, but for these."""
+    for target in choice.targets:
+        if target.condition is not None and not target.condition.holds(facts):
+            trail.passed(x, target, receipt.CONDITION)
+
+
 def around_the_sick(x: Exchange, resolution: Resolution, choice: Choice, now_ns: int) -> list[Target]:
     """The same where some deployment is out."""
-    primary, due, fallbacks, due_last = [], [], [], []
+    primary, due, fallbacks, due_last, out = [], [], [], [], []
     for target in choice.primary:
         state = target.health.state(now_ns)
         if state == IS_WELL:
             primary.append(target)
         elif state == IS_DUE:
             due.append(target)
+        else:
+            out.append(target)
     for target in choice.fallbacks:
         state = target.health.state(now_ns)
         if state == IS_WELL:
             fallbacks.append(target)
         elif state == IS_DUE:
             due_last.append(target)
+        else:
+            out.append(target)
     if 2 * len(primary) < len(choice.primary) and not fallbacks and not due:
         x.regardless = True
+        trail.chosen(x, "panic")
         drawn = ordered(x, resolution, choice.primary, now_ns)
         # The first as if all were well; a second attempt rather goes where it may succeed.
         later = [target for target in drawn[1:] if target.health.state(now_ns) == IS_WELL]
         later += [target for target in drawn[1:] if target.health.state(now_ns) != IS_WELL]
         return drawn[:1] + later + choice.fallbacks
     x.regardless = False
+    for target in out:
+        trail.passed(x, target, receipt.EJECTED)
     rest = ordered(x, resolution, primary, now_ns) + fallbacks + due_last
     if due and not rest:
         # Whoever does not get the probe has nowhere else to go.

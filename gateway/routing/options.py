@@ -8,10 +8,12 @@ from __future__ import annotations
 from _speedups._head import HeadScan
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.routing.trail import FIELD, Trail
 from gateway.serving import Target
 
 PROVIDER = b"x-microgate-provider"
 SESSION = b"x-microgate-session"
+EXPLAIN = FIELD.encode()
 MOST_SESSION_BYTES = 256
 
 
@@ -20,6 +22,7 @@ def take_options(x: Exchange, scan: HeadScan) -> None:
 
     ``x-microgate-session``: requests that name the same one go to the same target and key while these are well.
     ``x-microgate-provider: NAME`` or ``NAME/KEY``: no other provider, or key, is asked.
+    ``x-microgate-explain: 1``: the answer tells which way the request went.
     """
     session = scan.value_of(SESSION)
     if session:
@@ -27,6 +30,8 @@ def take_options(x: Exchange, scan: HeadScan) -> None:
     pinned = scan.value_of(PROVIDER)
     if pinned:
         x.pinned = pinned
+    if scan.value_of(EXPLAIN) == b"1":
+        x.trail = Trail(True)
 
 
 def keep_to_pinned(x: Exchange) -> Response | None:

@@ -51,7 +51,11 @@ def warmest(x: Exchange, target: Target, mask: int, now_ns: int) -> int:
     if upstream.credentials is not None:
         ready = upstream.credentials.usable(ready, now_ns)[0]
     key = affinity.choose(chain, ready, now_ns)
-    return mask if key < 0 else ONE << key
+    if key < 0:
+        return mask
+    if x.trail is not None:
+        x.trail.warm = True
+    return ONE << key
 
 
 def sent(x: Exchange, upstream: Upstream) -> None:

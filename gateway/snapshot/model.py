@@ -272,6 +272,8 @@ class Settings(_Base, frozen=True):
     """Hex; empty: /metrics is served to loopback only."""
     trusted_proxies: tuple[str, ...] = ()
     forward_rate_limit_headers: bool = False
+    explain: bool = True
+    """Callers may ask which way their request went."""
     log_level: str = "info"
     log_format: str = "text"
     admin_listen: str = ""

@@ -43,6 +43,7 @@ def settings_of(config: Config) -> Settings:
         metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
         trusted_proxies=tuple(config.server.trusted_proxies),
         forward_rate_limit_headers=config.server.forward_rate_limit_headers,
+        explain=config.server.explain,
         log_level=config.log.level,
         log_format=config.log.format,
         admin_listen=config.admin.listen or "",
