@@ -89,25 +89,30 @@ def provider_entry(origin: str, dialect: str, name: str) -> dict[str, Any]:
     }
 
 
+def pairs_of_forms(url: str) -> dict[str, Any]:
+    """A provider of every dialect that breaks off, one that goes on, and a route for each pair."""
+    config = configuration(url, retry={"budget": 10})
+    config["providers"] = {
+        f"{name}-{dialect.replace('_', '-')}": provider_entry(url, dialect, name)
+        for name in ("cut", "on")
+        for dialect in FORMS
+    }
+    config["routes"] = {
+        f"{one}-{other}": {
+            "targets": [f"cut-{one.replace('_', '-')}/a"],
+            "fallbacks": [f"on-{other.replace('_', '-')}/b"],
+            "continue_on_cut": True,
+        }
+        for one in FORMS
+        for other in FORMS
+    }
+    return config
+
+
 @pytest.fixture(scope="module")
 def world(start_for_module: StartGateway) -> Iterator[Gateway]:
-    """A provider of every dialect that breaks off, one that goes on, and a route for each pair."""
     with Upstream(provider, keep=False) as upstream:
-        config = configuration(upstream.url, retry={"budget": 10})
-        config["providers"] = {
-            f"{name}-{dialect.replace('_', '-')}": provider_entry(upstream.url, dialect, name)
-            for name in ("cut", "on")
-            for dialect in FORMS
-        }
-        config["routes"] = {
-            f"{one}-{other}": {
-                "targets": [f"cut-{one.replace('_', '-')}/a"],
-                "fallbacks": [f"on-{other.replace('_', '-')}/b"],
-                "continue_on_cut": True,
-            }
-            for one in FORMS
-            for other in FORMS
-        }
+        config = pairs_of_forms(upstream.url)
         yield start_for_module(config)
 
 

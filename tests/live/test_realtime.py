@@ -991,16 +991,17 @@ def test_a_shutdown_is_told_as_1012(provider: Provider, start_gateway: Start) ->
     assert [got.code for got in provider.seen] == [1001]
 
 
+async def answers_when_told(end: End) -> None:
+    """A provider whose answer ends when the caller says something."""
+    await end.send({"type": "response.created"})
+    await end.receive()
+    await end.send({"type": "response.done", "response": {}})
+    await end.ended()
+
+
 def test_an_upgrade_ends_sessions_between_answers(provider: Provider, start_gateway: Start) -> None:
     gateway = start_gateway(config(provider))
-
-    async def script(end: End) -> None:
-        await end.send({"type": "response.created"})
-        await end.receive()
-        await end.send({"type": "response.done", "response": {}})
-        await end.ended()
-
-    provider.script = script
+    provider.script = answers_when_told
 
     async def main() -> None:
         end = await session(gateway)
@@ -1016,14 +1017,7 @@ def test_an_upgrade_ends_sessions_between_answers(provider: Provider, start_gate
 
 def test_an_answer_under_way_may_be_finished(provider: Provider, start_gateway: Start) -> None:
     gateway = start_gateway(config(provider))
-
-    async def script(end: End) -> None:
-        await end.send({"type": "response.created"})
-        await end.receive()
-        await end.send({"type": "response.done", "response": {}})
-        await end.ended()
-
-    provider.script = script
+    provider.script = answers_when_told
 
     async def main() -> None:
         end = await session(gateway)

@@ -112,33 +112,44 @@ def test_what_is_no_stream_may_take_its_time(start_gateway: Start) -> None:
         assert (len(slow.requests), len(sound.requests)) == (1, 0)
 
 
-def standing_still(received: Received) -> list[Step]:
-    """The beginning of a stream in the dialect that stands first in the path."""
-    name = received.target.split("/")[1]
+def in_every_dialect(url: str, **sections: Any) -> dict[str, Any]:
+    """A provider of each dialect, called like it, with its name as the beginning of its paths."""
+    origin = url.removesuffix("/v1")
+    config = configuration(url, **sections)
+    config["providers"] = {
+        name.replace("_", "-"): {
+            "dialect": name,
+            "vendor": "custom",
+            "base_url": f"{origin}/{name}",
+            "keys": [{"name": "k", "value": "sk-upstream-canary"}],
+            **({"operations": ["chat"]} if name == "openai_chat" else {}),
+        }
+        for name in NAMES
+    }
+    config["routes"] = {}
+    return config
+
+
+def pieces_of(received: Received, name: str) -> list[bytes]:
+    """What a dialect says of each event of an answer; some say nothing."""
     dialect = load(name)
     body = received.json()
     asked = dialect.decode_request(body, model=body.get("model", received.target), stream=True)
     encoder = dialect.stream_encoder(asked)
-    pieces = [encoder.encode(one) for one in events_of(answer_of(name))]
-    return [chunked_head(dialect.stream_type), *map(chunk, filter(None, pieces[:3])), Act.HOLD]
+    return [encoder.encode(event) for event in events_of(answer_of(name))]
+
+
+def standing_still(received: Received) -> list[Step]:
+    """The beginning of a stream in the dialect that stands first in the path."""
+    name = received.target.split("/")[1]
+    pieces = pieces_of(received, name)
+    return [chunked_head(load(name).stream_type), *map(chunk, filter(None, pieces[:3])), Act.HOLD]
 
 
 def test_a_stream_that_stands_still_ends_with_an_error_in_every_dialect(start_gateway: Start) -> None:
     """C6: whatever caller and provider speak, the caller is told, and the stream has no clean end."""
     with Upstream(standing_still) as upstream:
-        origin = upstream.url.removesuffix("/v1")
-        config = configuration(upstream.url, timeouts={"stream_idle": "400ms"}, retry={"attempts": 1})
-        config["providers"] = {
-            name.replace("_", "-"): {
-                "dialect": name,
-                "vendor": "custom",
-                "base_url": f"{origin}/{name}",
-                "keys": [{"name": "k", "value": "sk-upstream-canary"}],
-                **({"operations": ["chat"]} if name == "openai_chat" else {}),
-            }
-            for name in NAMES
-        }
-        config["routes"] = {}
+        config = in_every_dialect(upstream.url, timeouts={"stream_idle": "400ms"}, retry={"attempts": 1})
         gateway = start_gateway(config)
         pairs = [(caller, target) for caller in CALLERS for target in NAMES if target != "bedrock_invoke"]
 
@@ -168,32 +179,16 @@ ALIVE = b": keep-alive\n\n"
 def silent(received: Received) -> list[Step]:
     """A stream that is silent between two events, or (model ``half``) inside one."""
     name = received.target.split("/")[1]
-    dialect = load(name)
-    body = received.json()
-    asked = dialect.decode_request(body, model=body.get("model", received.target), stream=True)
-    encoder = dialect.stream_encoder(asked)
-    pieces = list(filter(None, map(encoder.encode, events_of(answer_of(name)))))
+    pieces = list(filter(None, pieces_of(received, name)))
     whole = b"".join(pieces)
     at = len(b"".join(pieces[:2])) + (9 if "half" in received.head.decode() + received.body.decode() else 0)
-    return [chunked_head(dialect.stream_type), chunk(whole[:at]), 1.5, chunk(whole[at:]), chunk(b"")]
+    return [chunked_head(load(name).stream_type), chunk(whole[:at]), 1.5, chunk(whole[at:]), chunk(b"")]
 
 
 @pytest.mark.parametrize("keepalive", ["500ms", None])
 def test_comments_keep_a_silent_stream_alive(start_gateway: Start, keepalive: str | None) -> None:
     with Upstream(silent) as upstream:
-        origin = upstream.url.removesuffix("/v1")
-        config = configuration(upstream.url, server={"stream_keepalive": keepalive} if keepalive else {})
-        config["providers"] = {
-            name.replace("_", "-"): {
-                "dialect": name,
-                "vendor": "custom",
-                "base_url": f"{origin}/{name}",
-                "keys": [{"name": "k", "value": "sk-upstream-canary"}],
-                **({"operations": ["chat"]} if name == "openai_chat" else {}),
-            }
-            for name in NAMES
-        }
-        config["routes"] = {}
+        config = in_every_dialect(upstream.url, server={"stream_keepalive": keepalive} if keepalive else {})
         gateway = start_gateway(config)
         cases = [
             (caller, target, model)

@@ -12,8 +12,8 @@ from google import genai
 
 from providers.dialects import load
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration
-from tests.live.test_continuing import FIRST, FORMS, SECOND, WHOLE, end_of, pieces_of, provider_entry
+from tests.live.instance import Gateway
+from tests.live.test_continuing import FIRST, FORMS, SECOND, WHOLE, end_of, pairs_of_forms, pieces_of
 from tests.live.upstreams import Received, Step, Upstream, chunk, chunked_head
 from tests.live.wire import KEY
 
@@ -32,22 +32,7 @@ def provider(received: Received) -> list[Step]:
 @pytest.fixture(scope="module")
 def cutting(start_for_module: Start) -> Iterator[Gateway]:
     with Upstream(provider, keep=False) as upstream:
-        config = configuration(upstream.url, retry={"budget": 10})
-        names = [(name, dialect) for name in ("cut", "on") for dialect in FORMS]
-        config["providers"] = {
-            f"{name}-{dialect.replace('_', '-')}": provider_entry(upstream.url, dialect, name)
-            for name, dialect in names
-        }
-        config["routes"] = {
-            f"{one}-{other}": {
-                "targets": [f"cut-{one.replace('_', '-')}/a"],
-                "fallbacks": [f"on-{other.replace('_', '-')}/b"],
-                "continue_on_cut": True,
-            }
-            for one in FORMS
-            for other in FORMS
-        }
-        yield start_for_module(config)
+        yield start_for_module(pairs_of_forms(upstream.url))
 
 
 PAIRS = [f"{one}-{other}" for one in FORMS[:3] for other in FORMS]
