@@ -37,5 +37,6 @@ cdef class Health:
     cpdef void took(self, int64_t first_byte_ns, int64_t now_ns) noexcept
     cpdef int64_t latency_ns(self, int64_t now_ns) noexcept
     cpdef int64_t load(self, int64_t now_ns) noexcept
+    cpdef double refusing(self, int64_t now_ns) noexcept
     cpdef bint throttled(self, int64_t now_ns) noexcept
     cpdef tuple figures(self, int64_t now_ns)

@@ -78,11 +78,14 @@ class Health:
     def load(self, now_ns: int) -> int:
         """``latency_ns * (busy + 1)``: what a further attempt would wait for, by the power of two choices."""
 
+    def refusing(self, now_ns: int) -> float:
+        """The share of attempts to be left out for the deployment's sake: ``(requests - 2 accepted - 25) / (requests +
+        1)``, at most 0.9, over about 30 s and from 50 requests on (client-side throttling of the SRE book, chapter 21).
+        Attempts count when they end, since generated answers take long, and when they are left out. This worker's
+        own."""
+
     def throttled(self, now_ns: int) -> bool:
-        """Whether this attempt is to be left out for the deployment's sake, by lot: with the probability
-        ``(requests - 2 accepted - 25) / (requests + 1)``, at most 0.9, over about 30 s and from 50 requests on
-        (client-side throttling of the SRE book, chapter 21). Attempts count when they end, since generated answers take
-        long, and when they are left out. This worker's own."""
+        """Whether this attempt is to be left out, by lot with the probability ``refusing``."""
 
     def figures(self, now_ns: int) -> tuple[int, int, int]:
         """Failures in a row, ejections that are remembered, nanoseconds that it is still out."""

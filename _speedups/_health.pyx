@@ -243,16 +243,20 @@ cdef class Health:
         self._accepted *= factor
         self._faded_ns = now_ns
 
-    cpdef bint throttled(self, int64_t now_ns) noexcept:
+    cpdef double refusing(self, int64_t now_ns) noexcept:
         cdef double excess
         if self._requests < FEWEST:
-            return False
+            return 0.0
         self._fade(now_ns)
         excess = (self._requests - MULTIPLE * self._accepted - FEWEST / 2.0) / (self._requests + 1.0)
         if excess <= 0.0:
+            return 0.0
+        return MOST_REFUSED if excess > MOST_REFUSED else excess
+
+    cpdef bint throttled(self, int64_t now_ns) noexcept:
+        cdef double excess = self.refusing(now_ns)
+        if excess <= 0.0:
             return False
-        if excess > MOST_REFUSED:
-            excess = MOST_REFUSED
         if <double>(self._draw() >> 11) * (1.0 / 9007199254740992.0) >= excess:
             return False
         self._requests += 1.0

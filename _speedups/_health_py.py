@@ -193,12 +193,16 @@ class Health:
         self._accepted *= factor
         self._faded_ns = now_ns
 
-    def throttled(self, now_ns: int) -> bool:
+    def refusing(self, now_ns: int) -> float:
         if self._requests < FEWEST:
-            return False
+            return 0.0
         self._fade(now_ns)
         excess = (self._requests - MULTIPLE * self._accepted - FEWEST / 2.0) / (self._requests + 1.0)
-        if excess <= 0.0 or random.random() >= min(excess, MOST_REFUSED):
+        return max(0.0, min(excess, MOST_REFUSED))
+
+    def throttled(self, now_ns: int) -> bool:
+        excess = self.refusing(now_ns)
+        if excess <= 0.0 or random.random() >= excess:
             return False
         self._requests += 1.0
         return True

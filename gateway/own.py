@@ -1,4 +1,4 @@
-"""What the gateway answers itself: health, the model list, and the way to the control process."""
+"""What the gateway answers itself: health, models, where a request would go, and the way to the control process."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def serve(x: Exchange) -> Response | None:
         return models(x)
     if x.operation == int(Operation.ADMIN):
         return ask_control(x)
+    if x.operation == int(Operation.ROUTE):
+        from gateway.routing import explain
+
+        return explain.serve(x)
     if x.operation == int(Operation.REALTIME):
         from gateway.realtime.opening import begin
 

@@ -32,6 +32,7 @@ class Operation(IntEnum):
     COUNT_TOKENS = 20
     OCR = 21
     VIDEOS = 22
+    ROUTE = 23
     REALTIME = 40
 
 
@@ -51,7 +52,7 @@ class Dialect(IntEnum):
     VOYAGE = 10
 
 
-OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ADMIN, Operation.REALTIME})
+OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ROUTE, Operation.ADMIN, Operation.REALTIME})
 """The gateway answers them itself, or hands them to somebody else than the phases."""
 RELAYED = frozenset(
     {

@@ -168,7 +168,7 @@ def busyness(target: Target) -> float:
 
 def by_cost(x: Exchange, targets: list[Target]) -> list[Target]:
     """The cheapest for a request of this size first."""
-    prompt = len(x.body) / BYTES_PER_TOKEN
+    prompt = (len(x.body) or max(x.body_length, 0)) / BYTES_PER_TOKEN
     output = x.max_tokens if x.max_tokens >= 0 else USUAL_OUTPUT_TOKENS
     return sorted(targets, key=lambda target: cost(target, prompt, output))
 

@@ -240,6 +240,8 @@ def _entries() -> list[RouteEntry]:
         rows.append(
             RouteEntry(base + "/models/*", GET, DATA, int(Operation.MODELS), chat, NO_BODY, prefix, metered=False)
         )
+        number = int(Operation.ROUTE)
+        rows.append(RouteEntry(base + "/route", GET, DATA, number, chat, NO_BODY, prefix, metered=False))
         rows.append(
             RouteEntry(base + "/realtime", GET, DATA, int(Operation.REALTIME), chat, NO_BODY, prefix, websocket=True)
         )

@@ -171,6 +171,19 @@ def test_does_not_throttle_what_is_well_or_little(health: ModuleType) -> None:
     assert not any(one.throttled(START) for _ in range(1000))
 
 
+def test_the_share_that_is_left_out_is_told_without_drawing_a_lot(health: ModuleType) -> None:
+    one = health.Health(None, -1, consecutive=1 << 20, permille=1000)
+    fail(one, 49, START)
+    assert one.refusing(START) == 0.0
+    fail(one, 51, START)
+    assert {one.refusing(START) for _ in range(1000)} == {75 / 101}
+    fail(one, 10_000, START)
+    assert one.refusing(START) == 0.9
+    one = health.Health(None, -1)
+    fail(one, 200, START, health.GOOD)
+    assert one.refusing(START) == 0.0
+
+
 def test_what_is_dead_is_still_asked_now_and_then(health: ModuleType) -> None:
     one = health.Health(None, -1)
     fail(one, 10_000, START)
