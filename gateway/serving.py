@@ -126,8 +126,10 @@ class Upstream:
                 self.plans.setdefault(int(Operation.INVOKE), self.plans[number])
 
     def narrowed(self, session: bytes, mask: int, now_ns: int) -> int:
-        """Of the keys in ``mask`` that are well the one which this session goes to; ``mask`` when none is."""
-        indices = [index for index in range(self.key_count) if mask >> index & 1 and self.keys.usable(index, now_ns)]
+        """Of the keys in ``mask`` that are well and can be sent with the one which this session goes to; ``mask`` when
+        none is."""
+        ready = mask if self.credentials is None else int(self.credentials.usable(mask, now_ns)[0])
+        indices = [index for index in range(self.key_count) if ready >> index & 1 and self.keys.usable(index, now_ns)]
         if len(indices) < 2:
             return mask
         names = [self.key_hashes[index].to_bytes(8, "little") for index in indices]
