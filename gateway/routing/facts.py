@@ -45,6 +45,11 @@ class Facts:
         principal = self.x.principal
         return "" if principal is None else self.x.view.snapshot.principals.get(principal.id_hash, "")
 
+    def principal_id(self) -> str:
+        """Its stable id, which a new name leaves as it is."""
+        principal = self.x.principal
+        return "" if principal is None else self.x.view.snapshot.principal_ids.get(principal.id_hash, "")
+
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 """What a field may be called (RFC 9110 5.6.2). Anything else could reach beyond a line, to what is hidden."""
@@ -72,6 +77,7 @@ def header_of(x: Exchange, name: bytes) -> bytes:
 
 FACTS: dict[str, tuple[str, Callable[[Facts], Any]]] = {
     "principal.name": ("string", Facts.principal_name),
+    "principal.id": ("string", Facts.principal_id),
     "model": ("string", lambda facts: facts.x.model),
     "operation": ("string", lambda facts: Operation(facts.x.operation).name.lower()),
     "dialect": ("string", lambda facts: Dialect(facts.x.dialect).name.lower()),

@@ -139,6 +139,7 @@ def provision(
         # Names of what is gone are kept: records about it may still arrive.
         names={**previous.names, **made.names} if previous is not None else made.names,
         principals=made.principals,
+        principal_ids=made.principal_ids,
     )
     return Built(snapshot, table, tuple(sorted(dropped - slots.taken - {-1})))
 

@@ -28,6 +28,7 @@ def delta(old: Snapshot, new: Snapshot) -> Delta:
         facts={n: new.facts.get(n, b"") for n in old.facts | new.facts if old.facts.get(n) != new.facts.get(n)},
         names={i: name for i, name in new.names.items() if old.names.get(i) != name},
         principals=new.principals if new.principals != old.principals else None,
+        principal_ids=new.principal_ids if new.principal_ids != old.principal_ids else None,
     )
 
 
@@ -51,4 +52,5 @@ def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
         facts={name: facts for name, facts in (snapshot.facts | change.facts).items() if facts},
         names=snapshot.names | change.names,
         principals=change.principals if change.principals is not None else snapshot.principals,
+        principal_ids=change.principal_ids if change.principal_ids is not None else snapshot.principal_ids,
     )

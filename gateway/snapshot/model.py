@@ -314,6 +314,8 @@ class Snapshot(_Base, frozen=True):
     """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
     principals: dict[int, str] = {}
     """id_hash -> name of every virtual key, where some condition asks for ``principal.name``."""
+    principal_ids: dict[int, str] = {}
+    """Likewise its stable id, for ``principal.id``."""
 
 
 class Delta(_Base, frozen=True):
@@ -335,3 +337,4 @@ class Delta(_Base, frozen=True):
     """Empty bytes: none any more."""
     names: dict[int, str] = {}
     principals: dict[int, str] | None = None
+    principal_ids: dict[int, str] | None = None

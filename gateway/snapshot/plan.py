@@ -6,6 +6,7 @@ an id that begins with ``file:`` (the built-in demo: ``demo:``); what came from 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -89,6 +90,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     names: dict[int, str]
     principals: dict[int, str] = {}
     """As in the snapshot."""
+    principal_ids: dict[int, str] = {}
 
 
 def plan(config: Config, pepper: bytes) -> Plan:
@@ -111,6 +113,7 @@ def plan(config: Config, pepper: bytes) -> Plan:
             ruleset = rulesets.setdefault(rules, len(rulesets))
         keys.append(_key(entry, ruleset, pepper, providers))
     pins = {key.stateful for key in keys if key.stateful}
+    asked = _asked(routes.values())
     return Plan(
         providers={name: _reserve(provider, pins) for name, provider in providers.items()} if pins else providers,
         routes=routes,
@@ -118,19 +121,20 @@ def plan(config: Config, pepper: bytes) -> Plan:
         settings=settings_of(config),
         keys=tuple(keys),
         names=names,
-        principals=virtual_key_names(config) if any(map(_asks_who, routes.values())) else {},
+        principals=virtual_key_names(config) if "principal.name" in asked else {},
+        principal_ids=virtual_key_ids(config) if "principal.id" in asked else {},
     )
 
 
-def _asks_who(route: Route) -> bool:
-    """Whether a condition of this route names the virtual key."""
-    conditions = [target.when for target in (*route.targets, *route.fallbacks) if target.when]
+def _asked(routes: Iterable[Route]) -> frozenset[str]:
+    """Names of the facts that conditions of these routes look at."""
+    conditions = {target.when for route in routes for target in (*route.targets, *route.fallbacks) if target.when}
     if not conditions:
-        return False
+        return frozenset()
     # Here and not above: most configurations have no condition, and their start need not wait for a compiler.
     from gateway.routing.cel import compile_condition
 
-    return any("principal.name" in compile_condition(condition).uses for condition in conditions)
+    return frozenset().union(*(compile_condition(condition).uses for condition in conditions))
 
 
 def combine(file: Plan, sealed: Plan) -> Plan:
@@ -154,6 +158,7 @@ def combine(file: Plan, sealed: Plan) -> Plan:
         keys=tuple(keys),
         names={**sealed.names, **file.names},
         principals={**sealed.principals, **file.principals},
+        principal_ids={**sealed.principal_ids, **file.principal_ids},
     )
 
 
@@ -183,6 +188,12 @@ def virtual_key_id(name: str, given: str) -> str:
 def virtual_key_names(config: Config) -> dict[int, str]:
     """id_hash -> name of every virtual key: for the control process, which names them in records and reports."""
     return {id_hash(virtual_key_id(entry.name, entry.id)): entry.name for entry in config.virtual_keys}
+
+
+def virtual_key_ids(config: Config) -> dict[int, str]:
+    """id_hash -> stable id of every virtual key."""
+    ids = (virtual_key_id(entry.name, entry.id) for entry in config.virtual_keys)
+    return {id_hash(stable_id): stable_id for stable_id in ids}
 
 
 def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:

@@ -19,7 +19,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: gateway\r\nX-Tier:  Gold \r\nX-Tier: silver\r\
 
 
 def facts(**more: Any) -> Facts:
-    snapshot = SimpleNamespace(principals={7: "team-a"})
+    snapshot = SimpleNamespace(principals={7: "team-a"}, principal_ids={7: "file:virtual_key/team-a"})
     x = {
         "head": HEAD,
         "model": "mm",
@@ -50,6 +50,7 @@ stream
 body_bytes == 40000 && prompt_tokens == 10000
 max_tokens == -1
 principal.name == "team-a"
+principal.id == "file:virtual_key/team-a" && principal.id.endsWith(principal.name)
 budget_left > 1e12
 now > timestamp("2024-02-29T00:00:00Z")
 now.getFullYear() >= 2025 && now.getHours("America/New_York") < 24

@@ -41,7 +41,7 @@ def theirs(source: str, model: str = "mm") -> str:
         "body_bytes": 40_000,
         "prompt_tokens": 10_000,
         "max_tokens": -1,
-        "principal": {"name": "team-a"},
+        "principal": {"name": "team-a", "id": "file:virtual_key/team-a"},
         "budget_left": float("inf"),
     }
     values: dict[str, Any] = {name: celpy.json_to_cel(value) for name, value in asked.items()}
