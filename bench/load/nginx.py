@@ -64,26 +64,31 @@ class Upstream:
     ca: Path
 
 
-def start_upstream(directory: Path, port: int, tls_port: int) -> Upstream:
-    """nginx on two ports: ``/instant/...``, ``/translated/...``, ``/delay/...``,
-    ``/sse/...`` (50 events a second), ``/sse-slow/`` (1)."""
+def start(template: str, directory: Path, port: int, tls_port: int = 0, **values: str) -> Upstream:
+    """nginx by a template of ``bench/nginx``, which ``values`` fill in. Raises NotReady."""
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o755)
     ca = certificates.write(directory)
     config = _fill(
-        "upstream.conf",
+        template,
         directory,
         modules=f"load_module {_ECHO};" if _ECHO.exists() else "",
         port=port,
         tls_port=tls_port,
         headers="\n".join(f"        add_header {name} '{value}' always;" for name, value in answer.HEADERS),
-        answer=answer.chat().decode(),
-        message=answer.message().decode(),
-        echo=_echo_locations() if _ECHO.exists() else "",
+        **values,
     )
     process = Process("nginx upstream", ["nginx", "-p", str(directory), "-c", str(config)], directory)
     wait_for_port(port, process)
     return Upstream(process, port, tls_port, ca)
+
+
+def start_upstream(directory: Path, port: int, tls_port: int) -> Upstream:
+    """nginx on two ports: ``/instant/...``, ``/translated/...``, ``/delay/...``,
+    ``/sse/...`` (50 events a second), ``/sse-slow/`` (1)."""
+    answers = {"answer": answer.chat().decode(), "message": answer.message().decode()}
+    echo = _echo_locations() if _ECHO.exists() else ""
+    return start("upstream.conf", directory, port, tls_port, echo=echo, **answers)
 
 
 def start_substitute(directory: Path, port: int, tls_port: int) -> Upstream:

@@ -80,9 +80,14 @@ def floor(directory: Path, upstream: nginx.Upstream, *, workers: int = 1) -> Sub
     return Subject("nginx", port, nginx.start_floor(directory, port, upstream, workers=workers), gateway=False)
 
 
-def render_config(name: str, directory: Path, upstream: nginx.Upstream) -> Path:
-    """A configuration of ``bench/`` with the addresses of this run."""
+def render_config(
+    name: str, directory: Path, upstream: nginx.Upstream, addresses: Mapping[str, str] | None = None
+) -> Path:
+    """A configuration of ``bench/`` with the addresses of this run: the upstream's, and ``addresses`` by those that
+    the file names."""
     text = (ROOT / "bench" / name).read_text()
+    for named, used in (addresses or {}).items():
+        text = text.replace(named, used)
     text = text.replace(_PLAIN, f"127.0.0.1:{upstream.port}").replace(_SECURE, f"localhost:{upstream.tls_port}")
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / name
@@ -109,6 +114,7 @@ def microgate(
     name: str = "",
     under: tuple[str, ...] = (),
     patience: float = 60,
+    addresses: Mapping[str, str] | None = None,
 ) -> Subject:
     """This gateway, started as a user starts it, answering when this returns.
 
@@ -129,7 +135,8 @@ def microgate(
         raise NotReady(
             f"{label}: this build is {implementation}; run MICROGATE_BUILD=require python setup.py build_ext"
         )
-    command = [python, "-P", "-m", "gateway", "serve", "--config", str(render_config(config, directory, upstream))]
+    rendered = render_config(config, directory, upstream, addresses)
+    command = [python, "-P", "-m", "gateway", "serve", "--config", str(rendered)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--data-dir", str(data)]
     process = Process(label, [*under, *command, "--log-level", "warning"], directory, env)
     subject = Subject(label, port, process, overhead_header="x-microgate-overhead-us", implementation=implementation)

@@ -40,9 +40,10 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
 
 
 class Instance:
-    """``workers`` workers behind bench/p1.yaml (limits, a fallback) before an upstream that answers at once."""
+    """``workers`` workers, by default behind bench/p1.yaml (limits, a fallback) before an upstream that answers at
+    once."""
 
-    def __init__(self, subject: Subject, directory: Path, workers: int) -> None:
+    def __init__(self, subject: Subject, directory: Path, workers: int, config: str = "p1.yaml") -> None:
         self.port = subject.port
         self.key = subject.key
         self.workers = workers
@@ -51,7 +52,7 @@ class Instance:
         self.paths = Paths(str(directory / "data"))
         self.arena = Arena.attach(self.paths.arena)
         self._subject = subject
-        self._config = directory / "p1.yaml"
+        self._config = directory / config
         self._log = directory / "microgate.log"
 
     @property

@@ -78,6 +78,25 @@ def test_a_replaced_snapshot_is_collected_when_nothing_runs() -> None:
     assert seen.collected == 1
 
 
+def test_where_something_always_runs_neither_waits_for_longer_than_a_minute() -> None:
+    seen = Counted()
+    seen.memory.swapped()
+    for now in range(60):
+        seen.memory.observe(3, 3, now)
+    assert seen.collected == 0
+    seen.memory.observe(3, 3, 60)
+    assert seen.collected == 1
+    seen.garbage = 20_000
+    for now in range(61, 121):
+        seen.memory.observe(3, 3, now)
+    assert seen.collected == 1
+    seen.memory.observe(3, 3, 121)
+    seen.garbage = 0
+    for now in range(122, 500):
+        seen.memory.observe(3, 3, now)
+    assert (seen.collected, seen.trimmed) == (2, 0)
+
+
 def test_the_real_trim_works_with_glibc() -> None:
     assert trim_memory()
 
