@@ -38,7 +38,9 @@ class ServerLimitsEntry(Entry, frozen=True):
     body_min_rate: Annotated[Size | None, Meta(description="Bytes a second a slow body must reach.")] = None
     body_grace: Duration | None = None
     keepalive_timeout: Duration | None = None
-    keepalive_max_age: Duration | None = None
+    keepalive_max_age: Annotated[
+        Duration | None, Meta(description="Longest life of a caller's connection; up to a fifth less, by lot.")
+    ] = None
     write_timeout: Duration | None = None
     response_json_bytes: Annotated[
         Size | None, Meta(description="Of a provider's JSON answer; a longer one is cut off, or refused with 502.")
