@@ -68,7 +68,7 @@ def asked_about(x: Exchange, said: dict[str, str]) -> Exchange:
     """The exchange that a request with these parameters and the head of ``x`` would be. Raises GatewayError."""
     own = x.path.decode("ascii")
     path = said.get("path") or own.removesuffix("route") + "chat/completions"
-    entry = find(path.encode("ascii", "replace"))
+    entry = find(path.encode()) if path.isascii() else None
     if entry is None or not explainable(entry):
         raise bad("path", f"No model is asked for by name in a request to '{path[:128]}'.")
     asked = Exchange(None, x.core, x.started_ns)

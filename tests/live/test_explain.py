@@ -240,6 +240,7 @@ def test_the_key_decides_what_is_shown(gateway: Gateway) -> None:
         ({"model": "m", "path": "/passthrough/mock/x"}, 400, "path"),
         ({"model": "m", "path": "/api/logs"}, 400, "path"),
         ({"model": "m", "path": "/v1/ch\u00e9t"}, 400, "path"),
+        ({"model": "m", "path": "/genai/v1beta/models/\u00e9:generateContent"}, 400, "path"),
     ],
 )
 def test_mistakes(gateway: Gateway, query: dict[str, str], status: int, param: str) -> None:
