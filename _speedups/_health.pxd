@@ -19,6 +19,7 @@ cdef class Health:
     cdef double _requests
     cdef double _accepted
     cdef int64_t _faded_ns
+    cdef int64_t _failing_ns
 
     cdef uint64_t _draw(self) noexcept
     cdef int64_t _probe_ns(self) noexcept

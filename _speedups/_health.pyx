@@ -45,6 +45,7 @@ cdef int64_t WINDOW_NS = 10_000_000_000
 cdef int64_t LONGEST_PROBE_NS = 10_000_000_000
 cdef double SPEED_MS = 10_000.0
 cdef double DEMAND_S = 30.0
+cdef int64_t OUTAGE_NS = 15_000_000_000
 cdef double MULTIPLE = 2.0
 cdef double FEWEST = 50.0
 cdef double MOST_REFUSED = 0.9
@@ -135,8 +136,14 @@ cdef class Health:
         self._fade(now_ns)
         self._requests += 1.0
         if verdict == 1:
+            if self._failing_ns and now_ns - self._failing_ns >= OUTAGE_NS:
+                # Demand that met a sick deployment says nothing of a well one.
+                self._requests = self._accepted = 0.0
+            self._failing_ns = 0
             self._accepted += 1.0
             return self._good(now_ns, asked_ns)
+        if not self._failing_ns:
+            self._failing_ns = now_ns
         return self._sick(now_ns, asked_ns)
 
     cdef inline int _good(self, int64_t now_ns, int64_t asked_ns) noexcept:
@@ -150,8 +157,6 @@ cdef class Health:
         if not mg_cas(&self._line[UNTIL], until, 0):
             return 0
         mg_store(&self._line[SINCE], now_ns)
-        # Demand that met a sick deployment says nothing of a well one.
-        self._requests = self._accepted = 0.0
         return 2
 
     cdef int _sick(self, int64_t now_ns, int64_t asked_ns) noexcept:

@@ -29,6 +29,8 @@ WINDOW_NS: Final = 10_000_000_000
 LONGEST_PROBE_NS: Final = 10_000_000_000
 SPEED_MS: Final = 10_000.0
 DEMAND_S: Final = 30.0
+OUTAGE_NS: Final = 15_000_000_000
+"""Failures alone for so long are an outage; in shorter runs they are what a deployment refuses that takes a part."""
 MULTIPLE: Final = 2.0
 FEWEST: Final = 50.0
 MOST_REFUSED: Final = 0.9
@@ -38,8 +40,8 @@ class Health:
     """One deployment, as one worker sees it and as all of them do. Times are CLOCK_MONOTONIC nanoseconds."""
 
     __slots__ = (
-        "_accepted", "_at", "_cells", "_consecutive", "_epoch", "_faded_ns", "_longest_rest_ns", "_own", "_permille",
-        "_q", "_requests", "_rest_ns", "_volume",
+        "_accepted", "_at", "_cells", "_consecutive", "_epoch", "_faded_ns", "_failing_ns", "_longest_rest_ns", "_own",
+        "_permille", "_q", "_requests", "_rest_ns", "_volume",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +72,7 @@ class Health:
         self._longest_rest_ns = longest_rest_ns
         self._requests = self._accepted = 0.0
         self._faded_ns = 0
+        self._failing_ns = 0
 
     def state(self, now_ns: int) -> int:
         until = self._q[self._at + UNTIL]
@@ -115,8 +118,14 @@ class Health:
         self._fade(now_ns)
         self._requests += 1.0
         if verdict == GOOD:
+            if self._failing_ns and now_ns - self._failing_ns >= OUTAGE_NS:
+                # Demand that met a sick deployment says nothing of a well one.
+                self._requests = self._accepted = 0.0
+            self._failing_ns = 0
             self._accepted += 1.0
             return self._good(now_ns, asked_ns)
+        if not self._failing_ns:
+            self._failing_ns = now_ns
         return self._sick(now_ns, asked_ns)
 
     def _good(self, now_ns: int, asked_ns: int) -> int:
@@ -126,8 +135,6 @@ class Health:
             return UNCHANGED
         q[at + UNTIL] = 0
         q[at + SINCE] = now_ns
-        # Demand that met a sick deployment says nothing of a well one.
-        self._requests = self._accepted = 0.0
         return RESTORED
 
     def _sick(self, now_ns: int, asked_ns: int) -> int:

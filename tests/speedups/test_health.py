@@ -140,9 +140,11 @@ def test_peak_ewma(health: ModuleType) -> None:
     assert one.load(START) == 2 * one.latency_ns(START)
 
 
-def test_throttles_what_is_refused(health: ModuleType) -> None:
-    """Of a deployment that takes half of what it could be sent, no more than twice what it takes is sent (K = 2)."""
-    one = health.Health(None, -1, consecutive=1 << 20, permille=1000)
+@pytest.mark.parametrize("rules", [{}, {"consecutive": 1 << 20, "permille": 1000}], ids=["ejected", "never ejected"])
+def test_throttles_what_is_refused(health: ModuleType, rules: dict[str, int]) -> None:
+    """Of a deployment that takes half of what it could be sent, no more than twice what it takes is sent (K = 2). The
+    only target of a route is asked also while it counts as ejected."""
+    one = health.Health(None, -1, **rules)
     now, sent, taken = START, 0, 0
     for second in range(300):
         capacity = 25
@@ -159,6 +161,16 @@ def test_throttles_what_is_refused(health: ModuleType) -> None:
                 taken += good
     assert taken == 240 * 25, "what it takes it gets"
     assert sent <= 2.1 * taken
+
+
+def test_an_outage_is_not_held_against_what_is_well_again(health: ModuleType) -> None:
+    one = health.Health(None, -1)
+    fail(one, 100, START, health.GOOD)
+    for second in range(20):
+        fail(one, 100, START + second * S)
+    assert any(one.throttled(START + 20 * S) for _ in range(100))
+    fail(one, 1, START + 20 * S, health.GOOD)
+    assert not any(one.throttled(START + 20 * S) for _ in range(100))
 
 
 def test_does_not_throttle_what_is_well_or_little(health: ModuleType) -> None:
