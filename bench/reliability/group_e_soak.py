@@ -69,7 +69,7 @@ def reloads(quick: bool) -> Outcome:
 def another(config: dict[str, Any], number: int) -> None:
     """A change to keys and, in turn, to providers that are in use: their time-outs, their keys, their addresses."""
     keys = [key for key in config["virtual_keys"] if key["name"] == "bench"]
-    limits = [{"requests": 5 + number, "per": "60s"}]
+    limits = [{"requests": 5 + number % 7, "per": "60s"}]
     more = [{"name": f"k{i}", "value": f"sk-round-{i:032d}", "limits": limits} for i in range(1 + number % 3)]
     config["virtual_keys"] = keys + more
     providers = config["providers"]

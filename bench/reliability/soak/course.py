@@ -48,6 +48,8 @@ DYING_S = 2.0
 """A call that ends so soon behind a kill may have been in that worker, or was sent to it before the kernel had closed
 its connections."""
 
+PUBLISHED_WITHIN_S = 10.0
+
 HALF_S = 5.0
 """So long behind a kill the other worker may have more than it can do."""
 
@@ -260,6 +262,9 @@ class Soak:
                 callers.stop()
         if interrupted.yes:
             seen.took = min(seen.took, course.seconds - 1)
+        # The last change may be on its way.
+        with contextlib.suppress(RuntimeError):
+            wait_until(lambda: gateway.ready()["snapshot"] - first >= seen.reloads, "it is served", PUBLISHED_WITHIN_S)
         seen.versions = gateway.ready()["snapshot"] - first
         (result.QUICK / "soak.log").write_text(gateway.said())
         self._count(began_wall_us)
