@@ -268,7 +268,9 @@ class RetryEntry(Entry, frozen=True):
     backoff_max: Duration | None = None
     budget: Annotated[
         Annotated[float, Meta(ge=0, le=10)] | None,
-        Meta(description="Further attempts at deployments in trouble, as a share of first ones; ten in 10 s are free."),
+        Meta(
+            description="Further attempts at deployments in trouble, as a share of first ones; ten more to begin with."
+        ),
     ] = None
 
 
