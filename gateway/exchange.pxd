@@ -31,6 +31,7 @@ cdef class Attempts:
     cpdef connected(self, Exchange x, Link link)
     cpdef unreachable(self, Exchange x, int kind, str message)
     cpdef caller_gone(self, Exchange x)
+    cpdef overdue(self, Exchange x)
     cpdef drain_cut(self, Exchange x)
     cpdef memory_cut(self, Exchange x)
 
@@ -82,6 +83,8 @@ cdef class Exchange:
     cdef public bint regardless
     cdef public bytes session
     cdef public bytes pinned
+    cdef public long long deadline_ns
+    cdef public object alarm
     cdef public Health health
     cdef public object race
     cdef public object joining

@@ -105,6 +105,10 @@ class Attempts:
         """The caller closed its connection."""
         raise NotImplementedError
 
+    def overdue(self, x: Exchange) -> None:
+        """The time that ``x`` may take is over."""
+        raise NotImplementedError
+
     def drain_cut(self, x: Exchange) -> None:
         """The worker's drain time is over."""
         raise NotImplementedError
@@ -173,6 +177,10 @@ class Exchange:
         """``x-microgate-session``: what requests that belong together have in common."""
         self.pinned = b""
         """``x-microgate-provider``: NAME or NAME/KEY of the only provider to ask."""
+        self.deadline_ns = 0
+        """The caller's own (``x-microgate-timeout``); 0: none."""
+        self.alarm: Any = None
+        """A timer for its end: ``gateway.routing.deadline``."""
         self.health: Health | None = None
         """Of the deployment that is being asked; None between attempts."""
         self.race: Any = None

@@ -24,6 +24,7 @@ from gateway.phases.route import route
 from gateway.phases.settle import settle
 from gateway.records import Outcome
 from gateway.routing import trail
+from gateway.routing.deadline import refused_late
 from gateway.routing.options import take_options
 from gateway.server import routes
 from gateway.server.routes import find
@@ -63,8 +64,7 @@ def admit_head(x: Exchange) -> Response | None:
     x.operation = entry.operation
     x.dialect = entry.dialect
     scan = x.core.request_head
-    if scan.has_options:
-        take_options(x, scan)
+    unclear = take_options(x, scan) if scan.has_options else None
     x.relayed = entry.relayed
     refusal = None
     if entry.audience != PUBLIC:
@@ -77,6 +77,8 @@ def admit_head(x: Exchange) -> Response | None:
         response = refuse(error, x.request_id.decode())
         response.headers += b"allow: " + allowed + b"\r\n"
         return response
+    if unclear is not None:
+        return unclear
     admission = x.core.admission
     if admission.under_way >= admission.easy and entry.audience == DATA and (not entry.own or entry.websocket):
         return admission.at_head(x)
@@ -119,6 +121,9 @@ def proceed(x: Exchange, done: int) -> None:
             result = own.serve(x)
             if result is not None:
                 end_locally(x, result)
+            return
+        if x.deadline_ns and monotonic_ns() >= x.deadline_ns:
+            end_locally(x, refused_late(x))
             return
         result = parse(x)
         if result is not None:

@@ -40,6 +40,7 @@ cdef class Upstream:
     cdef public long long first_token_ns
     cdef public long long stream_idle_ns
     cdef public long long total_ns
+    cdef public bint told_time
     cdef public HeaderFilter forward_filter
     cdef public str unsupported
     cdef public dict plans

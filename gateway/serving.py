@@ -26,6 +26,7 @@ from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapsh
 from gateway.snapshot.model import Target as TargetSpec
 from providers.natives import AT_VENDOR
 from providers.operations import Dialect, Operation
+from providers.vendors import CUSTOM
 
 GENERATING = (Operation.CHAT, Operation.RESPONSES, Operation.COMPLETIONS)
 """Ways of asking for a generated answer, the one that others are best translated to first."""
@@ -100,9 +101,9 @@ class Upstream:
         self.first_token_ns = int(spec.timeouts.first_token * 1e9)
         self.stream_idle_ns = int(spec.timeouts.stream_idle * 1e9)
         self.total_ns = int(spec.timeouts.total * 1e9)
-        self.forward_filter = (
-            HeaderFilter([name.encode() for name in spec.forward_headers], keep=True) if spec.forward_headers else None
-        )
+        self.told_time = spec.vendor == CUSTOM  # a gateway of one's own may know what to do with that
+        forwarded = [name.encode() for name in spec.forward_headers]
+        self.forward_filter = HeaderFilter(forwarded, keep=True) if forwarded else None
         self.unsupported = spec.unsupported
         self.plans: dict[int, Plan] = {}
         for name, dialect in spec.dialects.items():

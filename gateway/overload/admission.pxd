@@ -52,6 +52,7 @@ cdef class Admission:
     cpdef schedule(self)
     cpdef bint standing(self, long long now_ns)
     cpdef int overdue(self, object x, long long expires_ns, long long now_ns, bint standing)
+    cpdef expired(self, object x)
     cpdef expire(self)
     cpdef object refusal(self, object x, int reason)
 

@@ -14,6 +14,7 @@ from gateway.overload import slots
 from gateway.overload.patience import NEVER_NS, patience_ns
 from gateway.overload.refusals import Reason, Refusals
 from gateway.overload.slots import EASY_SHARE, NORMAL_SHARE
+from gateway.routing.deadline import set_alarm
 
 if TYPE_CHECKING:
     from gateway.errors import Response
@@ -207,9 +208,14 @@ class Admission:
         x.queued_ns = now_ns
         self.waiting += 1
         self.claim(x.principal)
-        patience = patience_ns(x.head)
+        expires_ns = x.deadline_ns
+        if expires_ns:
+            set_alarm(x, expires_ns)
+        else:
+            patience = patience_ns(x.head)
+            expires_ns = NEVER_NS if patience == NEVER_NS else x.complete_ns + patience
         # As long as the loop is late, it may have stood in the socket's buffer already.
-        self.queues[rank].append((NEVER_NS if patience == NEVER_NS else x.complete_ns + patience - self.lag, x))
+        self.queues[rank].append((expires_ns - self.lag, x))
         self.schedule()
 
     def displace(self, rank: int) -> None:
@@ -266,6 +272,11 @@ class Admission:
         if now_ns >= expires_ns:
             return EXPIRED
         return LATE if now_ns - x.queued_ns > (self.target if standing else self.patience) else -1
+
+    def expired(self, x: Any) -> None:
+        """Nobody waits any more for ``x``, which has no slot yet."""
+        if x.slot == WAITING:
+            self.end_locally(x, self.refusal(x, EXPIRED))
 
     def expire(self) -> None:
         """Refuse who has waited too long, and forget who has gone; every 100 ms."""

@@ -1,4 +1,5 @@
-"""How long a caller waits: what its header says, of which only the time in the queue is held to."""
+"""How long a caller waits for a byte, as SDKs say it: only the time in the queue is held to that. What bounds a whole
+request is its own field (``gateway.routing.deadline``)."""
 
 from __future__ import annotations
 
@@ -11,8 +12,7 @@ LONGEST_S = 86_400.0
 """Whoever names more, or nothing that can be read, is taken to wait for ever."""
 
 _FIELD = re.compile(
-    rb"\r\n(x-microgate-timeout|x-stainless-read-timeout|x-stainless-timeout)[ \t]*:"
-    rb"[ \t]*([0-9]{1,9}(?:\.[0-9]{1,9})?)[ \t]*(ms|s)?[ \t]*(?=\r\n)",
+    rb"\r\nx-stainless-(?:read-)?timeout[ \t]*:[ \t]*([0-9]{1,9}(?:\.[0-9]{1,9})?)[ \t]*(?=\r\n)",
     re.IGNORECASE,
 )
 """The SDKs of OpenAI and Anthropic say how long they wait for the next byte: ``x-stainless-read-timeout`` in Python,
@@ -21,15 +21,6 @@ _FIELD = re.compile(
 
 def patience_ns(head: bytes) -> int:
     """For how long the caller of a request with this head waits for a byte, in nanoseconds; ``NEVER_NS`` where it does
-    not say. ``x-microgate-timeout`` (seconds, or with ``ms`` behind it) goes before what SDKs send, the shorter of
-    which counts."""
-    least = NEVER_NS
-    for name, figure, unit in _FIELD.findall(head):
-        wait_s = float(figure) / (1000.0 if unit.lower() == b"ms" else 1.0)
-        if not 0.0 < wait_s <= LONGEST_S:
-            continue
-        wait_ns = int(wait_s * 1e9)
-        if name.lower() == b"x-microgate-timeout":
-            return wait_ns
-        least = min(least, wait_ns)
-    return least
+    not say. Of several, the shortest counts."""
+    waits = [float(figure) for figure in _FIELD.findall(head)]
+    return min((int(wait_s * 1e9) for wait_s in waits if 0.0 < wait_s <= LONGEST_S), default=NEVER_NS)

@@ -25,6 +25,7 @@ cdef class Asking(Retrying):
                    target=Target, upstream=Upstream, plan=Plan, pool=Pool, link=Link, targets=list)
     cpdef ask(self, Exchange x)
     cpdef bint prepared(self, Exchange x, Target target, Plan plan)
+    cpdef wait(self, Exchange x, Pool pool)
     @cython.locals(state=cython.int)
     cpdef bint fit(self, Exchange x, Target target, long long now_ns)
     @cython.locals(core=Core, scan=HeadScan, allowed=HeaderFilter, extra=HeaderFilter, target=Target, upstream=Upstream, plan=Plan,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from _speedups._bytes import decimal, monotonic_ns
 from _speedups._health import DUE, WELL
 from gateway.credentials.outcome import REASONS
@@ -13,9 +15,13 @@ from gateway.phases.route import relayed_path
 from gateway.phases.splice import splice
 from gateway.records import ErrorKind, Flags
 from gateway.routing import receipt, trail
+from gateway.routing.deadline import set_alarm, with_time_left
 from gateway.routing.warmest import preferred, sent
 from gateway.serving import Plan, Target
 from providers.operations import Dialect, Operation
+
+if TYPE_CHECKING:
+    from gateway.upstream.pool import Pool
 
 UNDECIDED = 0
 BYTES_PER_TOKEN_BITS = 2
@@ -42,6 +48,12 @@ class Asking(Retrying):
             return
         first = x.targets[0]
         x.answer_deadline_ns = (x.complete_ns or x.started_ns) + first.upstream.total_ns
+        if x.deadline_ns and x.deadline_ns < x.answer_deadline_ns:
+            x.answer_deadline_ns = x.deadline_ns
+            if monotonic_ns() >= x.deadline_ns:
+                self.overdue(x)
+                return
+            set_alarm(x, x.deadline_ns)
         self.budget.asked(x.complete_ns)
         resolution = x.resolution
         if resolution is not None and resolution.continues:
@@ -127,7 +139,7 @@ class Asking(Retrying):
             pool = upstream.pool
             link = pool.take()
             if link is None:
-                pool.wait(x)
+                self.wait(x, pool)
             else:
                 x.flags |= REUSED
                 self.send(x, link)
@@ -148,6 +160,13 @@ class Asking(Retrying):
         if x.translation is not None:
             x.translation = None
         return True
+
+    def wait(self, x: Exchange, pool: Pool) -> None:
+        """Have ``x`` told of the next connection."""
+        pool.wait(x)
+        if x.alarm is None and not x.ended and pool.full():
+            # Others may keep their connections for longer than this request may take.
+            set_alarm(x, x.answer_deadline_ns)
 
     def fit(self, x: Exchange, target: Target, now_ns: int) -> bool:
         """Whether a target among several is to be asked: it is well, or its probe is due and this request has it."""
@@ -198,6 +217,9 @@ class Asking(Retrying):
     def connected(self, x: Exchange, link: Link) -> None:
         try:
             x.dial_ns += monotonic_ns() - x.asked_ns
+            if x.alarm is not None and x.deadline_ns != x.answer_deadline_ns:
+                x.alarm.cancel()
+                x.alarm = None
             self.send(x, link)
         except Exception as error:
             self.core.fault(x, error)
@@ -277,6 +299,8 @@ class Asking(Retrying):
     def write(self, x: Exchange, link: Link, data: bytes, chunked: bool) -> None:
         core = self.core
         target = x.target
+        if x.deadline_ns and target is not None and target.upstream.told_time:
+            data = with_time_left(data, x)
         if target is not None and target.upstream.credentials is not None:
             data = target.upstream.credentials.signed(x.key, data)
         if target is not None and target.upstream.affinity is not None:

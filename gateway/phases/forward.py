@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from _speedups._bytes import monotonic_ns
 from _speedups._head import MEDIA_EVENTS, MEDIA_HTML, MEDIA_JSON, MEDIA_NONE
+from _speedups._health import NEUTRAL
 from _speedups._stream import StreamScan, UsageScan
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
@@ -15,7 +16,7 @@ from gateway.phases import translated
 from gateway.phases.ask import Asking
 from gateway.phases.retry import UNANSWERED
 from gateway.phases.sealing import as_named, sealing_of
-from gateway.phases.settle import settle
+from gateway.phases.settle import release, settle
 from gateway.phases.verdict import (
     STREAM_KINDS,
     decode,
@@ -30,6 +31,7 @@ from gateway.relay import begin as relay_begin
 from gateway.relay import cut as relay_cut
 from gateway.relay import piece as relay_piece
 from gateway.relay import whole as relay_whole
+from gateway.routing.deadline import overdue
 from providers.operations import Operation
 
 EVENTS = MEDIA_EVENTS
@@ -41,6 +43,8 @@ HOLD = 1
 PEEK = 2
 RELAY = 3
 RESPONSES = int(Operation.RESPONSES)
+UNKNOWN = NEUTRAL
+TIMEOUT_TOTAL = int(ErrorKind.TIMEOUT_TOTAL)
 
 HOLD_BYTES = 262_144
 """An answer up to this size is judged whole before a byte of it goes out, so a broken one can be asked for again."""
@@ -280,6 +284,9 @@ class Forward(Asking):
             if x.ended:
                 return
             x.last_byte_ns = monotonic_ns()
+            if kind == TIMEOUT_TOTAL and x.deadline_ns == x.answer_deadline_ns:
+                self.overdue(x)
+                return
             if x.mode == RELAY:
                 self.cut(x, kind, message)
                 return
@@ -312,7 +319,7 @@ class Forward(Asking):
         x.mode = UNDECIDED
         x.held = None
         x.scan = None
-        total = kind == int(ErrorKind.TIMEOUT_TOTAL)
+        total = kind == TIMEOUT_TOTAL
         if not total and self.again(x, 0, ErrorKind(kind), UNANSWERED):
             return
         timed_out = total or kind in UNANSWERED_IN_TIME
@@ -331,17 +338,38 @@ class Forward(Asking):
         if x.ended:
             return
         try:
-            waiting = x.waiting
-            if waiting is not None:
-                x.waiting = None
-                if hasattr(waiting, "forget"):
-                    waiting.forget(x)
-                else:
-                    waiting.cancel()
-            if x.link is not None:
-                x.link.cancel()
+            self.let_go(x)
             x.error_kind = int(ErrorKind.CLIENT_GONE)
             settle(x, int(Outcome.CLIENT_ABORT))
+        except Exception as error:
+            self.core.fault(x, error)
+
+    def let_go(self, x: Exchange) -> None:
+        """Wait for nothing any more."""
+        waiting = x.waiting
+        if waiting is not None:
+            x.waiting = None
+            if hasattr(waiting, "forget"):
+                waiting.forget(x)
+            else:
+                waiting.cancel()
+        if x.link is not None:
+            x.link.cancel()
+
+    def overdue(self, x: Exchange) -> None:
+        """Nobody waits for an answer any more: which says how long the caller waits, and nothing of the deployment."""
+        if x.ended:
+            return
+        try:
+            self.let_go(x)
+            release(x, UNKNOWN)
+            error = overdue(x)
+            if x.head_sent:
+                self.cut(x, int(error.record), error.message)
+            else:
+                x.held = None
+                x.usage = None
+                self.give_up(x, error)
         except Exception as error:
             self.core.fault(x, error)
 

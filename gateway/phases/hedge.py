@@ -42,7 +42,7 @@ REQUEST = (
     "view", "complete_ns", "method", "path", "query", "head", "body", "body_length", "content_type", "json_declared",
     "client", "http10", "reused", "route", "operation", "dialect", "relayed", "request_id", "principal",
     "model", "model_start", "model_end", "stream", "include_usage", "options_start", "options_end", "close", "empty",
-    "max_tokens", "multipart", "resolution", "session", "answer_deadline_ns",
+    "max_tokens", "multipart", "resolution", "session", "deadline_ns", "answer_deadline_ns",
 )  # fmt: skip
 """What a twin has in common with the exchange that it stands in for."""
 ATTEMPT = (
@@ -259,7 +259,8 @@ class Second(Forward):
     def unreachable(self, twin: Exchange, kind: int, message: str) -> None:
         race = twin.race
         if race is not None and race.twin is twin:
-            race.lost(twin, int(Outcome.UNREACHABLE), kind, SICK)
+            late = kind == int(ErrorKind.TIMEOUT_TOTAL) and twin.deadline_ns == twin.answer_deadline_ns
+            race.lost(twin, int(Outcome.UNREACHABLE), kind, NEUTRAL if late else SICK)
 
     def give_up(self, twin: Exchange, error: GatewayError) -> None:
         race = twin.race

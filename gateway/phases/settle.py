@@ -46,6 +46,9 @@ def settle(x: Exchange, outcome: int) -> None:
     if x.ended:
         return
     x.ended = True
+    if x.alarm is not None:
+        x.alarm.cancel()
+        x.alarm = None
     core = x.core
     if x.running:
         core.in_flight -= 1

@@ -1,4 +1,5 @@
-"""What callers may say about the way of a request, in ``x-microgate-`` header fields: which provider, which session.
+"""What callers may say about the way of a request, in ``x-microgate-`` header fields: which provider, which session,
+and how long it may take.
 
 They choose among what their virtual key and the route allow; a name that is not among these is refused.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from _speedups._head import HeadScan
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.routing.deadline import TIMEOUT, take_timeout
 from gateway.routing.trail import FIELD, Trail
 from gateway.serving import Target
 
@@ -17,12 +19,13 @@ EXPLAIN = FIELD.encode()
 MOST_SESSION_BYTES = 256
 
 
-def take_options(x: Exchange, scan: HeadScan) -> None:
-    """Read them from the head that ``scan`` has just judged.
+def take_options(x: Exchange, scan: HeadScan) -> Response | None:
+    """Read them from the head that ``scan`` has just judged; a refusal of what can't be meant.
 
     ``x-microgate-session``: requests that name the same one go to the same target and key while these are well.
     ``x-microgate-provider: NAME`` or ``NAME/KEY``: no other provider, or key, is asked.
     ``x-microgate-explain: 1``: the answer tells which way the request went.
+    ``x-microgate-timeout: TIME``: nothing is done for the request after so long.
     """
     session = scan.value_of(SESSION)
     if session:
@@ -32,6 +35,8 @@ def take_options(x: Exchange, scan: HeadScan) -> None:
         x.pinned = pinned
     if scan.value_of(EXPLAIN) == b"1":
         x.trail = Trail(True)
+    timeout = scan.value_of(TIMEOUT)
+    return None if timeout is None else take_timeout(x, timeout)
 
 
 def keep_to_pinned(x: Exchange) -> Response | None:

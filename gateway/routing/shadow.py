@@ -102,6 +102,7 @@ class Shadowing(Forward):
             setattr(copy, name, getattr(x, name))
         copy.complete_ns = now_ns
         copy.answer_deadline_ns = now_ns + target.upstream.total_ns
+        copy.deadline_ns = 0
         copy.reused = False
         copy.attempts = self
         copy.targets = [target]

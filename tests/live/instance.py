@@ -248,7 +248,7 @@ class Gateway:
     def wait_for_control(self) -> None:
         """The control process starts once workers listen, and takes a second or two: until then /metrics is 502."""
         end = time.monotonic() + START_TIMEOUT
-        while self.get("/metrics").status != 200:
+        while ask(self.port, request("GET", "/metrics", None), timeout=START_TIMEOUT).status != 200:
             assert time.monotonic() < end, f"no control process:\n{self.stderr()}"
             time.sleep(0.05)
 

@@ -88,7 +88,7 @@ def test_nobody_is_asked_for_a_caller_who_waits_no_longer(
 ) -> None:
     upstream.script = slow
     gateway = start_gateway(overload(upstream, under_way=1, queue=50, queue_wait="30s", queue_target="30s"))
-    futures = asking(callers, gateway, 20, x_microgate_timeout="1")
+    futures = asking(callers, gateway, 20, x_stainless_read_timeout="1")
     answers = [future.result() for future in futures]
     served = [answer for answer in answers if answer.status == 200]
     # One at a time takes 0.4 s: in the second that they wait, three begin.

@@ -244,6 +244,46 @@ def test_an_unproven_provider_gets_no_byte_of_a_request(
             assert len(upstream.visits) == 1
 
 
+def test_names_of_certificates_share_no_connection(authority: Authority, start_gateway: Start, tmp_path: Path) -> None:
+    """Two providers at one address, whose certificates are to be of different names."""
+    names: list[str | None] = []
+    context = tls_context(authority.issue("one.test", "two.test"))
+    context.sni_callback = lambda connection, name, of: names.append(name)
+    with Upstream(tls=context) as upstream:
+        config = configuration(upstream.url)
+        base = config["providers"].pop("mock")
+        tls = {"ca_file": authority.ca_file}
+        for name in ("one", "two"):
+            config["providers"][name] = {**base, "tls": {**tls, "server_name": f"{name}.test"}}
+        config["routes"] = {}
+        gateway = start_gateway(config)
+        order = [name for name in ("one", "two") for _ in range(20)]
+        random.Random(15).shuffle(order)
+        for name in order:
+            raw = request(body=b'{"model":"%b/m","messages":[]}' % name.encode())
+            assert ask(gateway.port, raw).header("x-microgate-provider") == name
+        used = [name for name, _ in sorted(zip(order, upstream.requests, strict=True), key=lambda row: row[1].at)]
+        served: dict[int, set[str]] = {}
+        for name, received in zip(used, upstream.requests, strict=True):
+            served.setdefault(received.connection, set()).add(name)
+        assert sorted(names) == ["one.test", "two.test"]
+        assert sorted(map(len, served.values())) == [1, 1]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_redirect_is_not_followed(status: int, streamed: bool, start_gateway: Start) -> None:
+    with Upstream() as elsewhere:
+        place = [f"Location: {elsewhere.url}/chat/completions"]
+        with Upstream(lambda received: [http(b"", status, fields=place)]) as upstream:
+            gateway = start_gateway(configuration(upstream.url, retry={"attempts": 1}))
+            answer = ask(gateway.port, STREAM if streamed else request())
+            assert answer.status == 502
+            assert answer.header("location") is None
+            assert len(upstream.requests) == 1
+        assert elsewhere.visits == []
+
+
 @pytest.mark.parametrize("most", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_further_connection_resumes_the_session_of_an_earlier_one(
     most: ssl.TLSVersion, authority: Authority, start_gateway: Start

@@ -98,19 +98,37 @@ def test_nobody_waits_longer_than_allowed() -> None:
     assert at.why(late) is None
 
 
-@pytest.mark.parametrize(
-    "head", [b"x-microgate-timeout: 0.5\r\n", b"X-Stainless-Read-Timeout: 0.5\r\n", b"x-microgate-timeout: 500ms\r\n"]
-)
-def test_what_its_caller_no_longer_waits_for_is_not_begun(head: bytes) -> None:
+@pytest.mark.parametrize(("head", "deadline_s"), [(b"X-Stainless-Read-Timeout: 0.5\r\n", 0), (b"", 0.5)])
+def test_what_its_caller_no_longer_waits_for_is_not_begun(head: bytes, deadline_s: float) -> None:
     at = world(10, queue=5, wait_s=10)
     running = ask(at, 8)
-    expires = at.ask(key(), head)
+    expires = at.ask(key(), head, deadline_s)
     waits = at.ask(key())
     at.now_ns += SECOND // 2
     at.end(running[0])
     at.turn()
     assert at.why(expires) == Reason.EXPIRED
     assert at.begun[-1] is waits
+
+
+def test_a_deadline_is_told_at_its_time() -> None:
+    """And not when the queue is looked at next."""
+    at = world(10, queue=5, wait_s=10)
+    ask(at, 8)
+    waits = at.ask(key(), deadline_s=0.5)
+    at.ring()
+    assert at.why(waits) == Reason.EXPIRED
+
+
+def test_whoever_has_a_slot_by_then_is_not_refused() -> None:
+    at = world(10, queue=5, wait_s=10)
+    running = ask(at, 8)
+    waits = at.ask(key(), deadline_s=0.5)
+    at.end(running[0])
+    at.turn()
+    assert at.begun[-1] is waits
+    at.admission.expired(waits)
+    assert at.why(waits) is None
 
 
 def stand(at: World) -> list[Request]:

@@ -12,13 +12,9 @@ HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n%b\r\n"
 @pytest.mark.parametrize(
     ("fields", "seconds"),
     [
-        (b"x-microgate-timeout: 5\r\n", 5),
-        (b"X-Microgate-Timeout:0.25\r\n", 0.25),
-        (b"x-microgate-timeout: 1500ms \r\n", 1.5),
-        (b"x-microgate-timeout: 2 s\r\n", 2),
         (b"x-stainless-read-timeout: 600\r\n", 600),
+        (b"X-Stainless-Timeout:0.25 \r\n", 0.25),
         (b"x-stainless-read-timeout: 600.0\r\nx-stainless-timeout: 30\r\n", 30),
-        (b"x-stainless-timeout: 1\r\nx-microgate-timeout: 9\r\n", 9),
     ],
 )
 def test_times_that_are_held_to(fields: bytes, seconds: float) -> None:
@@ -29,16 +25,16 @@ def test_times_that_are_held_to(fields: bytes, seconds: float) -> None:
     "fields",
     [
         b"",
-        b"x-microgate-timeout: soon\r\n",
-        b"x-microgate-timeout: -1\r\n",
-        b"x-microgate-timeout: 0\r\n",
-        b"x-microgate-timeout: 1e3\r\n",
-        b"x-microgate-timeout: nan\r\n",
-        b"x-microgate-timeout: 99999999999999999999\r\n",
-        b"x-microgate-timeout: 86401\r\n",
+        b"x-stainless-timeout: soon\r\n",
+        b"x-stainless-timeout: -1\r\n",
+        b"x-stainless-timeout: 0\r\n",
+        b"x-stainless-timeout: 1e3\r\n",
+        b"x-stainless-timeout: nan\r\n",
+        b"x-stainless-timeout: 99999999999999999999\r\n",
+        b"x-stainless-timeout: 86401\r\n",
         b"x-stainless-read-timeout: None\r\n",
-        b"x-other: x-microgate-timeout: 5\r\n",
-        b"my-x-microgate-timeout: 5\r\n",
+        b"x-other: x-stainless-timeout: 5\r\n",
+        b"my-x-stainless-timeout: 5\r\n",
     ],
 )
 def test_what_cannot_be_read_bounds_nothing(fields: bytes) -> None:

@@ -29,7 +29,9 @@ class Request:
         self.dialect = 1
         self.route: Any = None
         self.slot = 0
-        self.queued_ns = self.dial_ns = self.started_ns = self.complete_ns = 0
+        self.queued_ns = self.dial_ns = self.started_ns = self.complete_ns = self.deadline_ns = 0
+        self.alarm: Any = None
+        self.core: Any = None
         self.unrecorded = False
 
 
@@ -50,6 +52,8 @@ class World:
     def __init__(self) -> None:
         self.now_ns = 1000 * SECOND
         self.calls: list[Callable[[], None]] = []
+        self.alarms: list[Callable[[], None]] = []
+        self.loop = self
         self.begun: list[Request] = []
         self.refused: list[tuple[Request, Reason]] = []
         self.admission = Clocked(self)
@@ -59,6 +63,15 @@ class World:
 
     def call_soon(self, call: Callable[[], None]) -> None:
         self.calls.append(call)
+
+    def call_later(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> None:
+        self.alarms.append(lambda: call(*arguments))
+
+    def ring(self) -> None:
+        """Every timer's time has come."""
+        alarms, self.alarms = self.alarms, []
+        for alarm in alarms:
+            alarm()
 
     def turn(self) -> None:
         calls, self.calls = self.calls, []
@@ -79,10 +92,13 @@ class World:
         self.refused.append((x, Reason(index)))
         self.end(x)
 
-    def ask(self, principal: Principal, head: bytes = b"") -> Request:
+    def ask(self, principal: Principal, head: bytes = b"", deadline_s: float = 0) -> Request:
         """As ``gateway.pipeline.run`` does."""
         x = Request(principal, head)
+        x.core = self
         x.started_ns = x.complete_ns = self.now_ns
+        if deadline_s:
+            x.deadline_ns = self.now_ns + int(deadline_s * SECOND)
         if self.admission.under_way < self.admission.easy:
             self.admission.take(principal)
             x.slot = 1
