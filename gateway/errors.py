@@ -138,6 +138,12 @@ LONGEST_RETRY_S = 60.0
 """SDKs wait no longer than this for a Retry-After, and ask again at once instead."""
 
 
+ASKED_AGAIN = frozenset((408, 409, *range(500, 600)))
+"""What SDKs repeat by themselves, but for 429: its wait is theirs to keep."""
+
+NOT_AGAIN = b"x-should-retry: false\r\n"
+
+
 def refuse(error: GatewayError, request_id: str) -> Response:
     """The response that tells the caller of ``error``; a wait in whole seconds, rounded up (RFC 9110 10.2.3)."""
     headers = b""
@@ -148,7 +154,7 @@ def refuse(error: GatewayError, request_id: str) -> Response:
     if error.status in (429, 503):
         # Read by the SDKs of OpenAI and Anthropic, which would otherwise repeat whatever has such a status.
         again = error.retry and error.retry_after <= LONGEST_RETRY_S
-        headers += b"x-should-retry: true\r\n" if again else b"x-should-retry: false\r\n"
+        headers += b"x-should-retry: true\r\n" if again else NOT_AGAIN
     return Response(error.status, error.body(request_id), headers=headers, error=error)
 
 

@@ -22,8 +22,8 @@ from gateway.phases.verdict import (
     decode,
     error_kind_of,
     judged,
+    last_head,
     status_in,
-    with_wait,
     without_encoding,
 )
 from gateway.records import ErrorKind, Flags, Outcome
@@ -196,7 +196,7 @@ class Forward(Asking):
             if self.again(x, status, kind, found):
                 return
             x.error_kind = int(kind)
-            x.answer_head = with_wait(x.answer_head, found.wait_s)
+            x.answer_head = last_head(x, status, x.answer_head, found.wait_s)
             if x.names:
                 body = as_named(x.names, body)
             if body[:1] == b"<" or x.answer_media == HTML:
@@ -204,7 +204,8 @@ class Forward(Asking):
                 message = f"The provider answered {status} with a page that is no API answer."
                 error = GatewayError("upstream", message, source="provider")
                 body = error.body(x.request_id.decode())
-                x.answer_head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
+                head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
+                x.answer_head = last_head(x, status, head, 0.0)
                 x.answer_length = -1
         elif status >= 300 and not x.relayed:
             self.failed(
@@ -273,7 +274,7 @@ class Forward(Asking):
         x.scan = None
         x.status = status
         head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
-        x.answer_head = with_wait(head, found.wait_s)
+        x.answer_head = last_head(x, status, head, found.wait_s)
         x.error_kind = int(ErrorKind.STREAM_ERROR)
         relay_whole(x, body)
 

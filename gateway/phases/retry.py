@@ -9,7 +9,7 @@ from typing import Any
 from _speedups._bytes import monotonic_ns
 from _speedups._health import GOOD, OUT, RESTORED, SICK, WELL
 from gateway.core import Core
-from gateway.errors import GatewayError, refuse
+from gateway.errors import NOT_AGAIN, GatewayError, refuse
 from gateway.exchange import Attempts, Exchange
 from gateway.phases.settle import release, write_attempt
 from gateway.records import ErrorKind, Flags, Outcome
@@ -32,6 +32,9 @@ IS_WELL = WELL
 IS_OUT = OUT
 UNANSWERED = Classified(Verdict.RETRY, reason="unanswered")
 """Of an attempt that brought no answer."""
+
+OVER = frozenset((ErrorKind.TIMEOUT_TOTAL,))
+"""The whole time that a request may take has passed: its caller's SDK is not to begin it once more."""
 
 SHORT_REST_S = 1.0
 """Of a rate-limited key whose provider does not say for how long."""
@@ -232,4 +235,7 @@ class Retrying(Attempts):
         if x.joining is not None and x.joining.resumed:
             x.joining.over(x, int(error.record), error.message)
             return
-        self.core.end_locally(x, refuse(error, x.request_id.decode()))
+        response = refuse(error, x.request_id.decode())
+        if error.source == "provider" and error.status in (502, 504) and (x.attempt > 1 or error.record in OVER):
+            response.headers += NOT_AGAIN
+        self.core.end_locally(x, response)

@@ -13,7 +13,7 @@ from gateway.exchange import Exchange
 from gateway.phases.sealing import as_named, sealing_of_messages
 from gateway.phases.settle import settle
 from gateway.phases.splice import splice, without_model
-from gateway.phases.verdict import decode, error_kind_of, judged, with_wait, without_encoding
+from gateway.phases.verdict import decode, error_kind_of, judged, last_head, without_encoding
 from gateway.records import ErrorKind, Outcome
 from gateway.server import keepalive
 from gateway.serving import Plan, Target
@@ -179,7 +179,7 @@ def judge(attempts: Forward, x: Exchange, body: bytes) -> None:
         kind = error_kind_of(x.status, found.reason)
         attempts.put_away(x, x.status, found)
         if not attempts.again(x, x.status, kind, found):
-            x.answer_head = with_wait(x.answer_head, found.wait_s)
+            x.answer_head = last_head(x, x.status, x.answer_head, found.wait_s)
             refused(x, x.status, body, int(kind))
         return
     if x.status >= 300:
@@ -212,7 +212,7 @@ def refused(x: Exchange, status: int, body: bytes, kind: int) -> None:
         return
     error = translation.error(status, x.answer_head, body)
     x.status = error.status
-    head = with_wait(with_type(x.answer_head, error.status, JSON_TYPE), translation.wait_s)
+    head = last_head(x, error.status, with_type(x.answer_head, error.status, JSON_TYPE), translation.wait_s)
     for name, value in error.headers:
         if name != "retry-after":
             head = head[:-2] + f"{name}: {value}\r\n\r\n".encode("latin-1", "replace")

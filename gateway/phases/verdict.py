@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from typing import TYPE_CHECKING
 
 import orjson
 
+from gateway.errors import ASKED_AGAIN, NOT_AGAIN
 from gateway.records import ErrorKind
 from providers.classify import Classified, classify
 from providers.operations import Operation
 
+if TYPE_CHECKING:
+    from gateway.exchange import Exchange
+
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:([^\r]*)", re.IGNORECASE)
+_SHOULD_RETRY = re.compile(rb"\r\nx-should-retry:[^\r]*\r\n", re.IGNORECASE)
 
 KIND_CHAT = 1
 KIND_RESPONSES = 2
@@ -40,6 +46,15 @@ def with_wait(head: bytes, wait_s: float) -> bytes:
     if wait_s <= 0 or _RETRY_AFTER.search(head):
         return head
     return head[:-2] + b"retry-after: %d\r\n\r\n" % max(1, math.ceil(wait_s))
+
+
+def last_head(x: Exchange, status: int, head: bytes, wait_s: float) -> bytes:
+    """``head`` of an error that is shown to the caller: with the wait, and, when it was asked again here already, with
+    the word that keeps SDKs from multiplying that (B7)."""
+    head = with_wait(head, wait_s)
+    if x.attempt > 1 and status in ASKED_AGAIN:
+        head = _SHOULD_RETRY.sub(b"\r\n", head)[:-2] + NOT_AGAIN + b"\r\n"
+    return head
 
 
 def error_kind_of(status: int, reason: str) -> ErrorKind:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from _speedups._bytes import monotonic_ns
-from gateway.errors import GatewayError, Response, refuse
+from gateway.errors import NOT_AGAIN, GatewayError, Response, refuse
 from gateway.overload.slots import WAITING
 from gateway.records import ErrorKind
 
@@ -49,7 +49,9 @@ def overdue(x: Exchange) -> GatewayError:
 
 def refused_late(x: Exchange) -> Response:
     """The answer to a request whose deadline passed before anything was done for it."""
-    return refuse(overdue(x), x.request_id.decode())
+    response = refuse(overdue(x), x.request_id.decode())
+    response.headers += NOT_AGAIN
+    return response
 
 
 def set_alarm(x: Exchange, at_ns: int) -> None:
