@@ -101,10 +101,11 @@ def _outcomes(seen: Seen) -> dict[str, object]:
 
 
 def _owed(seen: Seen) -> int:
-    """Records that must be there: of every call that was sent, but those whose worker was killed, and of refusals for
-    overload, of which the request log has a part only."""
+    """Records that must be there: of every call that was sent, but those whose worker was killed or may have been, and
+    refusals for overload, of which the request log has a part only."""
     killed, _, _ = seen.promised()
-    return int(seen.last["sent"]) - sum(bool(one["sent"]) for one in killed) - seen.count(mix.OVERLOADED)
+    lost = sum(bool(one["sent"]) for one in killed) + seen.left_at_a_kill()
+    return int(seen.last["sent"]) - lost - seen.count(mix.OVERLOADED)
 
 
 def _kept(seen: Seen) -> bool:

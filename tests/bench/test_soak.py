@@ -112,10 +112,14 @@ def test_only_calls_that_a_killed_worker_can_have_had_are_its_own() -> None:
     assert Seen(kills=[Kill(100.0, 3)], failures=[*inside, *others]).promised() == (inside, [], others)
 
 
-def test_a_killed_worker_had_no_more_calls_than_connections() -> None:
+def test_a_killed_worker_had_no_more_calls_than_descriptors() -> None:
     failures = [_failure(99, 100.1) for _ in range(5)]
     killed, _, others = Seen(kills=[Kill(100.0, 3)], failures=failures).promised()
     assert (len(killed), len(others)) == (3, 2)
+
+
+def test_who_left_just_before_a_kill_may_have_left_no_record() -> None:
+    assert Seen(kills=[Kill(100.0, 3), Kill(200.0, 3)], leavings=[98.9, 99.1, 100.1, 199.9]).left_at_a_kill() == 2
 
 
 def test_refusals_are_promised_when_more_comes_than_is_served_or_a_worker_is_missing() -> None:

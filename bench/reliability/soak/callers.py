@@ -1,8 +1,9 @@
 """The callers of the soak, a process of its own: ``python -m bench.reliability.soak.callers``.
 
 Reads a plan from standard input, and says one JSON object a line: a ``report`` of counts every few seconds, a
-``failed`` for each call that did not end as promised, and a last report when it is through or was sent SIGTERM. Calls
-leave when they are due, however slow the answers are, and nobody asks twice.
+``failed`` for each call that did not end as promised, a ``left`` with the moment for each that its caller gave up, and
+a last report when it is through or was sent SIGTERM. Calls leave when they are due, however slow the answers are, and
+nobody asks twice.
 """
 
 from __future__ import annotations
@@ -272,6 +273,7 @@ class Crowd:
         kind = mix.KINDS[call.kind]
         if call.left:
             self._count(call, mix.LEFT)
+            _say(left=time.monotonic())
         elif not status:
             self._failed(call, LOST)
         else:

@@ -48,6 +48,8 @@ DYING_S = 2.0
 """A call that ends so soon behind a kill may have been in that worker, or was sent to it before the kernel had closed
 its connections."""
 
+LEAVING_S = 1.0
+
 PUBLISHED_WITHIN_S = 10.0
 
 HALF_S = 5.0
@@ -99,8 +101,8 @@ class Kill:
     """One kill of the victim."""
 
     at: float
-    connections: int
-    """That it had: at most so many calls were on them."""
+    descriptors: int
+    """That it had: at most so many calls were on its connections. What it says of these itself is a moment old."""
 
 
 @dataclass(slots=True)
@@ -116,6 +118,8 @@ class Seen:
     versions: int = 0
     reloads: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
+    leavings: list[float] = field(default_factory=list)
+    """When callers gave up."""
     last: dict[str, Any] = field(default_factory=dict)
     """The callers' last report."""
     rows: int = 0
@@ -144,7 +148,7 @@ class Seen:
         for failure in self.failures:
             kill = next((one for one in reversed(self.kills) if one.at <= failure["ended"]), None)
             since = failure["ended"] - kill.at if kill is not None else float("inf")
-            if kill is not None and since <= DYING_S and _was_in(failure, kill) and harmed[kill.at] < kill.connections:
+            if kill is not None and since <= DYING_S and _was_in(failure, kill) and harmed[kill.at] < kill.descriptors:
                 harmed[kill.at] += 1
                 killed.append(failure)
             elif failure["failed"] == mix.OVERLOADED and (since <= HALF_S or failure["offered"] > self.capacity):
@@ -152,6 +156,11 @@ class Seen:
             else:
                 others.append(failure)
         return killed, refused, others
+
+    def left_at_a_kill(self) -> int:
+        """Calls that were given up so shortly before a kill that the worker may have been at them still: a caller who
+        closes its connection is served to the end of the provider's answer."""
+        return sum(any(0 <= kill.at - left <= LEAVING_S for kill in self.kills) for left in self.leavings)
 
 
 Failures = list[dict[str, Any]]
@@ -189,6 +198,8 @@ class _Callers:
             if "failed" in said:
                 self._file(line.decode())
                 self._seen.failures.append(said)
+            elif "left" in said:
+                self._seen.leavings.append(said["left"])
             else:
                 self._seen.last = said
 
@@ -307,9 +318,9 @@ class Soak:
         victim = gateway.pids().get(VICTIM)
         if victim is None:
             return
-        held = gateway.arena.connections(gateway.place(VICTIM))
+        held = len(os.listdir(f"/proc/{victim}/fd"))
         self.seen.kills.append(Kill(time.monotonic(), held))
-        self._file.write(json.dumps({"kill": time.monotonic(), "process": victim, "connections": held}) + "\n")
+        self._file.write(json.dumps({"kill": time.monotonic(), "process": victim, "descriptors": held}) + "\n")
         os.kill(victim, signal.SIGKILL)
 
     def _say(self) -> None:
