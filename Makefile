@@ -3,10 +3,12 @@
 # make bench   runs the benchmarks                            make lock    refreshes the lock files (needs uv)
 #
 # Each does all the set-up it needs: a private virtual environment in .venv, the locked packages, the extension modules.
-# ARGS="..." is passed on; PYTHON=python3.12 chooses the interpreter; MICROGATE_BUILD=auto|require|pure as in setup.py.
+# JOBS=1 runs one test file at a time. ARGS="..." is passed on; PYTHON=python3.12 chooses the interpreter; MICROGATE_BUILD=auto|require|pure as in setup.py.
 
 MICROGATE_BUILD ?= auto
 export MICROGATE_BUILD
+
+JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 
 venv := .venv
 python := $(venv)/bin/python
@@ -27,7 +29,7 @@ serve: $(built)
 	exec $(python) -m gateway serve --demo $(ARGS)
 
 test: $(venv)/dev $(built)
-	$(python) -m pytest $(ARGS)
+	$(python) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(venv)/dev
 	@$(MAKE) --no-print-directory MICROGATE_BUILD=$(strict_build) $(venv)/built-$(strict_build)
