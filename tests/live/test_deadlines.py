@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -83,13 +82,11 @@ def test_a_place_that_does_not_come_free_is_not_waited_for(start_gateway: Start)
     """The only connection there may be is in use."""
     with Upstream(hanging) as upstream:
         gateway = start_gateway(patient(upstream.url, provider={"max_connections": 1}))
-        first = threading.Thread(target=lambda: ask(gateway.port, asking("30"), timeout=60))
-        first.start()
-        upstream.wait(lambda: len(upstream.requests) == 1)
-        answer = ask(gateway.port, asking(), timeout=20)
+        with closing(socket.create_connection(("127.0.0.1", gateway.port), 60)) as first:
+            first.sendall(asking("30"))
+            upstream.wait(lambda: len(upstream.requests) == 1)
+            answer = ask(gateway.port, asking(), timeout=20)
         assert len(upstream.requests) == 1
-        upstream.each_open(lambda transport: transport.abort())
-        first.join()
         assert answer.status == 504
 
 
@@ -221,16 +218,14 @@ def test_who_waits_for_a_slot_is_refused_at_its_time(start_gateway: Start) -> No
     with Upstream(hanging) as upstream:
         server = {"overload": {"under_way": 1, "queue": 1, "queue_wait": "50s", "loop_lag": 0}}
         gateway = start_gateway(patient(upstream.url, server=server))
-        first = threading.Thread(target=lambda: ask(gateway.port, asking("50"), timeout=60))
-        first.start()
-        upstream.wait(lambda: len(upstream.requests) == 1)
-        for _ in range(3):
-            answer = ask(gateway.port, asking(), timeout=40)
-            assert answer.status == 503
-            assert b"the caller allows" in answer.body
+        with closing(socket.create_connection(("127.0.0.1", gateway.port), 60)) as first:
+            first.sendall(asking("50"))
+            upstream.wait(lambda: len(upstream.requests) == 1)
+            for _ in range(3):
+                answer = ask(gateway.port, asking(), timeout=40)
+                assert answer.status == 503
+                assert b"the caller allows" in answer.body
         assert len(upstream.requests) == 1
-        upstream.each_open(lambda transport: transport.abort())
-        first.join()
 
 
 def test_a_stream_whose_time_is_over_goes_on_nowhere(start_gateway: Start) -> None:
