@@ -197,7 +197,9 @@ def limited(
         if memory:
             made.memory = held.enter_context(memory_group(memory))
             for pid in gateway.snapshot().members:
-                made.memory.take(pid)
+                # One of a moment (control has such children) may be gone.
+                with contextlib.suppress(ProcessLookupError):
+                    made.memory.take(pid)
         yield made
 
 
