@@ -125,7 +125,7 @@ def test_two_hundred_callers_make_one_probe(start_gateway: Start) -> None:
         gateway = start_gateway(config)
         many(gateway, 6)
         made[0].clear()
-        made[0].script = lambda received: [1.0, http(SICK, 500)]
+        made[0].script = lambda received: [5.0, http(SICK, 500)]
         answers: list[Answer] = []
 
         def due() -> bool:
