@@ -109,8 +109,15 @@ class End:
         return head[0] & 15, bool(head[0] & 0x80), payload
 
     async def _exactly(self, size: int) -> bytes | None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            return await self.reader.readexactly(size)
+        for _ in range(2):
+            try:
+                return await self.reader.readexactly(size)
+            except asyncio.IncompleteReadError:
+                break
+            except ConnectionError:
+                # Of a write, perhaps: what had come before it can still be read.
+                self.reader.set_exception(None)  # type: ignore[arg-type]  # as it was before
+                self.reader.feed_eof()
         return None
 
     async def receive(self) -> bytes | Closed:
