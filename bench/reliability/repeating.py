@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import openai
@@ -19,6 +16,7 @@ from bench.reliability.asking import ask_all, chat, ms, routed, running, statuse
 from bench.reliability.callers import Callers
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.provider import SICK, Manner, Providers
+from tests.live.blackhole import blackhole
 from tests.live.upstreams import CHAT, Received, Step, Upstream, http
 from tests.live.wire import KEY
 
@@ -27,21 +25,6 @@ MOST_SDK_CALLS = 3.6
 START_CALLS = 10
 """Of the retry budget, to begin with."""
 DEADLINE_S = 5.0
-
-
-@contextmanager
-def blackhole() -> Iterator[str]:
-    """A base URL whose handshakes nobody answers: a listening socket with a full queue."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(full.getsockname())
-        yield f"http://127.0.0.1:{full.getsockname()[1]}/v1"
-        for filler in fillers:
-            filler.close()
 
 
 @figure("B1", guard="tests/corpus/test_slow.py")

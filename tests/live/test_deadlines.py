@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from gateway.records import ErrorKind
+from tests.live.blackhole import blackhole
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
 from tests.live.trail import trail_of
@@ -43,21 +43,6 @@ def patient(url: str, **more: Any) -> dict[str, Any]:
 
 def hanging(received: Received) -> list[Step]:
     return [Act.HOLD]
-
-
-@contextmanager
-def blackhole() -> Iterator[str]:
-    """A listening socket whose queue is full: nobody answers a handshake."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(full.getsockname())
-        yield f"http://127.0.0.1:{full.getsockname()[1]}/v1"
-        for filler in fillers:
-            filler.close()
 
 
 @pytest.mark.parametrize("path", PATHS)
