@@ -37,6 +37,8 @@ cdef class Core:
     cdef public long long further
     cdef public Admission admission
     cdef public long long refused_connections
+    cdef public long long intake
+    cdef public object measure
     cdef public bint draining
     cdef public bint ready
     cdef public str not_ready_why

@@ -78,6 +78,10 @@ class Core:
         """Of these at an attempt that is not their first."""
         self.admission = Admission(loop)
         self.refused_connections = 0
+        self.intake = 1 << 62
+        """Bytes that callers can send until ``measure`` is called: what looks at the memory now and then comes too
+        late for what fills it at once."""
+        self.measure: Any = None
         self.draining = False
         self.ready = True
         self.not_ready_why = ""

@@ -31,8 +31,9 @@ class Brake:
 
     def __init__(self, bound_ns: int) -> None:
         self.bound_ns = bound_ns
-        """A loop is late when a sample of a window is beyond this, or the mean beyond half of it; 0: never. While the
-        mean is beyond a quarter, no slots are given back either."""
+        """A loop is late when a sample of a window is beyond this, or the mean beyond a quarter of it: who comes with a
+        connection of its own waits for three turns. 0: never. While the mean is beyond an eighth, no slots are given
+        back either."""
         self.ceiling = 1 << 30
         self.late = 0
         """Late windows in a row."""
@@ -49,7 +50,7 @@ class Brake:
         what can be used of ``limit`` slots until the next."""
         self._worst_ns = max(self._worst_ns, lag_ns)
         # One long stall says no more than that it was one.
-        self.mean_ns += NEWEST * (min(lag_ns, 2 * self.bound_ns) - self.mean_ns)
+        self.mean_ns += NEWEST * (min(lag_ns, self.bound_ns) - self.mean_ns)
         self._busiest = max(self._busiest, under_way)
         if now_ns < self._ends_ns:
             return False
@@ -58,10 +59,10 @@ class Brake:
         busiest, self._busiest = self._busiest, 0
         self._most = max(busiest, self._most * FORGET)
         self.lag_ns = worst_ns
-        late = worst_ns > self.bound_ns or self.mean_ns * 2 > self.bound_ns
+        late = worst_ns > self.bound_ns or self.mean_ns * 4 > self.bound_ns
         if not self.bound_ns or not late:
             self.late = 0
-            if self.mean_ns * 4 <= self.bound_ns or not self.bound_ns:
+            if self.mean_ns * 8 <= self.bound_ns or not self.bound_ns:
                 self.ceiling = min(limit, int(min(self.ceiling, limit) * GROWTH) + 1)
         else:
             self.late += 1

@@ -38,6 +38,9 @@ WORTH_CUTTING = 65536
 MOST_CUT = 16
 """At a look: what was given up last shows in the next reading."""
 TRIM_NS = 1_000_000_000
+INTAKE_SHARE = 128
+"""When callers have sent this part of the memory since it was last looked at, it is looked at again: there are ten such
+looks between two steps, however late the timer comes."""
 
 
 class Guard:
@@ -60,6 +63,7 @@ class Guard:
         self._trim = trim
         self._trimmed_ns = 0
         self._keepalive_age_ns = 0
+        core.measure = self.taken_in
 
     def follow(self, settings: Overload) -> None:
         """Hold to these settings; the core has just taken over its own."""
@@ -73,6 +77,7 @@ class Guard:
         admission.target = int(min(settings.queue_target, settings.queue_wait) * 1e9)
         self._keepalive_age_ns = core.keepalive_age_ns
         self.brake.ceiling = min(self.brake.ceiling, self.limit)
+        core.intake = 0
         self.apply()
 
     def slots(self) -> int:
@@ -96,11 +101,17 @@ class Guard:
             self.measure(now_ns)
             self.apply()
 
+    def taken_in(self) -> None:
+        """Callers have sent ``core.intake`` bytes."""
+        self.measure(monotonic_ns())
+        self.apply()
+
     def measure(self, now_ns: int) -> None:
         """Read the memory, and do what its step asks for."""
         used, memory = self.meter.read()
         if self.settings.memory:
             memory = self.settings.memory
+        self.core.intake = memory // INTAKE_SHARE // self.workers
         self.used, self.memory = used, memory
         share = used / memory
         step = self.step

@@ -75,10 +75,14 @@ class ServerConnection(RequestReader):
             if self.dropped > LINGER_BYTES:
                 self.transport.abort()
             return
+        core = self.core
+        core.intake -= len(data)
         if self.rest:
             data = self.rest + data
             self.rest = b""
         self.consume(data)
+        if core.intake < 0:
+            core.measure()
 
     def eof_received(self) -> bool:
         """A caller that has finished sending still gets its answer (RFC 9112 9.6); half a request is refused."""

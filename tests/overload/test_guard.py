@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gateway.overload import guard as module
 from gateway.overload.brake import LATE_WINDOWS, WINDOW_NS
-from gateway.overload.guard import BYTES_A_REQUEST, MOST_CUT, WORTH_CUTTING, Guard
+from gateway.overload.guard import BYTES_A_REQUEST, INTAKE_SHARE, MOST_CUT, WORTH_CUTTING, Guard
 from gateway.snapshot.model import Overload
 from tests.overload.worlds import Clocked, World, key
 
@@ -71,6 +72,8 @@ class Core:
         self.connections: list[Connection] = []
         self.refused_connections = 0
         self.idle_closed = 0
+        self.intake = 1 << 62
+        self.measure: Callable[[], None] = lambda: None
 
     def close_idle(self) -> None:
         self.idle_closed += 1
@@ -119,6 +122,21 @@ def test_steps_go_up_at_their_bounds_and_down_below_them(watch: Watch) -> None:
 def test_one_reading_can_go_up_all_steps_and_down_again(watch: Watch) -> None:
     assert watch.at(99) == 3
     assert watch.at(10) == 0
+
+
+def test_it_looks_when_callers_have_sent_a_part_of_the_memory(watch: Watch) -> None:
+    assert watch.core.intake == 0, "at the first byte behind a configuration"
+    watch.readings.percent = 97
+    watch.core.measure()
+    assert watch.guard.step == 3
+    assert watch.core.admission.shut
+    assert watch.core.intake == MEMORY // INTAKE_SHARE
+
+
+def test_workers_share_what_may_be_sent_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(monkeypatch, workers=4)
+    watch.core.measure()
+    assert watch.core.intake == MEMORY // INTAKE_SHARE // 4
 
 
 def test_connections_are_not_kept_while_memory_is_short(watch: Watch) -> None:

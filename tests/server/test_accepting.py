@@ -79,6 +79,26 @@ def test_all_that_wait_are_taken(run: Callable[[Main], None], listening: socket.
     run(main)
 
 
+def test_they_are_begun_in_the_turn_that_takes_them(run: Callable[[Main], None], listening: socket.socket) -> None:
+    async def main() -> None:
+        begun: list[Made] = []
+        made: list[Made] = []
+
+        def make() -> Made:
+            made.append(Made(begun))
+            return made[-1]
+
+        accepting = Accepting(asyncio.get_running_loop(), [listening], make, None)
+        callers = connect(listening, 3)
+        accepting.taken()
+        assert len(made) == 3
+        await begun_by(begun, 3)
+        end(begun, callers)
+        await asyncio.sleep(0)
+
+    run(main)
+
+
 def test_in_one_turn_no_more_than_a_number(run: Callable[[Main], None], listening: socket.socket) -> None:
     async def main() -> None:
         begun: list[Made] = []
@@ -120,8 +140,8 @@ def test_closed_it_takes_nobody(run: Callable[[Main], None], listening: socket.s
         begun: list[Made] = []
         accepting = Accepting(asyncio.get_running_loop(), [listening], lambda: Made(begun), None)
         callers = connect(listening, 1)
-        accepting.taken()
         accepting.close()
+        accepting.taken()
         for _ in range(20):
             await asyncio.sleep(0)
         assert begun == []
