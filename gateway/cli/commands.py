@@ -56,6 +56,24 @@ def upgrade(data_dir: str) -> None:
 
 
 @cli.group()
+def keys() -> None:
+    """Virtual keys, without a running gateway."""
+
+
+@keys.command("generate")
+@click.option("--hash", "with_hash", is_flag=True, help="Print its hash behind it, for the file.")
+def keys_generate(with_hash: bool) -> None:
+    """Print a new virtual key; it is stored nowhere."""
+    sys.exit(import_module("gateway.cli.keys").generate(with_hash, sys.stdout))
+
+
+@keys.command("hash")
+def keys_hash() -> None:
+    """Read a key from standard input and print its hash, as `hash` of a virtual key takes it."""
+    sys.exit(import_module("gateway.cli.keys").print_hash(sys.stdin, sys.stdout))
+
+
+@cli.group()
 def models() -> None:
     """What is known of models: sizes, capabilities, prices."""
 

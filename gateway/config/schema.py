@@ -229,7 +229,13 @@ class VirtualKeyEntry(Entry, frozen=True):
     """A credential that callers present to the gateway."""
 
     name: Name
-    value: Annotated[Secret, Meta(description="The key itself; usually env.NAME or file.PATH.")]
+    value: Annotated[Secret | None, Meta(description="The key itself; usually env.NAME or file.PATH.")] = None
+    hash: Annotated[
+        Secret | None,
+        Meta(
+            description="Instead of a value: sha256: and the hexadecimal SHA-256 of the key, as other gateways keep it."
+        ),
+    ] = None
     models: Annotated[
         list[ModelName],
         Meta(description="Models it may ask for, as callers write them, trailing * allowed. Empty: all."),

@@ -12,6 +12,8 @@ from ipaddress import ip_network
 
 from gateway.config.addresses import judge_host
 from gateway.config.credentials import judge as judge_credential
+from gateway.config.key_values import MIN_CHARACTERS, Values
+from gateway.config.key_values import judge as judge_key_value
 from gateway.config.names import NAME_PATTERN
 from gateway.config.places import judge as judge_place
 from gateway.config.problems import Path, Problem, nearest
@@ -40,9 +42,6 @@ from providers.vendors import CUSTOM, VENDORS
 
 MAX_PROVIDER_KEYS = 64
 """One bit each in the mask with which a key is chosen."""
-MIN_VIRTUAL_KEY = 8
-GOOD_VIRTUAL_KEY = 20
-"""Shorter ones are warned of: 128 random bits need 22 characters of base64."""
 MAX_WINDOW_S = 366 * 86400
 MOST_HEAD = {"header_bytes": ServerLimits().header_bytes, "target_bytes": ServerLimits().target_bytes}
 """What the scanner of heads takes; the bounds can be lowered."""
@@ -249,7 +248,7 @@ def _target(config: Config, entry: str | TargetEntry, path: Path) -> Iterator[Pr
 def _virtual_keys(config: Config) -> Iterator[Problem]:
     names: dict[str, int] = {}
     ids: dict[str, int] = {}
-    values: dict[str, str] = {}
+    values = Values(config.virtual_keys)
     pins: dict[str, str] = {}
     # Most keys share one of a few sets of limits, which need be judged once.
     right_limits: set[tuple[LimitEntry, ...]] = set()
@@ -261,13 +260,7 @@ def _virtual_keys(config: Config) -> Iterator[Problem]:
             yield Problem(("virtual_keys", i), "has the same id as another virtual key")
         names.setdefault(entry.name, i)
         ids.setdefault(stable_id, i)
-        value = entry.value.reveal()
-        if value in values:
-            hint = "a key belongs to one caller"
-            yield Problem(("virtual_keys", i, "value"), f"is the same as that of {values[value]}", hint)
-        values.setdefault(value, entry.name)
-        if len(value) < GOOD_VIRTUAL_KEY or " " in value:
-            yield from _value(value, ("virtual_keys", i, "value"))
+        yield from judge_key_value(entry, values, ("virtual_keys", i))
         if entry.limits and (limits := tuple(entry.limits)) not in right_limits:
             problems = list(_limits(limits, ("virtual_keys", i, "limits")))
             if not problems:
@@ -277,15 +270,6 @@ def _virtual_keys(config: Config) -> Iterator[Problem]:
             yield from _rules(config, entry, ("virtual_keys", i))
         if entry.stateful is not None:
             yield from _pin(config, entry, pins, ("virtual_keys", i, "stateful"))
-
-
-def _value(value: str, path: Path) -> Iterator[Problem]:
-    if len(value) < MIN_VIRTUAL_KEY:
-        yield Problem(path, f"must have at least {MIN_VIRTUAL_KEY} characters")
-    elif " " in value:
-        yield Problem(path, "must not contain a space")
-    elif len(value) < GOOD_VIRTUAL_KEY:
-        yield Problem(path, "is short enough to be guessed", "openssl rand -hex 24 makes a good one", warning=True)
 
 
 def _rules(config: Config, entry: VirtualKeyEntry, path: Path) -> Iterator[Problem]:
@@ -377,8 +361,8 @@ def _server(config: Config) -> Iterator[Problem]:
     refresh = config.model_lists.refresh
     if refresh is not None and 0 < refresh < 1:
         yield Problem(("model_lists", "refresh"), "must be 0 or at least 1s")
-    if config.metrics.token is not None and len(config.metrics.token.reveal()) < MIN_VIRTUAL_KEY:
-        yield Problem(("metrics", "token"), f"must have at least {MIN_VIRTUAL_KEY} characters")
+    if config.metrics.token is not None and len(config.metrics.token.reveal()) < MIN_CHARACTERS:
+        yield Problem(("metrics", "token"), f"must have at least {MIN_CHARACTERS} characters")
 
 
 def _readable(file: str | None, path: Path) -> Iterator[Problem]:

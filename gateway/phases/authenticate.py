@@ -8,6 +8,7 @@ from _speedups._bytes import part
 from _speedups._head import HeadScan
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.virtual_key import is_mistyped
 
 BEARER = b"Bearer "
 SIGV4 = b"AWS4-HMAC-SHA256 "
@@ -60,7 +61,10 @@ def authenticate(x: Exchange) -> Response | None:
         if principal is not None and (principal.expires_s == 0 or time() < principal.expires_s):
             x.principal = principal
             return None
-        message = "The key is not known here, is switched off or has expired."
+        if is_mistyped(credential):
+            message = "The key is mistyped or cut off: its checksum is wrong."
+        else:
+            message = "The key is not known here, is switched off or has expired."
     elif core.view.snapshot.virtual_keys == 0:
         message = (
             "No virtual key exists yet. Declare one under virtual_keys in microgate.yaml and start with "

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 
 DIGEST_BYTES = 32
 PEPPER_BYTES = 32
+
+_HASH = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 
 
 def key_digest(pepper: bytes, key: bytes) -> bytes:
@@ -24,3 +27,16 @@ def imported_digest(pepper: bytes, sha256_of_key: bytes) -> bytes:
     if len(sha256_of_key) != DIGEST_BYTES:
         raise ValueError("a SHA-256 hash has 32 bytes")
     return hmac.digest(pepper, sha256_of_key, "sha256")
+
+
+def hash_of(key: bytes) -> str:
+    """``sha256:`` and the hexadecimal SHA-256 of a key: how a configuration may name one that it does not hold."""
+    return f"sha256:{hashlib.sha256(key).hexdigest()}"
+
+
+def sha256_in(text: str) -> bytes:
+    """The 32 bytes of such a hash. Raises ValueError for anything else."""
+    found = _HASH.fullmatch(text)
+    if found is None:
+        raise ValueError("expected sha256: and 64 hexadecimal digits")
+    return bytes.fromhex(found[1])

@@ -24,7 +24,7 @@ from gateway.config.schema import (
     VirtualKeyEntry,
 )
 from gateway.snapshot.credentials import resolved
-from gateway.snapshot.digest import key_digest
+from gateway.snapshot.digest import imported_digest, key_digest, sha256_in
 from gateway.snapshot.keytable import ENABLED, FROM_FILE, PRIORITY_HIGH, PRIORITY_LOW, STATEFUL
 from gateway.snapshot.model import (
     Health,
@@ -345,7 +345,7 @@ def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[st
         flags |= STATEFUL
         stateful = next(id_hash(key.id) for key in providers[provider].keys if key.name == name)
     return KeyPlan(
-        key_digest(pepper, entry.value.reveal().encode()),
+        _digest(entry, pepper),
         id_hash(stable_id),
         flags,
         ruleset,
@@ -353,6 +353,12 @@ def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[st
         stateful,
         entry.expires or 0,
     )
+
+
+def _digest(entry: VirtualKeyEntry, pepper: bytes) -> bytes:
+    if entry.value is not None:
+        return key_digest(pepper, entry.value.reveal().encode())
+    return imported_digest(pepper, sha256_in(entry.hash.reveal() if entry.hash is not None else ""))
 
 
 def limit_id(owner: str, entry: LimitEntry) -> str:

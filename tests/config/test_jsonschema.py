@@ -82,7 +82,7 @@ REFUSED = [
     "providers: {a: {dialect: morse}}",
     "providers: {a/b: {}}",
     "providers: {a: {keys: [{value: x}]}}",
-    "virtual_keys: [{name: a}]",
+    "virtual_keys: [{value: sk-0123456789012345678901}]",
     "virtual_keys: [{name: a, value: sk-12345678, limits: [{requests: 0}]}]",
     "server: {limits: {json_body_bytes: lots}}",
     "timeouts: {connect: soon}",

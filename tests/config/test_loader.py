@@ -121,7 +121,7 @@ server: {prot: 1, port: 70000}
         ("virtual-keys: []\n", "f.yaml:1:1: virtual-keys: unknown field; did you mean virtual_keys?"),
         ("server: {limits: {json_body_bytes: 3 elephants}}\n", "expected a size such as 32MiB or 64KiB"),
         ("server: {limits: {json_body_bytes: [1]}}\n", "expected a size such as 32MiB"),
-        ("virtual_keys: [{name: a, value: null}]\n", "virtual_keys[0].value: expected text"),
+        ("virtual_keys: [{name: a, value: null}]\n", "virtual_keys[0]: value is missing"),
         ("log: {level: wraning}\n", "did you mean warning?"),
         ("providers: {a: {models: ['']}}\n", "providers.a.models[0]: must not be empty"),
         (f"providers: {{a: {{models: [{'x' * 300}]}}}}\n", "must have at most 256 characters"),
