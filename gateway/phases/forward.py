@@ -24,6 +24,7 @@ from gateway.phases.verdict import (
     judged,
     last_head,
     status_in,
+    unquoted,
     without_encoding,
 )
 from gateway.records import ErrorKind, Flags, Outcome
@@ -196,7 +197,8 @@ class Forward(Asking):
             if self.again(x, status, kind, found):
                 return
             x.error_kind = int(kind)
-            x.answer_head = last_head(x, status, x.answer_head, found.wait_s)
+            x.answer_head = unquoted(x, last_head(x, status, x.answer_head, found.wait_s))
+            body = unquoted(x, body)
             if x.names:
                 body = as_named(x.names, body)
             if body[:1] == b"<" or x.answer_media == HTML:
@@ -276,7 +278,7 @@ class Forward(Asking):
         head = b"HTTP/1.1 %d \r\ncontent-type: application/json\r\n\r\n" % status
         x.answer_head = last_head(x, status, head, found.wait_s)
         x.error_kind = int(ErrorKind.STREAM_ERROR)
-        relay_whole(x, body)
+        relay_whole(x, unquoted(x, body))
 
     # --- when it goes wrong
 

@@ -13,7 +13,7 @@ from gateway.exchange import Exchange
 from gateway.phases.sealing import as_named, sealing_of_messages
 from gateway.phases.settle import settle
 from gateway.phases.splice import splice, without_model
-from gateway.phases.verdict import decode, error_kind_of, judged, last_head, without_encoding
+from gateway.phases.verdict import decode, error_kind_of, judged, last_head, unquoted, without_encoding
 from gateway.records import ErrorKind, Outcome
 from gateway.server import keepalive
 from gateway.serving import Plan, Target
@@ -206,6 +206,7 @@ def refused(x: Exchange, status: int, body: bytes, kind: int) -> None:
     """The provider's error, in the caller's dialect, where it is final."""
     translation: Translation = x.translation
     x.error_kind = kind
+    body, x.answer_head = unquoted(x, body), unquoted(x, x.answer_head)
     variant = x.plan is not None and bool(x.plan.members)
     if translation.same and x.answer_media == MEDIA_JSON and not translation.streaming and not variant:
         relay.whole(x, as_named(x.names, body) if x.names else body)

@@ -17,6 +17,9 @@ from providers.operations import Operation
 if TYPE_CHECKING:
     from gateway.exchange import Exchange
 
+SECRET_FROM = 8
+"""Characters of a credential; shorter ones (``none``, ``EMPTY``) stand for there being none, and are ordinary words."""
+
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:([^\r]*)", re.IGNORECASE)
 _SHOULD_RETRY = re.compile(rb"\r\nx-should-retry:[^\r]*\r\n", re.IGNORECASE)
 
@@ -55,6 +58,14 @@ def last_head(x: Exchange, status: int, head: bytes, wait_s: float) -> bytes:
     if x.attempt > 1 and status in ASKED_AGAIN:
         head = _SHOULD_RETRY.sub(b"\r\n", head)[:-2] + NOT_AGAIN + b"\r\n"
     return head
+
+
+def unquoted(x: Exchange, text: bytes) -> bytes:
+    """``text`` of a provider's error without the credential that the provider was sent: some quote it, and it is the
+    operator's, not the caller's."""
+    target = x.target
+    value = target.upstream.values[x.key].encode() if target is not None else b""
+    return text.replace(value, b"[provider key]") if len(value) >= SECRET_FROM and value in text else text
 
 
 def error_kind_of(status: int, reason: str) -> ErrorKind:
