@@ -64,12 +64,19 @@ def _path(text: str) -> str:
     return text
 
 
+def _database(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://", "sqlite:///")):
+        raise ValueError("postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH")
+    return text
+
+
 OPTIONS = (
     Option("--config", "config_file", _path, "FILE", "Configuration (YAML, JSON or TOML); optional."),
     Option("--host", "host", str, "ADDRESS", "Address to listen on.  [127.0.0.1]"),
     Option("--port", "port", _port, "PORT", "Port to listen on; 0 takes a free one.  [8080]"),
     Option("--workers", "workers", _workers, "N", "Worker processes.  [1]"),
     Option("--data-dir", "data_dir", _path, "DIR", "Where keys, databases and logs lie.  [the user's state directory]"),
+    Option("--database", "database", _database, "URL", "postgresql://...; else SQLite in the data directory."),
     Option("--demo", "demo", None, "", "Add a built-in provider and print a key for it."),
     Option("--log-level", "log_level", _level, "LEVEL", f"One of {', '.join(LEVELS)}.  [log.level, else info]"),
 )
@@ -116,7 +123,9 @@ def _set(values: dict[str, object], option: Option, text: str, source: str) -> N
     try:
         values[option.field] = option.convert(text)
     except ValueError as error:
-        raise UsageError(f"{source}: {text!r} is not {error}") from None
+        # A URL may hold a password, and this line goes into a log.
+        shown = "the value" if option.field == "database" else repr(text)
+        raise UsageError(f"{source}: {shown} is not {error}") from None
 
 
 def _loop(text: str) -> LoopName:

@@ -1,7 +1,7 @@
-"""The control database: what the ids in records were called, and which configurations were in force.
+"""The control database: entities, ledger, what the ids in records were called, which configurations were in force.
 
-Written by the control process alone, with plain SQL over one connection (synchronous=FULL); its tables are described in
-``schema.py``. The gateway works without it: then names of entities that are gone are not known, and readiness says so.
+Written by the control process alone; its tables are described in ``schema.py``. The gateway serves without it: then
+names of entities that are gone are not known, records wait, and readiness says so.
 """
 
 from __future__ import annotations
@@ -17,52 +17,70 @@ import msgspec
 from gateway.control.migrate import MigrationError, ensure
 from gateway.control.trail import signed, unsigned
 from gateway.snapshot.model import Snapshot
-from gateway.stores.sqlite_rules import connect_writer, describe, enter_wal
+from gateway.stores.protocols import ConfigStore, StoreUnavailable
+from gateway.stores.sql_config import SqlConfigStore
+from gateway.stores.sqlite_rules import describe
+from gateway.stores.urls import open_database
 
 log = logging.getLogger("microgate.database")
 
 _NAME = (
-    "INSERT INTO names (id_hash, kind, name, first_seen_us, last_seen_us) VALUES (?1, ?2, ?3, ?4, ?4) "
+    "INSERT INTO names (id_hash, kind, name, first_seen_us, last_seen_us) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (id_hash) DO UPDATE "
     "SET kind = excluded.kind, name = excluded.name, last_seen_us = excluded.last_seen_us"
 )
-_VERSION = "INSERT OR REPLACE INTO snapshot_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_VERSION = (
+    "INSERT INTO snapshot_versions (version, created_us, adopted_us, source, digest, providers, routes, virtual_keys) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (version) DO UPDATE SET created_us = excluded.created_us, "
+    "adopted_us = excluded.adopted_us, source = excluded.source, digest = excluded.digest, "
+    "providers = excluded.providers, routes = excluded.routes, virtual_keys = excluded.virtual_keys"
+)
 
 
 class ControlDatabase:
-    """Opened once, on whatever thread; calls come from one thread at a time. ``problem`` says why it is of no use
-    now."""
+    """The database behind ``url``. Its own calls come from one thread at a time; ``config`` may be asked from any."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+    def __init__(self, url: str) -> None:
+        """Raises UnknownStore. Nothing is opened yet."""
+        self.url = url
+        self.database = open_database(url)
+        self.config: ConfigStore = SqlConfigStore(self.database)
+        """Entities, audit, credentials; StoreUnavailable until ``open`` has succeeded."""
+        self.is_ready = False
+        """It has its schema."""
         self._noted: dict[int, str] = {}
-        self.problem = ""
+        self._problem = ""
+
+    @property
+    def problem(self) -> str:
+        """Why it is of no use now; empty: it is."""
+        return self._problem or self.database.problem
 
     def open(self) -> Mapping[int, str]:
-        """Migrate if needed and open; the names known from earlier. What goes wrong becomes ``problem``: nothing
-        then."""
+        """Migrate if needed; the names known from earlier. What goes wrong becomes ``problem``: nothing then."""
         try:
-            ensure(self._path)
-            self._connection = connect_writer(self._path)
-            enter_wal(self._connection, synchronous="FULL")
-            rows = self._connection.execute("SELECT id_hash, kind, name FROM names").fetchall()
-        except (sqlite3.Error, MigrationError, OSError) as error:
+            if not self.is_ready:
+                ensure(self.url)
+                self.is_ready = True
+            # Also verifies the file, before anything relies on it.
+            with self.database.writing() as at:
+                rows = at.rows("SELECT id_hash, kind, name FROM names")
+        except (sqlite3.Error, MigrationError, OSError, StoreUnavailable) as error:
             self._fail(error)
             return {}
-        self.problem = ""
+        self._problem = ""
         self._noted = {unsigned(id_hash): f"{kind}/{name}" for id_hash, kind, name in rows}
         return dict(self._noted)
 
     def note(self, names: Mapping[int, str], snapshot: Snapshot, source: str) -> None:
         """Remember a configuration that came into force, and the names that are new with it."""
-        if self._connection is None:
+        if not self.is_ready:
             self.open()
-        if self._connection is None:
+        if not self.is_ready:
             return
         now_us = time.time_ns() // 1000
         changed = [
-            (signed(identity), *name.split("/", 1), now_us)
+            (signed(identity), *name.split("/", 1), now_us, now_us)
             for identity, name in names.items()
             if self._noted.get(identity) != name
         ]
@@ -78,28 +96,22 @@ class ControlDatabase:
             snapshot.virtual_keys,
         )
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(_NAME, changed)
-            self._connection.execute(_VERSION, version)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            with self.database.writing() as at:
+                at.many(_NAME, changed)
+                at.run(_VERSION, version)
+        except StoreUnavailable as error:
             self._fail(error)
             return
-        self.problem = ""
+        self._problem = ""
         self._noted.update(names)
 
     def _fail(self, error: Exception) -> None:
-        problem = f"control database: {describe(error)}"
+        problem = describe(error)
+        if not problem.startswith(("control database: ", "database: ")):
+            problem = f"control database: {problem}"
         if problem != self.problem:
             log.error("%s", problem)
-        self.problem = problem
-        # After an I/O error the connection is not trusted any more; the next note opens the file anew.
-        self.close()
+        self._problem = problem
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.close()
-            except sqlite3.Error as error:
-                log.debug("control database: %s", error)
+        self.database.close()

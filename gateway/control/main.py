@@ -76,7 +76,7 @@ class _Control:
         self.aggregates = Aggregates()
         self.log_store = SqliteLog(self.paths.log_dir)
         self.ingest = Ingest(self.paths, self.log_store, self.aggregates, event_fd=context.record_event_fd)
-        self.database = ControlDatabase(self.paths.control_db)
+        self.database = ControlDatabase(context.database_url)
         self.adopted = asyncio.Event()
         self.stop = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []

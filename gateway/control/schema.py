@@ -1,12 +1,15 @@
-"""Tables of the control database, as SQLAlchemy Core sees them; ``migrations/`` is how a file gets there.
+"""Tables of the control database, as SQLAlchemy Core sees them; ``migrations/`` is how a database gets there.
 
 The request log is not in here: it has files and rules of its own (``stores/sqlite_log.py``), ring positions included.
-Imported by the migration child and by tests only; the control process itself speaks plain SQL to these few tables.
+Imported by the migration child and by tests only: the stores speak plain SQL that SQLite and PostgreSQL both understand
+(``stores/database.py``).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+
+from gateway.stores.ledger import LedgerRow
 
 metadata = MetaData(
     naming_convention={
@@ -17,6 +20,9 @@ metadata = MetaData(
     }
 )
 
+_NAME = Text().with_variant(Text(collation="C"), "postgresql")
+"""Sorted byte by byte, as SQLite does, whatever the database's own order."""
+
 meta = Table(
     "meta",
     metadata,
@@ -24,7 +30,8 @@ meta = Table(
     Column("value", Text, nullable=False),
     comment="Facts about the database itself.",
 )
-"""``reads_from``: the oldest program schema that can work with this one; a program of a lower one refuses."""
+"""``reads_from``: the oldest program schema that can work with this one; a program of a lower one refuses.
+``revision``: grows with every change of an entity."""
 
 names = Table(
     "names",
@@ -51,3 +58,67 @@ snapshot_versions = Table(
     Column("virtual_keys", Integer, nullable=False),
     comment="Every configuration that was in force.",
 )
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("id", _NAME, primary_key=True, comment="UUIDv7."),
+    Column("kind", Text, nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("body", Text, nullable=False, comment="JSON."),
+    Column("version", Integer, nullable=False, comment="Counted up with every change."),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    UniqueConstraint("kind", "name"),
+    comment="What was made through the API: keys, teams, providers, operators, settings.",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _NAME, primary_key=True, comment="UUIDv7: in the order of their time."),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("before", Text, nullable=True, comment="JSON without secrets."),
+    Column("after", Text, nullable=True),
+    Index(None, "entity_id"),
+    comment="Who changed what; rows are added and never changed.",
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("kind", Text, nullable=False, comment="session or api_token, say."),
+    Column("owner", Text, nullable=False, comment="Id of the operator."),
+    Column("body", Text, nullable=False, comment="JSON."),
+    Column("created_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False, comment="0: never."),
+    UniqueConstraint("id"),
+    Index(None, "owner"),
+    comment="What operators present, by digest.",
+)
+
+_LEDGER_TYPES = {
+    **dict.fromkeys(("attempt", "line", "kind", "operation", "outcome", "usage_source"), Integer),
+    **dict.fromkeys(("model", "target_model"), Text),
+    "request_id": LargeBinary,
+}
+
+ledger = Table(
+    "ledger",
+    metadata,
+    # An alias of the row's own number in SQLite, which BIGINT would not be.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    *[Column(name, _LEDGER_TYPES.get(name, BigInteger), nullable=False) for name in LedgerRow._fields],
+    UniqueConstraint("request_id", "attempt", "line"),
+    Index(None, "started_us"),
+    comment="What every attempt cost; rows are added and never changed.",
+)
+"""Columns as ``LedgerRow`` has them and says what they mean."""

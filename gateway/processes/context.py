@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import quote
 
 from gateway.processes.paths import Paths
 
@@ -68,6 +69,13 @@ class ControlContext:
     record_event_fd: int = -1
     first_place: int = 0
     """See WorkerContext for both."""
+    database: str = field(default="", repr=False)
+    """URL; empty: SQLite in the data directory."""
+
+    @property
+    def database_url(self) -> str:
+        """Of the control database."""
+        return self.database or f"sqlite:///{quote(self.paths.control_db)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,8 @@ class ServeOptions:
     workers: int = 1
     data_dir: str = ""
     """Empty: the user's state directory."""
+    database: str = field(default="", repr=False)
+    """URL of the control database; empty: SQLite in the data directory."""
     demo: bool = False
     log_level: str = ""
     """Of the command line; empty: as the configuration says."""

@@ -73,6 +73,7 @@ class Launcher:
             log_level=self._options.log_level,
             record_event_fd=self._holdings.record_event_fd,
             first_place=self._holdings.first_place,
+            database=self._options.database,
         )
         status: int | None = load(self._options.entries.control)(context)
         return status

@@ -1,7 +1,7 @@
 """What the gateway asks of its durable stores; which program keeps the bytes is the URL's business
 (``stores/urls.py``).
 
-Only ``LogStore`` has an implementation so far. The other protocols say what the parts that need them will ask for.
+``LedgerStore``, ``AnswerStore`` and ``VectorStore`` have no implementation yet: they say what will be asked of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
+
+from gateway.stores.entities import AuditPage, Change, Credential, Entity, EntityPage
+from gateway.stores.ledger import LedgerRow, Spent, Usage, UsageQuery
 
 
 class LogRow(NamedTuple):
@@ -139,24 +142,110 @@ class LogStore(Protocol):
     def close(self) -> None: ...
 
 
+class NotFound(LookupError):
+    """There is no such entity or credential."""
+
+
+class NameTaken(ValueError):
+    """Another entity of this kind has the name."""
+
+
+class Conflict(Exception):
+    """Somebody else has changed the entity meanwhile; ``current`` is its version now."""
+
+    def __init__(self, current: int) -> None:
+        super().__init__(f"the entity has version {current} by now")
+        self.current = current
+
+
 class ConfigStore(Protocol):
-    """Entities that were made through the API: providers, routes, keys, teams, with their stable ids and versions."""
+    """Entities that were made through the API, with stable ids and versions; the audit of their changes; what operators
+    present. Calls may come from any thread and wait for the disk: never on a loop. All raise StoreUnavailable."""
 
-    def entities(self, kind: str) -> Sequence[Mapping[str, object]]: ...
-    def put(self, kind: str, entity: Mapping[str, object], expected_version: int | None) -> int:
-        """Returns the new version; raises ValueError when ``expected_version`` is not the current one."""
+    def create(self, kind: str, name: str, body: bytes, change: Change, *, entity_id: str = "") -> Entity:
+        """A new entity of version 1, and its audit row. ``entity_id``: one that was made before (``new_id``), because
+        something is sealed for it. Raises NameTaken."""
 
-    def delete(self, kind: str, stable_id: str, expected_version: int) -> None: ...
+    def update(
+        self, kind: str, entity_id: str, body: bytes, expected_version: int, change: Change, *, name: str | None = None
+    ) -> Entity:
+        """The entity as changed, with the next version. Raises Conflict when ``expected_version`` is not the current
+        one, NotFound, NameTaken (for a new ``name``)."""
+
+    def delete(self, kind: str, entity_id: str, expected_version: int, change: Change) -> None:
+        """Raises Conflict, NotFound."""
+
+    def get(self, kind: str, entity_id: str) -> Entity:
+        """Raises NotFound."""
+
+    def by_name(self, kind: str, name: str) -> Entity:
+        """Raises NotFound."""
+
+    def page(
+        self, kind: str, *, order: Literal["name", "id"] = "name", after: str | None = None, limit: int = 50
+    ) -> EntityPage:
+        """Those of a kind in the order of their names or ids, behind the name or id ``after``."""
+
+    def every(self, kinds: Iterable[str]) -> tuple[int, list[Entity]]:
+        """The revision, and all entities of these kinds as they are at it, oldest first."""
+
+    def revision(self) -> int:
+        """Grows with every change of any entity, whoever makes it: what is built from entities is out of date when it
+        has changed."""
+
+    def note(self, change: Change, kind: str, entity_id: str, name: str) -> None:
+        """An audit row for what is no change of an entity: a login, say."""
+
+    def audit(
+        self,
+        *,
+        entity_id: str | None = None,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> AuditPage:
+        """Newest first; ``after`` is ``AuditPage.next`` of the page before."""
+
+    def admit(self, credential: Credential) -> None:
+        """Keep one. Raises NameTaken when its digest or id is there already."""
+
+    def credential(self, digest: bytes) -> Credential:
+        """Raises NotFound for one that is unknown, revoked or expired."""
+
+    def credentials(self, *, kind: str, owner: str | None = None) -> list[Credential]:
+        """All of a kind that have not expired, oldest first."""
+
+    def use(self, digest: bytes, expires_us: int | None = None) -> None:
+        """It was presented now, and from now on expires at ``expires_us``; nothing for one that is unknown."""
+
+    def revoke(self, *, credential_id: str | None = None, owner: str | None = None, kind: str | None = None) -> int:
+        """Forget those that all given terms apply to; how many that were. Raises ValueError without any."""
+
+    def forget_expired(self) -> int:
+        """Remove credentials that have expired; how many."""
 
 
 class LedgerStore(Protocol):
-    """What every attempt cost, durable (group commit, synchronous) before it counts as posted."""
+    """What every attempt cost. Rows are durable when ``post`` returns; none is ever changed. One thread posts; any may
+    ask. All raise StoreUnavailable."""
 
-    def post(self, entries: Sequence[Mapping[str, object]]) -> int:
-        """Idempotent by (request id, attempt); returns how many were new."""
+    def post(self, rows: Sequence[LedgerRow]) -> int:
+        """Store rows in one transaction; a row whose (request id, attempt, line) is there already is left out, so that
+        whoever does not know what became of a call repeats it. How many were new."""
 
-    def spent(self, stable_id: str, since_us: int) -> int:
-        """Nano-dollars."""
+    def usage(self, query: UsageQuery) -> list[Usage]:
+        """Sums, in the order of ``query.by``."""
+
+    def spent(self, since_us: int) -> list[Spent]:
+        """What each virtual key has used since then, shadows left out: no limit counts them."""
+
+    def rows(self, query: UsageQuery, *, after: int = 0, limit: int = 1000) -> list[tuple[int, LedgerRow]]:
+        """(number, row) of those behind number ``after``, in the order in which they were posted; ``query.by`` does not
+        matter."""
+
+    def find(self, request_ids: Sequence[bytes]) -> list[LedgerRow]:
+        """All rows of these requests, corrections included."""
 
 
 class AnswerStore(Protocol):

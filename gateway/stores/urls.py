@@ -1,43 +1,75 @@
 """Open a store by URL: the scheme names the implementation, which is imported only then.
 
-``sqlite:///relative/or//absolute/path`` is a file or directory of this host; schemes of other programs join the
-table with the parts that bring them.
+``sqlite:///relative/or//absolute/path`` is a file or directory of this host, ``postgresql://user:password@host/name`` a
+database of a server, in libpq's words.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
+from gateway.stores.database import Database
 from gateway.stores.protocols import LogStore, Role
 
 OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("log", "sqlite"): ("gateway.stores.sqlite_log", "open_log"),
+    ("config", "sqlite"): ("gateway.stores.sqlite_database", "SqliteDatabase"),
+    ("config", "postgresql"): ("gateway.stores.postgres_database", "PostgresDatabase"),
 }
-"""(role, scheme) -> module and function(path) that opens it."""
+"""(role, scheme) -> module and function that opens it: given the path for SQLite, else the whole URL. Configuration and
+ledger are in one database, so ``config`` opens both."""
+
+_DRIVERS = {"postgresql": ("psycopg", "postgres")}
+"""Scheme -> module it needs, and the extra that brings it."""
 
 
 class UnknownStore(ValueError):
-    """No implementation is registered for this role and scheme."""
+    """No implementation is registered for this role and scheme, or what it needs is not installed."""
 
 
 def open_store(role: Role, url: str) -> object:
     """The store behind ``url`` for ``role``. Raises UnknownStore, StoreUnavailable."""
-    parts = urlsplit(url)
-    found = OPENERS.get((role, parts.scheme))
+    scheme = scheme_of(url)
+    found = OPENERS.get((role, scheme))
     if found is None:
         known = ", ".join(sorted(scheme for known_role, scheme in OPENERS if known_role == role)) or "none yet"
-        raise UnknownStore(f"no {role} store is known for {parts.scheme or url!r} (known: {known})")
+        # Never the whole URL: it may hold a password.
+        raise UnknownStore(f"no {role} store is known for {scheme or 'what is no URL'} (known: {known})")
+    driver, extra = _DRIVERS.get(scheme, ("", ""))
+    if driver and find_spec(driver) is None:
+        raise UnknownStore(f"{scheme} needs the package {driver}: pip install 'microgate[{extra}]'")
     module, function = found
+    opener = getattr(import_module(module), function)
+    store: object = opener(path_of(url) if scheme == "sqlite" else url)
+    return store
+
+
+def scheme_of(url: str) -> str:
+    scheme = urlsplit(url).scheme
+    return "postgresql" if scheme == "postgres" else scheme
+
+
+def path_of(url: str) -> str:
+    """Path of an SQLite URL."""
+    parts = urlsplit(url)
     path = unquote(parts.path)
     # sqlite:///x is the relative path x, sqlite:////x the absolute /x, as SQLAlchemy reads them.
-    path = path[1:] if not parts.netloc and path.startswith("/") else path
-    opener = getattr(import_module(module), function)
-    store: object = opener(path)
-    return store
+    return path[1:] if not parts.netloc and path.startswith("/") else path
+
+
+def sqlite_url(path: str) -> str:
+    """The inverse of ``path_of``."""
+    return f"sqlite:///{quote(path)}"
 
 
 def open_log(url: str) -> LogStore:
     """``open_store`` for the request log."""
     return cast(LogStore, open_store("log", url))
+
+
+def open_database(url: str) -> Database:
+    """The control database, of configuration and ledger: nothing is asked of it yet. Raises UnknownStore."""
+    return cast(Database, open_store("config", url))

@@ -19,9 +19,16 @@ def test_defaults() -> None:
 
 def test_all_options_both_spellings() -> None:
     wanted = ServeOptions(
-        config_file="f.yaml", host="::1", port=0, workers=4, data_dir="/d", demo=True, log_level="debug"
+        config_file="f.yaml",
+        host="::1",
+        port=0,
+        workers=4,
+        data_dir="/d",
+        demo=True,
+        log_level="debug",
+        database="postgresql://h/n",
     )
-    line = "--config f.yaml --host ::1 --port 0 --workers 4 --data-dir /d --demo --log-level DEBUG"
+    line = "--config f.yaml --host ::1 --port 0 --workers 4 --data-dir /d --demo --log-level DEBUG --database postgresql://h/n"
     assert parse(line.split(), {}) == wanted
     assert parse(line.replace("-level ", "-level=").replace("--port ", "--port=").split(), {}) == wanted
     environ = {
@@ -32,6 +39,7 @@ def test_all_options_both_spellings() -> None:
         "MICROGATE_DATA_DIR": "/d",
         "MICROGATE_DEMO": "yes",
         "MICROGATE_LOG_LEVEL": "debug",
+        "MICROGATE_DATABASE": "postgresql://h/n",
     }
     assert {option.variable for option in OPTIONS} == set(environ)
     assert parse([], environ) == wanted
@@ -69,6 +77,13 @@ def test_what_is_wrong_is_named(arguments: list[str], environ: dict[str, str], m
     with pytest.raises(UsageError) as caught:
         parse(arguments, environ)
     assert message in str(caught.value)
+
+
+def test_what_may_hold_a_password_is_not_repeated() -> None:
+    with pytest.raises(UsageError, match="--database: the value is not postgresql://") as caught:
+        parse(["--database", "mysql://user:hunter2@h/n"], {})
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(parse(["--database", "postgresql://user:hunter2@h/n"], {}))
 
 
 def test_help_names_every_option() -> None:

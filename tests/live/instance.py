@@ -18,6 +18,7 @@ from typing import Any
 from _speedups._bucket import Arena
 from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
+from gateway.stores.urls import sqlite_url
 from tests.live.wire import KEY, Answer, ask, request
 from tests.waiting import wait_for
 
@@ -38,7 +39,8 @@ def control_database() -> bytes:
     processor. ``tests/control`` and ``make serve`` begin without one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "control.db"
-        subprocess.run([sys.executable, "-m", "gateway.control.migrate", str(path)], cwd=ROOT, check=True)
+        command = [sys.executable, "-m", "gateway.control.migrate"]
+        subprocess.run(command, cwd=ROOT, input=sqlite_url(str(path)).encode(), check=True)
         return path.read_bytes()
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.stores.protocols import LogStore
+from gateway.control.migrate import upgrade
+from gateway.stores.database import Database
+from gateway.stores.protocols import ConfigStore, LogStore
+from gateway.stores.sql_config import SqlConfigStore
 from gateway.stores.sqlite_log import SqliteLog
+from gateway.stores.urls import open_database, sqlite_url
+from tests.postgres import PostgresServer
 
 
 class Clock:
@@ -41,3 +47,40 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> It
     yield again
     for store in opened:
         store.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A control database as the migrations make it, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "control.db"
+    upgrade(sqlite_url(str(path)))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> str:
+    """A control database of the test's own."""
+    if request.param == "sqlite":
+        shutil.copy(migrated, tmp_path / "control.db")
+        return sqlite_url(str(tmp_path / "control.db"))
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.database()
+
+
+@pytest.fixture
+def open_control(database_url: str) -> Iterator[Callable[[], Database]]:
+    """Opens it again and again; closes what the test leaves open."""
+    opened: list[Database] = []
+
+    def again() -> Database:
+        opened.append(open_database(database_url))
+        return opened[-1]
+
+    yield again
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def config(open_control: Callable[[], Database]) -> ConfigStore:
+    return SqlConfigStore(open_control())
