@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t, uint32_t
 
+from _speedups._cells cimport Amounts, Step
 from _speedups._ring cimport Record, RingReader, RingWriter
 
 cdef struct Held:
@@ -12,17 +13,6 @@ cdef struct Held:
     int64_t tag
     int64_t sub
     uint32_t slot
-
-
-cdef extern from "_cells.h" nogil:
-    ctypedef struct Step "mg_step":
-        int64_t *line
-        int64_t *pair
-        int64_t *word
-        int64_t *rolling
-        int64_t meta, amount, limit, tag, before, content, sub
-        uint32_t slot, mark
-        int kind
 
 
 cdef class LimitSet:
@@ -41,6 +31,8 @@ cdef class ArenaWorker:
     cdef int64_t *_block
     cdef int64_t *_states
     cdef int64_t *_bodies
+    cdef int64_t _places        # how many workers' places there are
+    cdef int64_t _table_words
     cdef int64_t **_limits
     cdef int64_t **_rolling
     cdef int64_t _segments
@@ -60,7 +52,7 @@ cdef class ArenaWorker:
     cdef int _map_more(self, int64_t number) except -1
     cdef int64_t *_line(self, int64_t slot) except NULL
     cdef int64_t *_sub_windows(self, int64_t extension) except NULL
-    cdef int _attempt(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000
+    cdef int _attempt(self, LimitSet limits, const Amounts *amounts, int64_t now_ns) except? -3000
     cdef int _hold(self, LimitSet limits) except -1
     cdef int _learn(self, Held *held, int64_t meta, int64_t now_ns) except -1
     cdef int _look(self, Step *step, Held *held, int64_t now_ns) except -1
@@ -70,9 +62,11 @@ cdef class ArenaWorker:
     cdef int64_t _pending(self, int64_t handle) except -1
     cdef int _apply(self, int count, int64_t now_ns) except -1
 
-    cpdef int64_t reserve(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000
-    cpdef int deliver(self, int64_t handle, int64_t tokens, int64_t money) except -1
-    cpdef int settle(self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except -1
+    cpdef int64_t reserve(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns, int64_t output=*, int64_t until_ns=*) except? -3000
+    cpdef int deliver(self, int64_t handle, int64_t tokens, int64_t money, int64_t output=*, int64_t until_ns=*) except -1
+    cpdef int settle(self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns, int64_t output=*) except -1
+    cpdef int64_t expire(self, int64_t now_ns) except -1
+    cpdef int64_t reserved(self, int64_t slot, int64_t now_ns) except -1
     cpdef int64_t retry_after_ns(self, LimitSet limits, int64_t i, int64_t now_ns) except -1
     cdef int read_state(self, LimitSet limits, int64_t i, int64_t now_ns, int64_t *figures) except -1
     cpdef int beat(self, int64_t now_ns, int64_t state, int64_t in_flight, int64_t connections=*) except -1

@@ -3,7 +3,7 @@
 One memory-mapped arena is shared by all workers. Layout and protocol: ARCHITECTURE.md, "Arena".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Self, final
 
 from _speedups._journal import JournaledArena
@@ -16,12 +16,15 @@ __all__ = [
     "GAUGE",
     "GCRA",
     "HEALTH",
+    "INPUT_TOKENS",
     "MAX_LIMITS",
     "MONEY",
+    "OUTPUT_TOKENS",
     "RECORD_SIZE",
     "REQUESTS",
     "ROLLING",
     "TOKENS",
+    "USD",
     "WINDOW",
     "Arena",
     "ArenaWorker",
@@ -41,6 +44,11 @@ HEALTH: Final = 6
 REQUESTS: Final = 0
 """Unit of a limit: what it counts."""
 TOKENS: Final = 1
+"""Of input and of output."""
+INPUT_TOKENS: Final = 2
+OUTPUT_TOKENS: Final = 3
+USD: Final = 4
+"""Nano-dollars, of a ROLLING limit; MONEY always counts them."""
 
 MAX_LIMITS: Final = 32
 """Limits one request can be held to."""
@@ -53,6 +61,9 @@ class Arena(JournaledArena):
     def capacity(self) -> int:
         """Limit slots there are now."""
 
+    @property
+    def wall_offset(self) -> int:
+        """Nanoseconds from CLOCK_MONOTONIC to the wall clock when it was created."""
     fresh: bool
     """Created anew (not re-attached): monotonic values are void and the ledger must re-seed."""
 
@@ -68,13 +79,37 @@ class Arena(JournaledArena):
         """Raises ValueError when magic or layout differ."""
 
     def define(
-        self, slot: int, id_hash: int, kind: int, limit: int, period_ns: int, burst: int = 0, unit: int = 0
+        self,
+        slot: int,
+        id_hash: int,
+        kind: int,
+        limit: int,
+        period_ns: int,
+        burst: int = 0,
+        unit: int = 0,
+        *,
+        offset_ns: int = 0,
+        ends: tuple[int, int] | None = None,
+        label: int = 0,
     ) -> int:
         """(Re)define a slot; returns its generation. Same id, kind and unit: only the figures change, spent amounts
         stay (another period is another generation, which begins with what was spent); another id: cells are zeroed
-        and the generation grows. ``period_ns`` 0: a window that never ends. ``burst`` 0: as much as ``limit``. Only
-        the snapshot builder calls this. Raises ValueError for figures that cannot be, IndexError for a slot beyond
-        the capacity."""
+        and the generation grows. ``period_ns`` 0: a window that never ends. ``burst`` 0: as much as ``limit``.
+        ``offset_ns`` is added to the clock before it is divided into periods of a WINDOW or MONEY limit. ``ends``, for
+        those, instead: when the present period ends and the one after it, on CLOCK_MONOTONIC; ends that were laid down
+        stay unless the ``label`` (13 bits, the builder's own) is another one. Only the snapshot builder calls this.
+        Raises ValueError for figures that cannot be, IndexError for a slot beyond the capacity."""
+
+    def renew(self, slot: int, now_ns: int, next_end: Callable[[int], int]) -> int:
+        """Lay down further ends of a limit of the calendar in place of those that have passed; returns when its present
+        period ends, 0 for another kind of limit. ``next_end`` tells the end of the period that begins at a time. A
+        period that nobody laid down in time counts as one with those it ran into."""
+
+    def calendar_slots(self) -> list[tuple[int, int]]:
+        """Every slot whose periods follow the calendar, with its label."""
+
+    def reserved(self, slot: int, now_ns: int) -> int:
+        """The part of ``used`` that is reserved and not settled yet. Looks through all reservations."""
 
     def find(self, id_hash: int) -> int:
         """Slot defined for this id, -1 when there is none."""
@@ -131,21 +166,40 @@ class ArenaWorker:
     epoch: int
 
     def __init__(self, arena: Arena, index: int) -> None: ...
-    def reserve(self, limits: LimitSet, requests: int, tokens: int, money: int, now_ns: int) -> int:
-        """Reserve at every limit or at none: WINDOW, ROLLING and GCRA limits take ``requests`` or ``tokens`` according
-        to their unit, GAUGE takes 1, MONEY takes ``money`` (nano-dollars). Returns a handle >= 0, or ``-1 - i``
-        when limit ``i`` refuses, ``-1000`` when no reservation slot is free. An empty set returns a handle as well.
+    def reserve(
+        self,
+        limits: LimitSet,
+        requests: int,
+        tokens: int,
+        money: int,
+        now_ns: int,
+        output: int = 0,
+        until_ns: int = 0,
+    ) -> int:
+        """Reserve at every limit or at none: WINDOW, ROLLING and GCRA limits take what their unit says of ``requests``,
+        ``tokens``, the ``output`` that is a part of these, and ``money`` (nano-dollars); GAUGE takes 1, MONEY takes
+        ``money``. Returns a handle >= 0, or ``-1 - i`` when limit ``i`` refuses, ``-1000`` when no reservation slot is
+        free. An empty set returns a handle as well. From ``until_ns`` on (0: never) ``expire`` may settle it.
         An exhausted limit refuses an amount of 0, too, and so does a slot that nobody defined.
 
         A GCRA limit of tokens holds what is reserved and is charged with the true amount when that is settled; one
         of requests is charged at once, and a void is given back only if nobody was admitted in between."""
 
-    def deliver(self, handle: int, tokens: int, money: int) -> None:
-        """Absolute amounts delivered so far: what a crash would post."""
+    def deliver(self, handle: int, tokens: int, money: int, output: int = 0, until_ns: int = 0) -> None:
+        """Absolute amounts delivered so far: what a crash would post. ``until_ns`` extends the reservation."""
 
-    def settle(self, handle: int, requests: int, tokens: int, money: int, now_ns: int) -> None:
+    def settle(self, handle: int, requests: int, tokens: int, money: int, now_ns: int, output: int = 0) -> None:
         """Post the true amounts (``requests`` 0: void), release gauges, free the handle. Exactly once per handle: a
         second call raises ValueError."""
+
+    def expire(self, now_ns: int) -> int:
+        """Settle what nobody has settled in time with what it had delivered; returns how many there were."""
+
+    def reserved(self, slot: int, now_ns: int) -> int:
+        """As ``Arena.reserved``."""
+
+    def about(self, slot: int) -> tuple[int, int, int, int]:
+        """(kind, unit, label, period in nanoseconds) of a limit."""
 
     def retry_after_ns(self, limits: LimitSet, i: int, now_ns: int) -> int:
         """When limit ``i`` of the set could admit again: nanoseconds from now, 0 for a gauge."""

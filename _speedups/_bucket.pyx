@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Limits, reservations and health words on the shared arena: what a request pays for.
 
-Layout, definitions and replay are in ``_layout``, ``_arena`` and ``_journal``, shared with the pure twin.
+Layout, definitions and replay are in ``_layout``, ``_definitions`` and ``_journal``, shared with the pure twin.
 """
 
 import os
@@ -10,43 +10,15 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, Py_buffer, PyBuffer_Re
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 
+from _speedups._cells cimport *
+
 from _speedups import _layout
 from _speedups._journal import JournaledArena
 from _speedups import _ring
 
-cdef extern from "_cells.h" nogil:
-    int64_t mg_load(const int64_t *p)
-    void mg_store(int64_t *p, int64_t value)
-    void mg_fence()
-    void mg_raise(int64_t *p, int64_t value)
-    int64_t mg_saturate(int64_t value)
-    int64_t mg_cost(int64_t amount, int64_t step)
-    int64_t mg_units(int64_t ns, int64_t step)
-    int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns, int64_t *start, int64_t *length)
-    int64_t mg_roll_tag(int64_t tag)
-    int64_t mg_roll_sum(const int64_t *words, int64_t tag)
-    bint mg_roll_lasts(int64_t own, int64_t count, int64_t tag)
-    void mg_roll_put(int64_t *word, int64_t *pair, int64_t value)
-    int64_t mg_pair_sum(const int64_t *line, int cells, int64_t tag, const int64_t *rolling, int64_t *newest)
-    int64_t mg_ahead(const int64_t *line, int64_t now_ns)
-    void mg_shift_word(int64_t *word, int64_t delta_ns, int64_t now_ns, int64_t mark)
-    int64_t mg_take_word(int64_t *line, int64_t amount, int64_t now_ns)
-    int64_t mg_named(const Step *step)
-    void mg_step_store(const Step *step, int64_t change)
-    bint mg_exceeds(const Step *step, int64_t total, int64_t now_ns)
-    int mg_verify(const Step *step, int cells, int64_t now_ns)
-    # Written in the header: Cython takes a literal of more than 32 bits for a Python number.
-    const int64_t MAX_AMOUNT "MG_MAX_AMOUNT"
-    const int64_t MASK32 "MG_MASK32"
-    const int64_t NUMBER_MASK "MG_NUMBER_MASK"
-    const int64_t NEVER_NS "MG_NEVER_NS"
-    const int64_t SEQUENCE_MASK "MG_SEQUENCE_MASK"
-    const int64_t INDEX_MASK "MG_INDEX_MASK"
-    const int64_t ROLL_COUNT_MASK "MG_ROLL_COUNT_MASK"
-    const int64_t ROLL_NUMBER_MASK "MG_ROLL_NUMBER_MASK"
-
 __all__ = [
-    "GAUGE", "GCRA", "HEALTH", "MAX_LIMITS", "MONEY", "RECORD_SIZE", "REQUESTS", "ROLLING", "TOKENS", "WINDOW",
+    "GAUGE", "GCRA", "HEALTH", "INPUT_TOKENS", "MAX_LIMITS", "MONEY", "OUTPUT_TOKENS", "RECORD_SIZE", "REQUESTS",
+    "ROLLING", "TOKENS", "USD", "WINDOW",
     "Arena", "ArenaWorker", "LimitSet", "Record", "RingReader", "RingWriter",
 ]
 
@@ -61,73 +33,25 @@ MONEY = 5
 HEALTH = 6
 REQUESTS = 0
 TOKENS = 1
+INPUT_TOKENS = 2
+OUTPUT_TOKENS = 3
+USD = 4
 MAX_LIMITS = 32
 
-cdef enum:
-    K_NONE = 0
-    K_GCRA = 1
-    K_WINDOW = 2
-    K_ROLLING = 3
-    K_GAUGE = 4
-    K_MONEY = 5
-    K_HEALTH = 6
-
-    LINE = 8
-    L_META = 1
-    L_LIMIT = 2
-    L_PERIOD = 3
-    L_STEP = 4
-    L_EXTENSION = 4
-    L_TAU = 5
-    L_WORD = 6
-    L_OFFSET = 7
-    META_BUSY = 1 << 16
-
-    B_BEAT = 2
-    B_STATE = 3
-    B_IN_FLIGHT = 4
-    B_CONNECTIONS = 5
-    J_OP = 8
-    J_COUNT = 9
-    J_STEP = 10
-    J_ENTRIES = 16
-    ENTRY_WORDS = 3
-    OP_NONE = 0
-    OP_RESERVE = 1
-    OP_SETTLE = 2
-    SUB_WINDOWS = 60
-    SUB_PAIR = 255
-    SUB_GCRA = 254
-
-    S_FREE = 0
-    S_PENDING = 1
-    R_REQUESTS = 0
-    R_TOKENS = 1
-    R_MONEY = 2
-    R_DONE_TOKENS = 3
-    R_DONE_MONEY = 4
-    R_COUNT = 5
-    R_ENTRIES = 8
-    BODY_WORDS = 40
-    INDEX_BITS = 24
-
-    ROLL_WORDS = 64
-    ROLL_COUNT_BITS = 36
-    STEP_SHIFT = 10
-
-    TRIES = 4
-    AGAIN = 1               # MG_AGAIN, MG_REFUSED
-    REFUSED = 2
 
 def _layout_agrees():
-    """The constants above, against the module that the slow side uses; a difference is a broken build."""
+    """The constants of ``_cells.pxd``, against the module that the slow side uses; a difference is a broken build."""
     for name, value in (
         ("LINE", LINE), ("L_META", L_META), ("L_LIMIT", L_LIMIT), ("L_PERIOD", L_PERIOD), ("L_STEP", L_STEP),
         ("L_EXTENSION", L_EXTENSION), ("L_TAU", L_TAU), ("L_WORD", L_WORD), ("L_OFFSET", L_OFFSET),
+        ("L_GRAIN", L_GRAIN), ("L_WHOLE", L_WHOLE), ("META_CALENDAR", META_CALENDAR), ("LABEL_SHIFT", LABEL_SHIFT),
+        ("LABEL_BITS", LABEL_BITS), ("B_REACHED", B_REACHED), ("R_OUTPUT", R_OUTPUT), ("R_UNTIL", R_UNTIL),
+        ("R_DONE_OUTPUT", R_DONE_OUTPUT), ("END_MASK", END_MASK), ("TOKENS", MG_TOKENS), ("USD", MG_USD),
+        ("INPUT_TOKENS", MG_INPUT_TOKENS), ("OUTPUT_TOKENS", MG_OUTPUT_TOKENS),
         ("META_BUSY", META_BUSY), ("B_BEAT", B_BEAT), ("B_STATE", B_STATE), ("B_IN_FLIGHT", B_IN_FLIGHT),
         ("B_CONNECTIONS", B_CONNECTIONS),
         ("J_OP", J_OP), ("J_COUNT", J_COUNT), ("J_STEP", J_STEP), ("J_ENTRIES", J_ENTRIES),
-        ("ENTRY_WORDS", ENTRY_WORDS), ("OP_RESERVE", OP_RESERVE), ("OP_SETTLE", OP_SETTLE),
+        ("ENTRY_WORDS", ENTRY_WORDS), ("BLOCK_WORDS", BLOCK_WORDS), ("OP_RESERVE", OP_RESERVE), ("OP_SETTLE", OP_SETTLE),
         ("SUB_WINDOWS", SUB_WINDOWS), ("SUB_PAIR", SUB_PAIR), ("SUB_GCRA", SUB_GCRA), ("S_PENDING", S_PENDING),
         ("R_REQUESTS", R_REQUESTS), ("R_TOKENS", R_TOKENS), ("R_MONEY", R_MONEY), ("R_DONE_TOKENS", R_DONE_TOKENS),
         ("R_DONE_MONEY", R_DONE_MONEY), ("R_COUNT", R_COUNT), ("R_ENTRIES", R_ENTRIES), ("BODY_WORDS", BODY_WORDS),
@@ -157,6 +81,20 @@ class Arena(JournaledArena):
 
 cdef inline int64_t clamp(int64_t amount) noexcept:
     return 0 if amount < 0 else MAX_AMOUNT if amount > MAX_AMOUNT else amount
+
+
+cdef inline void fill_in(Amounts *of, int64_t requests, int64_t tokens, int64_t output, int64_t money) noexcept:
+    of.requests = clamp(requests)
+    of.tokens = clamp(tokens)
+    of.output = min(clamp(output), of.tokens)
+    of.money = clamp(money)
+
+
+cdef inline void held_in(Amounts *of, const int64_t *body) noexcept:
+    of.requests = body[R_REQUESTS]
+    of.tokens = body[R_TOKENS]
+    of.output = body[R_OUTPUT]
+    of.money = body[R_MONEY]
 
 
 cdef int64_t workers_made = 0
@@ -234,6 +172,8 @@ cdef class ArenaWorker:
         self._number = workers_made
         self._map_more(0)
         base = <int64_t *>(<Mapped>self._held_buffers[0]).buffer.buf
+        self._places = geometry.workers
+        self._table_words = geometry.table_words
         self._block = base + <int64_t>geometry.block(index)
         self._states = base + <int64_t>geometry.states(index)
         self._bodies = base + <int64_t>geometry.bodies(index)
@@ -294,15 +234,19 @@ cdef class ArenaWorker:
             self._map_more(number)
         return self._rolling[number] + extension % self._rolling_blocks * self._cells * ROLL_WORDS
 
-    cpdef int64_t reserve(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000:
+    cpdef int64_t reserve(
+        self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns, int64_t output=0,
+        int64_t until_ns=0,
+    ) except? -3000:
         cdef int64_t index, sequence
         cdef int64_t *body
+        cdef Amounts amounts
         cdef int verdict = AGAIN, tries
         if self._free_count == 0:
             return -1000
-        requests, tokens, money = clamp(requests), clamp(tokens), clamp(money)
+        fill_in(&amounts, requests, tokens, output, money)
         for tries in range(TRIES):
-            verdict = self._attempt(limits, requests, tokens, money, now_ns)
+            verdict = self._attempt(limits, &amounts, now_ns)
             if verdict != AGAIN:
                 break
         else:
@@ -312,12 +256,17 @@ cdef class ArenaWorker:
         self._free_count -= 1
         index = self._free[self._free_count]
         body = self._bodies + index * BODY_WORDS
-        body[R_REQUESTS] = requests
-        body[R_TOKENS] = tokens
-        body[R_MONEY] = money
+        body[R_REQUESTS] = amounts.requests
+        body[R_TOKENS] = amounts.tokens
+        body[R_OUTPUT] = amounts.output
+        body[R_MONEY] = amounts.money
         body[R_DONE_TOKENS] = 0
+        body[R_DONE_OUTPUT] = 0
         body[R_DONE_MONEY] = 0
         body[R_COUNT] = limits.count
+        body[R_UNTIL] = until_ns
+        if index >= self._block[B_REACHED]:
+            mg_store(&self._block[B_REACHED], index + 1)
         sequence = ((self._states[index] >> 8) + 1) & SEQUENCE_MASK
         mg_store(&self._states[index], sequence << 8 | S_PENDING)
         mg_store(&self._block[J_OP], OP_NONE)
@@ -351,7 +300,7 @@ cdef class ArenaWorker:
         held.meta = meta
         return 0
 
-    cdef int _attempt(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except? -3000:
+    cdef int _attempt(self, LimitSet limits, const Amounts *amounts, int64_t now_ns) except? -3000:
         """0 when every limit has been taken, AGAIN, or what reserve returns for a refusal."""
         cdef int i, verdict, cells = 0, words = 0
         cdef int64_t index, taken
@@ -371,14 +320,7 @@ cdef class ArenaWorker:
             step.line = held.line
             step.meta = mg_load(&held.line[L_META])
             step.kind = step.meta & 0xFF
-            if step.kind == K_GAUGE:
-                step.amount = 1
-            elif step.kind == K_MONEY:
-                step.amount = money
-            elif step.meta >> 8 & 0xFF:
-                step.amount = tokens
-            else:
-                step.amount = requests
+            step.amount = mg_amount(step.line, step.meta, amounts)
             if self._look(step, held, now_ns):
                 return self._refuse(i)
             entries[i] = mg_named(step)
@@ -491,14 +433,71 @@ cdef class ArenaWorker:
             raise ValueError(f"reservation {handle} is not pending")
         return index
 
-    cpdef int deliver(self, int64_t handle, int64_t tokens, int64_t money) except -1:
+    cpdef int deliver(
+        self, int64_t handle, int64_t tokens, int64_t money, int64_t output=0, int64_t until_ns=0
+    ) except -1:
         """Raises ValueError for a handle that is not pending."""
         cdef int64_t *body = self._bodies + self._pending(handle) * BODY_WORDS
         mg_store(&body[R_DONE_TOKENS], clamp(tokens))
+        mg_store(&body[R_DONE_OUTPUT], min(clamp(output), clamp(tokens)))
         mg_store(&body[R_DONE_MONEY], clamp(money))
+        if until_ns:
+            mg_store(&body[R_UNTIL], until_ns)
         return 0
 
-    cpdef int settle(self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns) except -1:
+    cpdef int64_t expire(self, int64_t now_ns) except -1:
+        cdef int64_t index, state, expired = 0
+        cdef int64_t *body
+        if self._free_count == self._reservations:
+            return 0
+        for index in range(self._block[B_REACHED]):
+            state = self._states[index]
+            body = self._bodies + index * BODY_WORDS
+            if state & 0xFF == S_PENDING and 0 < body[R_UNTIL] <= now_ns:
+                self.settle(
+                    (state >> 8) << INDEX_BITS | index, body[R_REQUESTS], body[R_DONE_TOKENS], body[R_DONE_MONEY],
+                    now_ns, body[R_DONE_OUTPUT],
+                )
+                expired += 1
+        return expired
+
+    cpdef int64_t reserved(self, int64_t slot, int64_t now_ns) except -1:
+        cdef int64_t *line = self._line(slot)
+        cdef int64_t meta = mg_load(&line[L_META]), kind = meta & 0xFF, total = 0, start, length, tag, named
+        cdef int64_t place, index, reached, table = self._table_words, spread
+        cdef const int64_t *states
+        cdef const int64_t *body
+        cdef Amounts amounts
+        cdef int i
+        tag = mg_pair_tag(line, meta, now_ns, &start, &length) & MASK32
+        spread = self._bodies - self._states
+        for place in range(self._places):
+            reached = mg_load(self._block + (place - self.index) * BLOCK_WORDS + B_REACHED)
+            states = self._states + (place - self.index) * table
+            for index in range(min(reached, self._reservations)):
+                if mg_load(states + index) & 0xFF != S_PENDING:
+                    continue
+                body = states + spread + index * BODY_WORDS
+                for i in range(<int>min(body[R_COUNT], <int64_t>32)):
+                    named = body[R_ENTRIES + i]
+                    if (named & INDEX_MASK) != slot or (named >> INDEX_BITS & 0xFF) != (meta >> 32 & 0xFF):
+                        continue
+                    if (kind != K_WINDOW and kind != K_MONEY) or (named >> 32 & MASK32) == tag:
+                        held_in(&amounts, body)
+                        total += mg_amount(line, meta, &amounts)
+        return total << line[L_GRAIN] if kind == K_ROLLING else total
+
+    def about(self, slot):
+        cdef int64_t *line = self._line(slot)
+        cdef int64_t meta = line[L_META]
+        cdef int64_t periods = SUB_WINDOWS - 1 if meta & 0xFF == K_ROLLING else 1
+        return (
+            meta & 0xFF, meta >> 8 & 0xFF, meta >> LABEL_SHIFT & ((1 << LABEL_BITS) - 1), line[L_PERIOD] * periods
+        )
+
+    cpdef int settle(
+        self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns, int64_t output=0
+    ) except -1:
         cdef int64_t index = self._pending(handle)
         cdef int64_t *body = self._bodies + index * BODY_WORDS
         cdef int64_t *line
@@ -506,33 +505,25 @@ cdef class ArenaWorker:
         cdef int64_t named, meta, reserved, actual, count, step, mark
         cdef int64_t *entry = self._block + J_ENTRIES
         cdef int i, kind, made = 0
-        requests, tokens, money = clamp(requests), clamp(tokens), clamp(money)
+        cdef Amounts held, actuals
+        fill_in(&actuals, requests, tokens, output, money)
+        held_in(&held, body)
         for i in range(<int>body[R_COUNT]):
             named = body[R_ENTRIES + i]
             line = self._line(named & INDEX_MASK)
             meta = mg_load(&line[L_META])
             kind = meta & 0xFF
-            if kind == K_MONEY:
-                reserved = body[R_MONEY]
-                actual = money
-            elif kind == K_GAUGE:
-                reserved = 1
+            reserved = mg_amount(line, meta, &held)
+            actual = 0 if kind == K_GAUGE else mg_amount(line, meta, &actuals)
+            if kind == K_GCRA and meta >> 8 & 0xFF and (named >> INDEX_BITS & 0xFF) == (meta >> 32 & 0xFF):
+                # Held in the own cell so far, charged now.
+                if actual:
+                    entry[0] = <int64_t>SUB_GCRA << 32 | (named & INDEX_MASK)
+                    entry[1] = mg_cost(actual, line[L_STEP])
+                    entry[2] = 0
+                    entry += ENTRY_WORDS
+                    made += 1
                 actual = 0
-            elif meta >> 8 & 0xFF:
-                reserved = body[R_TOKENS]
-                actual = tokens
-                if kind == K_GCRA and (named >> INDEX_BITS & 0xFF) == (meta >> 32 & 0xFF):
-                    # Held in the own cell so far, charged now.
-                    if actual:
-                        entry[0] = <int64_t>SUB_GCRA << 32 | (named & INDEX_MASK)
-                        entry[1] = mg_cost(actual, line[L_STEP])
-                        entry[2] = 0
-                        entry += ENTRY_WORDS
-                        made += 1
-                    actual = 0
-            else:
-                reserved = body[R_REQUESTS]
-                actual = requests
             if actual == reserved or (named >> INDEX_BITS & 0xFF) != (meta >> 32 & 0xFF):
                 continue
             mark = named >> 32 & MASK32
@@ -620,9 +611,8 @@ cdef class ArenaWorker:
         if kind == K_ROLLING:
             return self._arena.rolling_wait(limits.slots[i], amount, now_ns)
         if kind == K_WINDOW or kind == K_MONEY:
-            if line[L_PERIOD] == 0:
-                return NEVER_NS
-            return line[L_PERIOD] - (now_ns + line[L_OFFSET]) % line[L_PERIOD]
+            ahead = mg_until_end(line, now_ns)
+            return ahead if ahead else NEVER_NS
         return 0
 
     cdef int read_state(self, LimitSet limits, int64_t i, int64_t now_ns, int64_t *figures) except -1:
@@ -650,8 +640,10 @@ cdef class ArenaWorker:
             return 0
         if kind == K_ROLLING:
             figures[2] = line[L_PERIOD] * (SUB_WINDOWS - 1)
-        elif kind != K_GAUGE and line[L_PERIOD]:
-            figures[2] = line[L_PERIOD] - (now_ns + line[L_OFFSET]) % line[L_PERIOD]
+            figures[0] = line[L_WHOLE]
+            used <<= line[L_GRAIN]
+        elif kind != K_GAUGE:
+            figures[2] = mg_until_end(line, now_ns)
         figures[1] = figures[0] - used if figures[0] > used else 0
         return 0
 

@@ -13,6 +13,7 @@ from _speedups._layout import (
     B_BEAT,
     B_CONNECTIONS,
     B_IN_FLIGHT,
+    B_REACHED,
     B_STATE,
     BODY_WORDS,
     ENTRY_WORDS,
@@ -20,16 +21,19 @@ from _speedups._layout import (
     GCRA,
     HEALTH,
     INDEX_BITS,
+    INPUT_TOKENS,
     J_COUNT,
     J_ENTRIES,
     J_OP,
     L_LIMIT,
     L_META,
-    L_OFFSET,
     L_PERIOD,
     L_STEP,
     L_TAU,
+    L_WHOLE,
     L_WORD,
+    LABEL_MASK,
+    LABEL_SHIFT,
     MAX_AMOUNT,
     MAX_LIMITS,
     MONEY,
@@ -38,13 +42,17 @@ from _speedups._layout import (
     OP_NONE,
     OP_RESERVE,
     OP_SETTLE,
+    OUTPUT_TOKENS,
     R_COUNT,
     R_DONE_MONEY,
+    R_DONE_OUTPUT,
     R_DONE_TOKENS,
     R_ENTRIES,
     R_MONEY,
+    R_OUTPUT,
     R_REQUESTS,
     R_TOKENS,
+    R_UNTIL,
     REQUESTS,
     ROLLING,
     S_FREE,
@@ -53,16 +61,20 @@ from _speedups._layout import (
     SUB_PAIR,
     SUB_WINDOWS,
     TOKENS,
+    USD,
     WINDOW,
+    amount_of,
     cost_of,
+    period_at,
     saturate,
 )
 from _speedups._ring_py import RECORD_SIZE, Record, RingReader, RingWriter
 from _speedups._segments import Segment
-from _speedups._steps_py import AGAIN, Step, amount_of, look, store, verify
+from _speedups._steps_py import AGAIN, Amounts, Step, look, store, verify
 
 __all__ = [
-    "GAUGE", "GCRA", "HEALTH", "MAX_LIMITS", "MONEY", "RECORD_SIZE", "REQUESTS", "ROLLING", "TOKENS", "WINDOW",
+    "GAUGE", "GCRA", "HEALTH", "INPUT_TOKENS", "MAX_LIMITS", "MONEY", "OUTPUT_TOKENS", "RECORD_SIZE", "REQUESTS",
+    "ROLLING", "TOKENS", "USD", "WINDOW",
     "Arena", "ArenaWorker", "LimitSet", "Record", "RingReader", "RingWriter",
 ]  # fmt: skip
 
@@ -171,10 +183,19 @@ class ArenaWorker:
         if getattr(self, "_own_fd", -1) >= 0:
             self.close()
 
-    def reserve(self, limits: LimitSet, requests: int, tokens: int, money: int, now_ns: int) -> int:
+    def reserve(
+        self,
+        limits: LimitSet,
+        requests: int,
+        tokens: int,
+        money: int,
+        now_ns: int,
+        output: int = 0,
+        until_ns: int = 0,
+    ) -> int:
         if not self._free:
             return NO_RESERVATION
-        amounts = (_clamp(requests), _clamp(tokens), _clamp(money))
+        amounts = (_clamp(requests), _clamp(tokens), min(_clamp(output), _clamp(tokens)), _clamp(money))
         for _ in range(TRIES):
             verdict = self._attempt(limits, amounts, now_ns)
             if verdict != AGAIN:
@@ -183,20 +204,22 @@ class ArenaWorker:
             return -1
         if verdict < 0:
             return verdict
-        return self._commit(limits, amounts)
+        return self._commit(limits, amounts, until_ns)
 
-    def _commit(self, limits: LimitSet, amounts: tuple[int, int, int]) -> int:
+    def _commit(self, limits: LimitSet, amounts: Amounts, until_ns: int) -> int:
         q, index = self._q, self._free.pop()
         body, state = self._bodies + index * BODY_WORDS, self._states + index
-        q[body + R_REQUESTS], q[body + R_TOKENS], q[body + R_MONEY] = amounts
-        q[body + R_DONE_TOKENS] = q[body + R_DONE_MONEY] = 0
-        q[body + R_COUNT] = len(limits.slots)
+        q[body + R_REQUESTS], q[body + R_TOKENS], q[body + R_OUTPUT], q[body + R_MONEY] = amounts
+        q[body + R_DONE_TOKENS] = q[body + R_DONE_OUTPUT] = q[body + R_DONE_MONEY] = 0
+        q[body + R_COUNT], q[body + R_UNTIL] = len(limits.slots), until_ns
+        if index >= q[self._block + B_REACHED]:
+            q[self._block + B_REACHED] = index + 1
         sequence = (q[state] >> 8) + 1 & 0x7FFFFFFFF
         q[state] = sequence << 8 | S_PENDING
         q[self._block + J_OP] = OP_NONE
         return sequence << INDEX_BITS | index
 
-    def _attempt(self, limits: LimitSet, amounts: tuple[int, int, int], now_ns: int) -> int:
+    def _attempt(self, limits: LimitSet, amounts: Amounts, now_ns: int) -> int:
         """0 when every limit has been taken, AGAIN, or what reserve returns for a refusal."""
         q, block = self._q, self._block
         body = self._bodies + self._free[-1] * BODY_WORDS + R_ENTRIES
@@ -227,7 +250,7 @@ class ArenaWorker:
                 return AGAIN if verdict == AGAIN else self._refuse(i, step.slot, amounts)
         return self._take_words(steps, amounts, body, now_ns)
 
-    def _take_words(self, steps: list[Step], amounts: tuple[int, int, int], body: int, now_ns: int) -> int:
+    def _take_words(self, steps: list[Step], amounts: Amounts, body: int, now_ns: int) -> int:
         for i, step in enumerate(steps):
             if step.pair >= 0:
                 continue
@@ -249,27 +272,46 @@ class ArenaWorker:
                 store(step, self.index, 0)
         self._q[self._block + J_OP] = OP_NONE
 
-    def _refuse(self, i: int, slot: int, amounts: tuple[int, int, int]) -> int:
+    def _refuse(self, i: int, slot: int, amounts: Amounts) -> int:
         segment, at = self._arena.line(slot)
-        self._refused = (slot, amount_of(segment.q[at + L_META], amounts))
+        self._refused = (slot, amount_of(segment.q, at, *amounts))
         return -1 - i
 
-    def deliver(self, handle: int, tokens: int, money: int) -> None:
+    def deliver(self, handle: int, tokens: int, money: int, output: int = 0, until_ns: int = 0) -> None:
         """Raises ValueError for a handle that is not pending."""
         index = self._pending(handle)
         body = self._bodies + index * BODY_WORDS
-        self._q[body + R_DONE_TOKENS], self._q[body + R_DONE_MONEY] = _clamp(tokens), _clamp(money)
+        q, tokens = self._q, _clamp(tokens)
+        q[body + R_DONE_TOKENS], q[body + R_DONE_MONEY] = tokens, _clamp(money)
+        q[body + R_DONE_OUTPUT] = min(_clamp(output), tokens)
+        if until_ns:
+            self._q[body + R_UNTIL] = until_ns
 
-    def settle(self, handle: int, requests: int, tokens: int, money: int, now_ns: int) -> None:
+    def settle(self, handle: int, requests: int, tokens: int, money: int, now_ns: int, output: int = 0) -> None:
         index = self._pending(handle)
         arena = self._arena
-        entries = arena.settlement(self.index, index, _clamp(requests), _clamp(tokens), _clamp(money))
+        output = min(_clamp(output), _clamp(tokens))
+        entries = arena.settlement(self.index, index, _clamp(requests), _clamp(tokens), output, _clamp(money))
         if entries:
             arena._redo(self.index, index << 8 | OP_SETTLE, entries, now_ns)
         else:
             state = self._states + index
             self._q[state] = self._q[state] & ~0xFF | S_FREE
         self._free.append(index)
+
+    def expire(self, now_ns: int) -> int:
+        q, expired = self._q, 0
+        if len(self._free) == self._arena.geometry.reservations:
+            return 0
+        for index in range(q[self._block + B_REACHED]):
+            state, body = q[self._states + index], self._bodies + index * BODY_WORDS
+            if state & 0xFF != S_PENDING or not 0 < q[body + R_UNTIL] <= now_ns:
+                continue
+            handle = state >> 8 << INDEX_BITS | index
+            tokens, money = q[body + R_DONE_TOKENS], q[body + R_DONE_MONEY]
+            self.settle(handle, q[body + R_REQUESTS], tokens, money, now_ns, q[body + R_DONE_OUTPUT])
+            expired += 1
+        return expired
 
     def _pending(self, handle: int) -> int:
         index = handle & (1 << INDEX_BITS) - 1
@@ -292,8 +334,8 @@ class ArenaWorker:
         if kind == ROLLING:
             return self._arena.rolling_wait(slot, amount, now_ns)
         if kind in (WINDOW, MONEY):
-            period = q[at + L_PERIOD]
-            return period - (now_ns + q[at + L_OFFSET]) % period if period else NEVER_NS
+            ends = period_at(q, at, now_ns)[1]
+            return ends - now_ns if ends else NEVER_NS
         return 0
 
     def state_of(self, limits: LimitSet, i: int, now_ns: int) -> tuple[int, int, int]:
@@ -305,12 +347,23 @@ class ArenaWorker:
             step = q[at + L_STEP]
             full_in = max(0, q[at + L_WORD] - now_ns) + cost_of(self._arena.used(slot, NEVER_NS), step)
             return limit, (max(0, q[at + L_TAU] - full_in) << STEP_SHIFT) // step, full_in
+        if kind == ROLLING:
+            limit = q[at + L_WHOLE]
         remaining = max(0, limit - self._arena.used(slot, now_ns))
         if kind == ROLLING:
             return limit, remaining, q[at + L_PERIOD] * (SUB_WINDOWS - 1)
-        if kind in (WINDOW, MONEY) and q[at + L_PERIOD]:
-            return limit, remaining, q[at + L_PERIOD] - (now_ns + q[at + L_OFFSET]) % q[at + L_PERIOD]
-        return limit, remaining, 0
+        ends = period_at(q, at, now_ns)[1]
+        return limit, remaining, max(0, ends - now_ns)
+
+    def reserved(self, slot: int, now_ns: int) -> int:
+        return self._arena.reserved(slot, now_ns)
+
+    def about(self, slot: int) -> tuple[int, int, int, int]:
+        segment, at = self._arena.line(slot)
+        q, meta = segment.q, segment.q[at + L_META]
+        kind = meta & 0xFF
+        period = q[at + L_PERIOD] * (SUB_WINDOWS - 1 if kind == ROLLING else 1)
+        return kind, meta >> 8 & 0xFF, (meta & LABEL_MASK) >> LABEL_SHIFT, period
 
     def beat(self, now_ns: int, state: int, in_flight: int, connections: int = 0) -> None:
         q, block = self._q, self._block

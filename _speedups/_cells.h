@@ -6,7 +6,13 @@
 
 /* Words of a limit's line that are read here. */
 enum { MG_L_META = 1, MG_L_PERIOD = 3, MG_L_STEP = 4, MG_L_TAU = 5, MG_L_WORD = 6, MG_L_OFFSET = 7, MG_LINE = 8 };
-enum { MG_KIND_GCRA = 1, MG_KIND_WINDOW = 2, MG_KIND_ROLLING = 3, MG_KIND_MONEY = 5 };
+enum { MG_L_GRAIN = MG_L_TAU };
+enum { MG_KIND_GCRA = 1, MG_KIND_WINDOW = 2, MG_KIND_ROLLING = 3, MG_KIND_GAUGE = 4, MG_KIND_MONEY = 5 };
+enum { MG_TOKENS = 1, MG_INPUT_TOKENS = 2, MG_OUTPUT_TOKENS = 3, MG_USD = 4 };
+enum { MG_CALENDAR = 1 << 17 };
+#define MG_END_MASK (((int64_t)1 << 20) - 1)
+/* How long the end of a period is taken for unknown that nobody has laid down yet. */
+#define MG_UNLAID_NS ((int64_t)1000000000)
 enum { MG_AGAIN = 1, MG_REFUSED = 2 };
 
 #define MG_MASK32 ((int64_t)0xFFFFFFFF)
@@ -20,13 +26,45 @@ enum { MG_SUB_WINDOWS = 60, MG_ROLL_WORDS = 64, MG_ROLL_COUNT_BITS = 36 };
 #define MG_ROLL_COUNT_MASK (((int64_t)1 << MG_ROLL_COUNT_BITS) - 1)
 #define MG_ROLL_NUMBER_MASK (((int64_t)1 << 22) - 1)
 
+/* Number of the period of the calendar at now_ns, and its end; 0: nobody has said yet. Each end is one word with the
+ * number of its period, so whatever moment of a renewal this reads is right. */
+static inline int64_t mg_calendar(const int64_t *line, int64_t now_ns, int64_t *end_ns) {
+    int64_t first = mg_load(line + MG_L_TAU), second = mg_load(line + MG_L_WORD);
+    if ((second & ~MG_END_MASK) < (first & ~MG_END_MASK)) {
+        int64_t other = first;
+        first = second;
+        second = other;
+    }
+    int64_t word = now_ns < (first & ~MG_END_MASK) ? first : second;
+    *end_ns = word & ~MG_END_MASK;
+    if (now_ns < *end_ns) return word & MG_END_MASK;
+    *end_ns = 0;
+    return (word & MG_END_MASK) + 1;
+}
+
+/* Nanoseconds until the period of a fixed window ends; 0: never, or nobody has said yet. */
+static inline int64_t mg_until_end(const int64_t *line, int64_t now_ns) {
+    int64_t period = line[MG_L_PERIOD], end_ns;
+    if (!period) return 0;
+    if (mg_load(line + MG_L_META) & MG_CALENDAR) {
+        mg_calendar(line, now_ns, &end_ns);
+        return end_ns ? end_ns - now_ns : 0;
+    }
+    return period - (now_ns + line[MG_L_OFFSET]) % period;
+}
+
 /* Tag of the period at now_ns; *start and *length become where that period lies, 0 and for ever when there is none. */
 static inline int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns, int64_t *start, int64_t *length) {
     int kind = meta & 0xFF;
     int64_t number = 0, period = line[MG_L_PERIOD];
     *start = 0;
     *length = INT64_MAX;
-    if ((kind == MG_KIND_WINDOW || kind == MG_KIND_MONEY || kind == MG_KIND_ROLLING) && period) {
+    if (meta & MG_CALENDAR) {
+        int64_t end_ns;
+        number = mg_calendar(line, now_ns, &end_ns);
+        *start = now_ns;
+        *length = end_ns ? end_ns - now_ns : MG_UNLAID_NS;
+    } else if ((kind == MG_KIND_WINDOW || kind == MG_KIND_MONEY || kind == MG_KIND_ROLLING) && period) {
         int64_t offset = kind == MG_KIND_ROLLING ? 0 : line[MG_L_OFFSET];
         number = (now_ns + offset) / period;
         *start = number * period - offset;
@@ -125,6 +163,28 @@ static inline int64_t mg_take_word(int64_t *line, int64_t amount, int64_t now_ns
         if (!amount) return old;
     } while (!mg_cas(line + MG_L_WORD, old, start + cost));
     return start + cost;
+}
+
+/* What a request takes: of `tokens`, input and output, `output` are a part; `money` in nano-dollars. */
+typedef struct {
+    int64_t requests, tokens, output, money;
+} mg_amounts;
+
+/* What a limit takes of these. */
+static inline int64_t mg_amount(const int64_t *line, int64_t meta, const mg_amounts *of) {
+    int kind = meta & 0xFF;
+    if (kind == MG_KIND_GAUGE) return 1;
+    if (kind == MG_KIND_MONEY) return of->money;
+    switch (meta >> 8 & 0xFF) {
+        case MG_TOKENS: return of->tokens;
+        case MG_INPUT_TOKENS: return of->tokens > of->output ? of->tokens - of->output : 0;
+        case MG_OUTPUT_TOKENS: return of->output;
+        case MG_USD: {
+            int64_t grain = kind == MG_KIND_ROLLING ? line[MG_L_GRAIN] & 63 : 0;
+            return (of->money + (((int64_t)1 << grain) - 1)) >> grain;
+        }
+        default: return of->requests;
+    }
 }
 
 /* One limit of a reservation under way: what is taken, and where the own cell lies. */

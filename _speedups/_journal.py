@@ -1,4 +1,4 @@
-"""Sums over the arena, and the journal that makes reservations survive kill -9.
+"""The journal that makes reservations survive kill -9.
 
 A worker is the only writer of its cells, and single-threaded, so one journal a worker is enough. *Reserve* writes down
 what each own cell was before it changes it (undo); the reservation counts from the store of its state word on. *Settle*
@@ -12,9 +12,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from typing import Final
 
-from _speedups._arena import ArenaBase, Entry
+from _speedups._arena import Entry
 from _speedups._layout import (
     B_BEAT,
     B_CONNECTIONS,
@@ -33,25 +32,23 @@ from _speedups._layout import (
     J_OP,
     J_STEP,
     L_EXTENSION,
-    L_LIMIT,
+    L_GRAIN,
     L_META,
-    L_OFFSET,
     L_PERIOD,
     L_STEP,
     L_WORD,
     LINE,
-    MONEY,
     OP_ADD,
     OP_NONE,
     OP_RESERVE,
     OP_SETTLE,
     R_COUNT,
     R_DONE_MONEY,
+    R_DONE_OUTPUT,
     R_DONE_TOKENS,
     R_ENTRIES,
-    R_MONEY,
     R_REQUESTS,
-    R_TOKENS,
+    REQUESTS,
     ROLL_COUNT_BITS,
     ROLL_COUNT_MASK,
     ROLL_NUMBER_MASK,
@@ -59,21 +56,19 @@ from _speedups._layout import (
     ROLLING,
     S_FREE,
     S_PENDING,
-    STEP_SHIFT,
     SUB_GCRA,
     SUB_PAIR,
     SUB_WINDOWS,
-    TOKENS,
+    amount_of,
     cost_of,
-    number_of,
+    period_at,
     roll_sum,
     roll_tag,
     saturate,
     tag_of,
 )
 from _speedups._segments import Segment
-
-SLOT_MASK: Final = (1 << INDEX_BITS) - 1
+from _speedups._sums import SLOT_MASK, SummedArena
 
 
 def take_lock(path: str) -> int:
@@ -87,79 +82,13 @@ def take_lock(path: str) -> int:
     return fd
 
 
-class JournaledArena(ArenaBase):
-    """Adds sums, corrections and replay; the twins add workers and the atomic shift of a GCRA word."""
+class JournaledArena(SummedArena):
+    """Adds corrections and replay; the twins add workers and the atomic shift of a GCRA word."""
 
     def shift(self, segment: Segment, word: int, delta_ns: int, now_ns: int, mark: int = -1) -> None:
         """Charge (never into the past) or refund a GCRA word, atomically against every process. A refund with a mark is
         made only while the word's low 32 bits are still that mark."""
         raise NotImplementedError
-
-    # Sums.
-
-    def used(self, slot: int, now_ns: int) -> int:
-        segment, at = self.line(slot)
-        q, meta = segment.q, segment.q[at + L_META]
-        kind = meta & 0xFF
-        if kind == ROLLING:
-            return self._rolling_used(q[at + L_EXTENSION], meta >> 32, now_ns // q[at + L_PERIOD])
-        if kind == HEALTH:
-            return max(0, q[at + L_WORD] - now_ns)
-        if not kind:
-            return 0
-        period = 0 if kind in (GAUGE, GCRA) else q[at + L_PERIOD]
-        tag = tag_of(meta >> 32, number_of(now_ns, period, q[at + L_OFFSET] if period else 0))
-        total = saturate(sum(q[cell + 1] for cell in self._pairs(at) if q[cell] == tag))
-        if kind == GCRA and q[at + L_WORD] > now_ns:
-            step = q[at + L_STEP]
-            total += -(-((q[at + L_WORD] - now_ns) << STEP_SHIFT) // step)
-        return total
-
-    def _rolling_used(self, extension: int, generation: int, number: int) -> int:
-        block, base = self.sub_windows(extension)
-        current = {roll_tag(generation, number - age) for age in range(SUB_WINDOWS)}
-        words = block.q[base : base + self.geometry.rolling_words].tolist()
-        return sum(word & ROLL_COUNT_MASK for word in words if word & ~ROLL_COUNT_MASK in current)
-
-    def rolling_wait(self, slot: int, amount: int, now_ns: int) -> int:
-        """Nanoseconds until enough sub-windows of a ROLLING limit have passed for this amount."""
-        segment, at = self.line(slot)
-        q = segment.q
-        sub_window = q[at + L_PERIOD]
-        number = now_ns // sub_window
-        tags = {roll_tag(q[at + L_META] >> 32, number - age): age for age in range(SUB_WINDOWS)}
-        by_age = [0] * SUB_WINDOWS
-        block, base = self.sub_windows(q[at + L_EXTENSION])
-        for word in block.q[base : base + self.geometry.rolling_words]:
-            if (tag := word & ~ROLL_COUNT_MASK) in tags:
-                by_age[tags[tag]] += word & ROLL_COUNT_MASK
-        excess = sum(by_age) + max(1, amount) - q[at + L_LIMIT]
-        if excess <= 0:
-            return 0
-        age = SUB_WINDOWS - 1
-        while age and excess > by_age[age]:
-            excess -= by_age[age]
-            age -= 1
-        return (number - age + SUB_WINDOWS) * sub_window - now_ns
-
-    def pending(self, worker: int | None = None) -> int:
-        q, geometry, count = self.q, self.geometry, 0
-        for index in range(self.workers) if worker is None else (worker,):
-            states = geometry.states(index)
-            count += sum(word & 0xFF == S_PENDING for word in q[states : states + geometry.reservations])
-        return count
-
-    def status(self, index: int) -> tuple[int, int, int, int, int]:
-        if not 0 <= index < self.workers:
-            raise IndexError(f"worker {index} does not exist")
-        q, block = self.q, self.geometry.block(index)
-        return q[block + B_EPOCH], q[block + B_PID], q[block + B_BEAT], q[block + B_STATE], q[block + B_IN_FLIGHT]
-
-    def connections(self, index: int) -> int:
-        if not 0 <= index < self.workers:
-            raise IndexError(f"worker {index} does not exist")
-        count: int = self.q[self.geometry.block(index) + B_CONNECTIONS]
-        return count
 
     # Control's corrections.
 
@@ -178,13 +107,13 @@ class JournaledArena(ArenaBase):
             number = now_ns // q[at + L_PERIOD]
             sub, tag = number % SUB_WINDOWS, roll_tag(generation, number)
             block, base = self.sub_windows(q[at + L_EXTENSION])
+            amount = -(-amount >> q[at + L_GRAIN])
             old = block.q[base + self.workers * ROLL_WORDS + sub]
             count = old & ROLL_COUNT_MASK if old & ~ROLL_COUNT_MASK == tag else 0
             ends = max(q[at + LINE + 2 * self.workers], tag_of(generation, number))
             entry = (slot, sub, tag | max(0, min(ROLL_COUNT_MASK, count + amount)), ends)
         else:
-            period = 0 if kind == GAUGE else q[at + L_PERIOD]
-            tag = tag_of(generation, number_of(now_ns, period, q[at + L_OFFSET] if period else 0))
+            tag = tag_of(generation, period_at(q, at, now_ns)[0])
             cell = at + LINE + 2 * self.workers
             count = q[cell + 1] if q[cell] == tag else 0
             entry = (slot, SUB_PAIR, tag, saturate(count + amount))
@@ -192,7 +121,7 @@ class JournaledArena(ArenaBase):
 
     # Journal.
 
-    def settlement(self, worker: int, index: int, requests: int, tokens: int, money: int) -> list[Entry]:
+    def settlement(self, worker: int, index: int, requests: int, tokens: int, output: int, money: int) -> list[Entry]:
         """What settling this reservation changes, as redo entries. A cell that has moved on to another period is left
         alone, and so is a slot that was given to another limit."""
         q = self.q
@@ -202,15 +131,9 @@ class JournaledArena(ArenaBase):
             slot, generation, mark = named & SLOT_MASK, named >> INDEX_BITS & 0xFF, named >> 32 & 0xFFFFFFFF
             segment, at = self.line(slot)
             words, meta = segment.q, segment.q[at + L_META]
-            kind, unit = meta & 0xFF, meta >> 8 & 0xFF
-            if kind == MONEY:
-                reserved, actual = q[body + R_MONEY], money
-            elif kind == GAUGE:
-                reserved, actual = 1, 0
-            elif unit == TOKENS:
-                reserved, actual = q[body + R_TOKENS], tokens
-            else:
-                reserved, actual = q[body + R_REQUESTS], requests
+            kind = meta & 0xFF
+            reserved = amount_of(words, at, *self._reserved_in(body))
+            actual = 0 if kind == GAUGE else amount_of(words, at, requests, tokens, output, money)
             if kind == GCRA:
                 entries += self._gcra_settlement(worker, slot, meta, reserved, actual, mark, generation)
                 continue
@@ -239,7 +162,7 @@ class JournaledArena(ArenaBase):
         words, step = segment.q, segment.q[at + L_STEP]
         if meta >> 32 & 0xFF != generation:
             return []
-        if meta >> 8 & 0xFF == TOKENS:
+        if meta >> 8 & 0xFF != REQUESTS:
             cell = at + LINE + 2 * worker
             entries: list[Entry] = [(slot, SUB_GCRA, cost_of(actual, step), 0)] if actual else []
             if reserved:
@@ -331,7 +254,12 @@ class JournaledArena(ArenaBase):
                 continue
             body = bodies + index * BODY_WORDS
             entries = self.settlement(
-                worker, index, q[body + R_REQUESTS], q[body + R_DONE_TOKENS], q[body + R_DONE_MONEY]
+                worker,
+                index,
+                q[body + R_REQUESTS],
+                q[body + R_DONE_TOKENS],
+                q[body + R_DONE_OUTPUT],
+                q[body + R_DONE_MONEY],
             )
             self._redo(worker, index << 8 | OP_SETTLE, entries, time.monotonic_ns())
             posted += 1

@@ -21,6 +21,12 @@ HEALTH: Final = 6
 
 REQUESTS: Final = 0
 TOKENS: Final = 1
+"""Of input and of output."""
+INPUT_TOKENS: Final = 2
+OUTPUT_TOKENS: Final = 3
+USD: Final = 4
+"""Nano-dollars, in a ROLLING limit; MONEY always counts them."""
+UNITS: Final = (REQUESTS, TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, USD)
 
 MAX_LIMITS: Final = 32
 MAX_AMOUNT: Final = 1 << 62
@@ -45,7 +51,8 @@ H_DEFINITIONS: Final = 9
 MAGIC: Final = int.from_bytes(b"mgarena\1", "little")
 
 # A worker's block.
-B_EPOCH, B_PID, B_BEAT, B_STATE, B_IN_FLIGHT, B_CONNECTIONS = range(6)
+B_EPOCH, B_PID, B_BEAT, B_STATE, B_IN_FLIGHT, B_CONNECTIONS, B_REACHED = range(7)
+"""The last: how many places of its table of reservations were ever used."""
 J_OP, J_COUNT, J_STEP, J_ENTRIES = 8, 9, 10, 16
 BLOCK_WORDS: Final = 256
 ENTRY_WORDS: Final = 3
@@ -60,7 +67,9 @@ SUB_GCRA: Final = 254
 
 # A reservation: its state word stands in an array of its own; the body holds what a crash has to post.
 S_FREE, S_PENDING = 0, 1
-R_REQUESTS, R_TOKENS, R_MONEY, R_DONE_TOKENS, R_DONE_MONEY, R_COUNT, R_ENTRIES = 0, 1, 2, 3, 4, 5, 8
+R_REQUESTS, R_TOKENS, R_MONEY, R_DONE_TOKENS, R_DONE_MONEY, R_COUNT, R_OUTPUT, R_DONE_OUTPUT, R_UNTIL = range(9)
+"""TOKENS are input and output, of which OUTPUT is a part. UNTIL: when it expires if nobody settles it; 0: never."""
+R_ENTRIES: Final = 9
 BODY_WORDS: Final = R_ENTRIES + MAX_LIMITS
 INDEX_BITS: Final = 24
 
@@ -68,10 +77,26 @@ INDEX_BITS: Final = 24
 L_ID, L_META, L_LIMIT, L_PERIOD, L_STEP, L_TAU, L_WORD, L_BURST = range(8)
 L_EXTENSION: Final = L_STEP
 """ROLLING: number of its block of sub-windows."""
+L_GRAIN: Final = L_TAU
+"""ROLLING: one in a sub-window stands for 2**grain units."""
+L_WHOLE: Final = L_BURST
+"""ROLLING: the limit in units."""
 L_OFFSET: Final = L_BURST
 """WINDOW and MONEY: nanoseconds added to the clock before it is divided into periods."""
+L_ENDS: Final = (L_TAU, L_WORD)
+"""WINDOW and MONEY of the calendar: when two periods end that follow each other, each with its number. One word a
+period, so that whoever renews them changes one thing at a time."""
 META_BUSY: Final = 1 << 16
 """Being redefined: refuses everything."""
+META_CALENDAR: Final = 1 << 17
+"""Periods end when ``L_ENDS`` says."""
+LABEL_SHIFT: Final = 18
+LABEL_BITS: Final = 13
+"""What the builder notes of a limit; means nothing here."""
+LABEL_MASK: Final = (1 << LABEL_BITS) - 1 << LABEL_SHIFT
+END_BITS: Final = 20
+"""Of an end: the period's number. The rest is the time, so periods end up to a millisecond late."""
+END_MASK: Final = (1 << END_BITS) - 1
 STEP_SHIFT: Final = 10
 """Fraction bits of a GCRA step: its error is below 2**-10 ns a unit, always to the strict side."""
 NUMBER_BITS: Final = 48
@@ -89,7 +114,7 @@ ROLLING_SHARE: Final = 16
 
 LAYOUT: Final = int.from_bytes(
     hashlib.blake2b(
-        b"arena 1; header 4096; block 256; entry slot|sub,a,b; body 8+32; entry slot:24|generation:8|period:32; "
+        b"arena 2; header 4096; block 256; entry slot|sub,a,b; body 9+32; entry slot:24|generation:8|period:32; "
         b"limit id,meta,limit,period,step,tau,word,burst + (tag,count)*(workers+1); "
         b"rolling 64*(workers+1), its sum of 60 in the pair",
         digest_size=7,
@@ -173,6 +198,54 @@ def tag_of(generation: int, number: int) -> int:
 def number_of(now_ns: int, period_ns: int, offset_ns: int) -> int:
     """Number of the fixed window at this time; a limit without a period has one window for ever."""
     return (now_ns + offset_ns) // period_ns & NUMBER_MASK if period_ns else 0
+
+
+def end_word(end_ns: int, number: int) -> int:
+    """When a period of the calendar ends, and its number, as ``L_ENDS`` has it."""
+    return -(-end_ns >> END_BITS) << END_BITS | number & END_MASK
+
+
+def calendar_period(first: int, second: int, now_ns: int) -> tuple[int, int]:
+    """Number of the period at this time, and when it ends (0: nobody has said yet), out of two words of ``L_ENDS``."""
+    for word in sorted((first, second), key=_end_of):
+        if now_ns < _end_of(word):
+            return word & END_MASK, _end_of(word)
+    return (max(first, second, key=_end_of) & END_MASK) + 1, 0
+
+
+def _end_of(word: int) -> int:
+    return word & ~END_MASK
+
+
+def period_at(q: memoryview[int], at: int, now_ns: int) -> tuple[int, int]:
+    """Number of a limit's period at this time, and when that ends; 0: never, or nobody has said yet."""
+    meta, period = q[at + L_META], q[at + L_PERIOD]
+    kind = meta & 0xFF
+    if kind not in (WINDOW, MONEY, ROLLING) or not period:
+        return 0, 0
+    if meta & META_CALENDAR:
+        return calendar_period(q[at + L_ENDS[0]], q[at + L_ENDS[1]], now_ns)
+    offset = 0 if kind == ROLLING else q[at + L_OFFSET]
+    return number_of(now_ns, period, offset), now_ns + period - (now_ns + offset) % period
+
+
+def amount_of(q: memoryview[int], at: int, requests: int, tokens: int, output: int, money: int) -> int:
+    """What a limit takes of these amounts."""
+    meta = q[at + L_META]
+    kind, unit = meta & 0xFF, meta >> 8 & 0xFF
+    if kind == GAUGE:
+        return 1
+    if kind == MONEY:
+        return money
+    if unit == USD:
+        grain = q[at + L_GRAIN] if kind == ROLLING else 0
+        return -(-money >> grain)
+    return (requests, tokens, max(0, tokens - output), output)[unit]
+
+
+def grain_of(limit: int, unit: int) -> int:
+    """So that no sub-window of a rolling budget within its figure overflows; other limits count in ones."""
+    return max(0, limit.bit_length() - (ROLL_COUNT_BITS - 1)) if unit == USD else 0
 
 
 def roll_tag(generation: int, number: int) -> int:

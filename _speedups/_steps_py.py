@@ -6,20 +6,16 @@ from typing import Final, NamedTuple
 
 from _speedups._journal import JournaledArena
 from _speedups._layout import (
-    GAUGE,
     GCRA,
     HEALTH,
     L_EXTENSION,
     L_LIMIT,
     L_META,
-    L_OFFSET,
-    L_PERIOD,
     L_STEP,
     L_TAU,
     L_WORD,
     LINE,
     META_BUSY,
-    MONEY,
     NUMBER_BITS,
     NUMBER_MASK,
     REQUESTS,
@@ -28,9 +24,9 @@ from _speedups._layout import (
     ROLLING,
     SUB_PAIR,
     SUB_WINDOWS,
-    TOKENS,
+    amount_of,
     cost_of,
-    number_of,
+    period_at,
     roll_mark,
     roll_sum,
     roll_tag,
@@ -69,21 +65,24 @@ class Step(NamedTuple):
     """ROLLING: word of the own sub-window before."""
 
 
-def look(arena: JournaledArena, index: int, slot: int, amounts: tuple[int, int, int], now_ns: int) -> Step | None:
+Amounts = tuple[int, int, int, int]
+"""Requests, tokens, of these output, money."""
+
+
+def look(arena: JournaledArena, index: int, slot: int, amounts: Amounts, now_ns: int) -> Step | None:
     """The step for this limit, or None when it refuses already."""
     segment, at = arena.line(slot)
     q, meta = segment.q, segment.q[at + L_META]
     kind, generation = meta & 0xFF, meta >> 32
     if kind in (0, HEALTH) or meta & META_BUSY:
         return None
-    amount, limit = amount_of(meta, amounts), q[at + L_LIMIT]
+    amount, limit = amount_of(q, at, *amounts), q[at + L_LIMIT]
     if kind == GCRA and meta >> 8 & 0xFF == REQUESTS:
         slack = max(0, q[at + L_WORD] - now_ns)
         if slack + cost_of(amount, q[at + L_STEP]) > q[at + L_TAU]:
             return None
         return Step(slot, kind, meta, segment, at, amount, limit, -1, 0, 0, 0, 0)
-    period = 0 if kind in (GAUGE, GCRA) else q[at + L_PERIOD]
-    tag = tag_of(generation, number_of(now_ns, period, q[at + L_OFFSET] if period and kind != ROLLING else 0))
+    tag = tag_of(generation, period_at(q, at, now_ns)[0])
     rolling = arena.sub_windows(q[at + L_EXTENSION]) if kind == ROLLING else None
     total, newest = _pair_sum(q, arena.geometry.cells, at, tag, rolling)
     if newest != tag:
@@ -152,15 +151,6 @@ def _own(rolling: Rolling, index: int) -> memoryview[int]:
     block, base = rolling
     base += index * ROLL_WORDS
     return block.q[base : base + SUB_WINDOWS]
-
-
-def amount_of(meta: int, amounts: tuple[int, int, int]) -> int:
-    kind = meta & 0xFF
-    if kind == GAUGE:
-        return 1
-    if kind == MONEY:
-        return amounts[2]
-    return amounts[1] if meta >> 8 & 0xFF == TOKENS else amounts[0]
 
 
 def store(step: Step, index: int, change: int) -> None:

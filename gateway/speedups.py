@@ -16,7 +16,8 @@ docs/embedding.md shows each of them at work.
 ``Arena``, ``ArenaWorker``, ``LimitSet``               limits that many processes share exactly
 ``WINDOW``, ``ROLLING``, ``GCRA``, ``GAUGE``,          kinds of limits
 ``MONEY``, ``HEALTH``
-``REQUESTS``, ``TOKENS``                               what a limit counts
+``REQUESTS``, ``TOKENS``, ``INPUT_TOKENS``,            what a limit counts
+``OUTPUT_TOKENS``, ``USD``
 =====================================================  ==============================================================
 """
 
@@ -25,11 +26,14 @@ from _speedups._bucket import (
     GAUGE,
     GCRA,
     HEALTH,
+    INPUT_TOKENS,
     MAX_LIMITS,
     MONEY,
+    OUTPUT_TOKENS,
     REQUESTS,
     ROLLING,
     TOKENS,
+    USD,
     WINDOW,
     Arena,
     ArenaWorker,
@@ -64,9 +68,11 @@ __all__ = [
     "GCRA",
     "HEALTH",
     "IMPLEMENTATION",
+    "INPUT_TOKENS",
     "MAX_KEYS",
     "MAX_LIMITS",
     "MONEY",
+    "OUTPUT_TOKENS",
     "RAW",
     "REQUESTS",
     "RESPONSES",
@@ -74,6 +80,7 @@ __all__ = [
     "TOKENS",
     "TRUNCATED",
     "TYPED",
+    "USD",
     "WHY",
     "WINDOW",
     "Arena",

@@ -225,7 +225,7 @@ def crashed_arena(bucket: ModuleType, path: Path) -> list[int]:
     for number, handle in enumerate(handles):
         worker.deliver(handle, 10 + number, 100 + number)
     # Settling the first is what its journal says, half applied: the slow side writes the same record.
-    entries = arena.settlement(0, handles[0] & 0xFFFFFF, 1, 77, 770)
+    entries = arena.settlement(0, handles[0] & 0xFFFFFF, 1, 77, 0, 770)
     arena.left = 3 * len(entries) + 3 + 5
     with pytest.raises(Died):
         arena._redo(0, (handles[0] & 0xFFFFFF) << 8 | 2, entries, now)
@@ -333,7 +333,7 @@ def test_reservation_dies_at_every_store(tmp_path: Path, ending: str) -> None:
         arena.replay(0)
         used = [arena.used(slot, time.monotonic_ns()) for slot in (TOKENS, MONEY, ROLLING, GAUGE, SHARED)]
         plus = {
-            "reserving": [(0, 0, 0), (0, 0, 1)], "delivering": [(0, 0, 1), (40, 0, 1)],
+            "reserving": [(0, 0, 0), (0, 0, 1)], "delivering": [(0, 0, 1), (40, 0, 1), (40, 400, 1)],
             "settling": [(40, 400, 1), (70, 700, 1)], "done": [(70, 700, 1)] if ending == "settled" else [(0, 0, 0)],
         }[step]  # fmt: skip
         assert used in [[before[0] + t, before[1] + m, before[2] + t, 0, before[4] + r] for t, m, r in plus], (

@@ -25,6 +25,10 @@ def define(bucket: ModuleType, arena: Any) -> None:
     arena.define(4, 5, bucket.MONEY, 1 << 40, 7 * S)
     arena.define(5, 6, bucket.GCRA, 500, S, unit=bucket.TOKENS)
     arena.define(6, 7, bucket.HEALTH, 0, 0)
+    arena.define(7, 8, bucket.ROLLING, 1 << 43, S, unit=bucket.USD, label=3)
+    arena.define(8, 9, bucket.WINDOW, 400, 9 * S, unit=bucket.OUTPUT_TOKENS, ends=(NOW + S, NOW + 9 * S))
+    arena.define(9, 10, bucket.MONEY, 1 << 40, S, offset_ns=S // 3)
+    arena.define(10, 11, bucket.GCRA, 400, S, unit=bucket.INPUT_TOKENS)
 
 
 class Script:
@@ -36,6 +40,11 @@ class Script:
         self.held: list[tuple[int, int]] = []
         self.seen: list[Any] = []
 
+    @staticmethod
+    def pending(arena: Any, who: int, handle: int) -> bool:
+        state = arena.q[arena.geometry.states(who) + (handle & (1 << _layout.INDEX_BITS) - 1)]
+        return bool(state == handle >> _layout.INDEX_BITS << 8 | _layout.S_PENDING)
+
     def run(self, bucket: ModuleType, arena: Any, turns: int) -> None:
         chance, seen = self.random, self.seen
         # Whoever comes next finds these reservations posted as the crash of their worker.
@@ -46,8 +55,10 @@ class Script:
             who = chance.randrange(2)
             match chance.randrange(6):
                 case 0 | 1:
-                    limits = bucket.LimitSet(chance.sample(range(6), chance.randrange(7)))
-                    handle = workers[who].reserve(limits, 1, chance.randrange(90), chance.randrange(1 << 38), self.now)
+                    limits = bucket.LimitSet(chance.sample([*range(6), *range(7, 11)], chance.randrange(11)))
+                    tokens, money = chance.randrange(90), chance.randrange(1 << 38)
+                    output, until = chance.randrange(60), self.now + chance.randrange(S)
+                    handle = workers[who].reserve(limits, 1, tokens, money, self.now, output, until)
                     seen.append(handle)
                     if handle >= 0:
                         self.held.append((who, handle))
@@ -56,16 +67,21 @@ class Script:
                 case 2 | 3 if self.held:
                     who, handle = self.held.pop(chance.randrange(len(self.held)))
                     tokens = chance.randrange(120)
-                    workers[who].settle(handle, chance.randrange(2), tokens, tokens << 30, self.now)
+                    workers[who].settle(handle, chance.randrange(2), tokens, tokens << 30, self.now, tokens // 3)
                 case 4 if self.held:
                     who, handle = chance.choice(self.held)
-                    workers[who].deliver(handle, chance.randrange(50), chance.randrange(50))
+                    tokens, until = chance.randrange(50), self.now + S * chance.randrange(2)
+                    workers[who].deliver(handle, tokens, chance.randrange(50), tokens // 2, until)
                 case _:
                     workers[who].set_cooldown(6, self.now)
-                    everything = bucket.LimitSet(range(6))
-                    seen.append([workers[who].state_of(everything, i, self.now) for i in range(6)])
-                    arena.add(chance.choice([1, 2, 3, 4]), chance.randrange(3), self.now)
-            seen.append([arena.used(slot, self.now) for slot in range(7)])
+                    everything = bucket.LimitSet([*range(6), *range(7, 11)])
+                    seen.append([workers[who].state_of(everything, i, self.now) for i in range(10)])
+                    seen.append([workers[who].reserved(slot, self.now) for slot in range(7, 11)])
+                    arena.add(chance.choice([1, 2, 3, 4, 7, 8, 9]), chance.randrange(3), self.now)
+                    arena.renew(8, self.now, lambda after: after + 2 * S)
+                    seen.append(workers[who].expire(self.now - S // 2))
+                    self.held = [(w, h) for w, h in self.held if self.pending(arena, w, h)]
+            seen.append([arena.used(slot, self.now) for slot in range(11)])
         for who, worker in enumerate(workers):
             worker.beat(self.now, 1, who, who + 5)
             worker.close()
