@@ -18,6 +18,7 @@ from typing import Any, Self
 import yaml
 
 from bench.load.openloop import Load
+from bench.load.process import free_port
 from bench.load.session import Options, Session
 from bench.load.subject import Subject
 from bench.reliability.instance import wait_until
@@ -88,6 +89,8 @@ class Limited:
         self.data = data
         self.cpu: ControlGroup | None = None
         self.memory: ControlGroup | None = None
+        self.admin_port = gateway.port
+        """Where administration and metrics are."""
         self._session = session
         self._runs = 0
 
@@ -144,10 +147,10 @@ class Limited:
         chosen: dict[str, Any] = {"warmup": 2.0, "connections": 32, "max_connections": 2000, **options}
         return Load(place, gateway, kind, rate=rate, seconds=seconds, **chosen)
 
-    def get(self, path: str, token: str = "") -> str:
-        """Over a connection of its own. Raises OSError."""
+    def get(self, path: str, token: str = "", port: int = 0) -> str:
+        """Over a connection of its own, at the server's port unless told otherwise. Raises OSError."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        asked = urllib.request.Request(f"http://127.0.0.1:{port or self.port}{path}", headers=headers)
         with urllib.request.urlopen(asked, timeout=30) as answer:
             text: str = answer.read().decode()
         return text
@@ -155,7 +158,7 @@ class Limited:
     def counts(self) -> bool:
         """Whether it has a control process."""
         with contextlib.suppress(OSError):
-            return "microgate_build_info" in self.get("/metrics")
+            return "microgate_build_info" in self.get("/metrics", port=self.admin_port)
         return False
 
     @property
@@ -166,7 +169,13 @@ class Limited:
     def metric(self, name: str, label: str = "") -> float:
         """Sum of the samples of this name that have this label."""
         pattern = rf"(?m)^{name}(?:\{{[^}}]*{re.escape(label)}[^}}]*\}})? (\S+)"
-        return sum(float(value) for value in re.findall(pattern, self.get("/metrics")))
+        return sum(float(value) for value in re.findall(pattern, self.get("/metrics", port=self.admin_port)))
+
+    def apart(self) -> None:
+        """Give administration an address of its own."""
+        self.admin_port = free_port()
+        self.rewrite(lambda config: config.update(admin={"listen": f"127.0.0.1:{self.admin_port}"}))
+        wait_until(self.counts, "administration has an address of its own")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
-"""``admin.listen``: administration and metrics at an address of their own, served by this process without a worker.
+"""``admin.listen``: administration, metrics and health at an address of their own, served by this process without a
+worker, however busy the workers are.
 
 Strangers may reach it, as they may reach the workers, so what a worker decides about these paths is decided here:
 ``Gate`` stands before the application.
@@ -37,18 +38,29 @@ RETRY_S = 5.0
 Scope = dict[str, Any]
 _CREDENTIALS = (b"x-microgate-key", b"x-api-key", b"api-key", b"x-goog-api-key")
 _FORWARDING = (b"forwarded", b"x-forwarded-for")
+_HEALTH = {"/livez", "/readyz"}
 
 
 class Gate:
-    """An ASGI application that lets through to ``app`` what ``settings()`` and the operator's token allow."""
+    """An ASGI application that lets through to ``app`` what ``settings()`` and the operator's token allow; ``health``
+    answers /livez and /readyz with a status and a body, to anybody."""
 
-    def __init__(self, app: Any, admin_token: str, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        app: Any,
+        admin_token: str,
+        settings: Callable[[], Settings],
+        health: Callable[[str], tuple[int, dict[str, object]]],
+    ) -> None:
         self._app = app
         self._admin_token = admin_token
         self._settings = settings
+        self._health = health
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and self._may(scope):
+        if scope["type"] == "http" and scope["path"] in _HEALTH and scope["method"] in ("GET", "HEAD"):
+            await _answer(send, *self._health(scope["path"]), [])
+        elif scope["type"] == "http" and self._may(scope):
             await self._app(scope, receive, send)
         else:
             await _refuse(send)
@@ -84,16 +96,27 @@ async def _refuse(send: Any) -> None:
         "param": None,
         "code": "authentication_error",
     }
-    headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
-    await send({"type": "http.response.body", "body": orjson.dumps({"error": error})})
+    await _answer(send, 401, {"error": error}, [(b"www-authenticate", b"Bearer")])
+
+
+async def _answer(send: Any, status: int, body: dict[str, object], headers: list[tuple[bytes, bytes]]) -> None:
+    data = orjson.dumps(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})
 
 
 class AdminListener:
     """Listens where the settings in force say; ``run`` follows their changes until it is cancelled."""
 
-    def __init__(self, app: Any, admin_token: str, settings: Callable[[], Settings]) -> None:
-        self._app = Gate(app, admin_token, settings)
+    def __init__(
+        self,
+        app: Any,
+        admin_token: str,
+        settings: Callable[[], Settings],
+        health: Callable[[str], tuple[int, dict[str, object]]],
+    ) -> None:
+        self._app = Gate(app, admin_token, settings, health)
         self._settings = settings
         self.problem = ""
         """Why it does not listen although it should. No address: readiness shows it to anybody."""

@@ -214,7 +214,7 @@ class _Control:
         gc.collect()
         trim_memory()
         app = application.create_app(state)
-        state.listener = listener.AdminListener(app, self.token, lambda: configuration.snapshot.settings)
+        state.listener = listener.AdminListener(app, self.token, lambda: configuration.snapshot.settings, state.health)
         self._background(state.listener.run(), "admin address")
         await admin.serve(app, self.paths.admin_socket, self.stop)
 

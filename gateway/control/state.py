@@ -137,6 +137,22 @@ class ControlState:
             found.append("the configuration file has a mistake; an earlier configuration is in force")
         return found
 
+    def health(self, path: str) -> tuple[int, dict[str, object]]:
+        """Status and body for ``/livez`` and ``/readyz`` where they are asked of this process: alive is a gateway of
+        which some worker gives signs of life, ready one of which some worker serves. The bodies are a worker's own."""
+        states = [worker.state for worker in self.workers()]
+        if path == "/livez":
+            alive = any(state != "dead" for state in states)
+            return (200, {"status": "alive"}) if alive else (503, {"status": "dead"})
+        problems = self.problems()
+        body: dict[str, object] = {
+            "status": "degraded" if problems else "ready",
+            "snapshot": self.configuration.snapshot.version,
+        }
+        if problems:
+            body["reason"] = "; ".join(problems)
+        return 200 if "serving" in states else 503, body
+
     def problems(self) -> list[str]:
         """Why readiness is degraded, workers included."""
         found = self.own_problems()

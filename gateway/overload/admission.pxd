@@ -4,12 +4,13 @@ from _speedups._bytes cimport monotonic_ns
 from gateway.serving cimport Principal
 
 cdef int HELD, WAITING, ADMIT, WAIT, FULL, LATE, EXPIRED, SHARE, LAG, MEMORY, NORMAL, HIGH, LOW
-cdef int PRIORITY_SHIFT, PRIORITY_BITS, RECORDED_A_SECOND
+cdef int PRIORITY_SHIFT, PRIORITY_BITS, HIGH_FLAG, RECORDED_A_SECOND
 
 cdef class Admission:
     cdef public object loop
     cdef public long long under_way
     cdef public long long easy
+    cdef public long long high_held
     cdef public long long active_keys
     cdef public long long waiting
     cdef public long long limit
@@ -17,6 +18,7 @@ cdef class Admission:
     cdef public long long low_line
     cdef public long long normal_line
     cdef public long long high_line
+    cdef public long long reserve
     cdef public long long room
     cdef public long long patience
     cdef public long long target
@@ -33,6 +35,7 @@ cdef class Admission:
     cdef public object end_locally
     cpdef allow(self, long long limit, long long ceiling, bint shut)
     cpdef take(self, Principal principal)
+    cpdef hold(self, Principal principal)
     cpdef claim(self, Principal principal)
     cpdef leave(self, int slot, Principal principal)
     cpdef bint has_time(self)
@@ -44,7 +47,7 @@ cdef class Admission:
     cpdef int judge(self, object x)
     cpdef int full(self)
     cpdef long long share(self)
-    cpdef long long line(self, int rank)
+    cpdef bint has_slot(self, int rank)
     cpdef bint ahead(self, int rank)
     cpdef int lower(self, int rank)
     cpdef park(self, object x)

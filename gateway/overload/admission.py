@@ -27,6 +27,7 @@ HIGH = slots.HIGH
 LOW = slots.LOW
 PRIORITY_SHIFT = slots.PRIORITY_SHIFT
 PRIORITY_BITS = slots.PRIORITY_BITS
+HIGH_FLAG = slots.HIGH << slots.PRIORITY_SHIFT
 RANKS = (HIGH, NORMAL, LOW)
 """In the order in which they are served."""
 
@@ -51,6 +52,8 @@ class Admission:
         self.under_way = 0
         self.easy = 1 << 30
         """Below this many under way nobody is looked at."""
+        self.high_held = 0
+        """Slots held by keys of high priority."""
         self.active_keys = 0
         """Keys with requests that hold or wait for a slot."""
         self.waiting = 0
@@ -61,6 +64,8 @@ class Admission:
         self.low_line = 1 << 30
         self.normal_line = 1 << 30
         self.high_line = 1 << 30
+        self.reserve = 1 << 30
+        """Slots that keys of high priority have in any case: fewer slots do not end what holds them."""
         self.room = 0
         """Places in the queue."""
         self.patience = 1_000_000_000
@@ -92,6 +97,7 @@ class Admission:
         self.shut = shut
         self.high_line = ceiling
         self.normal_line = max(1, int(ceiling * NORMAL_SHARE))
+        self.reserve = max(1, ceiling - self.normal_line)
         self.low_line = max(1, int(ceiling * EASY_SHARE))
         self.easy = 0 if shut else min(int(ceiling * EASY_SHARE), self.normal_line)
         self.schedule()
@@ -100,8 +106,13 @@ class Admission:
 
     def take(self, principal: Principal | None) -> None:
         """A slot for a request of ``principal``."""
-        self.under_way += 1
+        self.hold(principal)
         self.claim(principal)
+
+    def hold(self, principal: Principal | None) -> None:
+        self.under_way += 1
+        if principal is not None and principal.flags & HIGH_FLAG:
+            self.high_held += 1
 
     def claim(self, principal: Principal | None) -> None:
         if principal is not None:
@@ -117,6 +128,8 @@ class Admission:
                 self.active_keys -= 1
         if slot == HELD:
             self.under_way -= 1
+            if principal is not None and principal.flags & HIGH_FLAG:
+                self.high_held -= 1
         else:
             self.waiting -= 1
         if self.waiting:
@@ -160,7 +173,7 @@ class Admission:
         rank = rank_of(principal)
         if rank != HIGH and self.active_keys > 1 and principal is not None and principal.claims >= self.share():
             return SHARE
-        if self.under_way < self.line(rank) and not self.ahead(rank):
+        if self.has_slot(rank) and not self.ahead(rank):
             return ADMIT
         room = self.room
         if self.ceiling < self.limit and self.ceiling < room:
@@ -178,9 +191,11 @@ class Admission:
         theirs is had by the others below ``easy``, where no share is asked for (max-min)."""
         return max(1, self.normal_line // self.active_keys)
 
-    def line(self, rank: int) -> int:
-        """Below how many requests under way one of this rank is let in."""
-        return self.high_line if rank == HIGH else self.normal_line if rank == NORMAL else self.low_line
+    def has_slot(self, rank: int) -> bool:
+        """Whether there is one for a request of this rank."""
+        if rank == HIGH:
+            return self.under_way < self.high_line or self.high_held < self.reserve
+        return self.under_way < (self.normal_line if rank == NORMAL else self.low_line)
 
     def ahead(self, rank: int) -> bool:
         """Whether somebody of this rank or a higher one waits."""
@@ -249,7 +264,7 @@ class Admission:
         standing = self.standing(now_ns)
         for rank in RANKS:
             queue = self.queues[rank]
-            while queue and self.under_way < self.line(rank) and not self.shut:
+            while queue and self.has_slot(rank) and not self.shut:
                 expires_ns, x = queue.popleft()
                 if x.slot != WAITING:
                     continue
@@ -258,7 +273,7 @@ class Admission:
                     self.end_locally(x, self.refusal(x, reason))
                     continue
                 self.waiting -= 1
-                self.under_way += 1
+                self.hold(x.principal)
                 x.slot = HELD
                 x.dial_ns += now_ns - x.queued_ns
                 self.go_on(x)

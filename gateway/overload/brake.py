@@ -11,9 +11,12 @@ NEWEST = 0.3
 LATE_WINDOWS = 3
 """So many late ones in a row are no accident: a collection, a new configuration or a neighbour's burst take one."""
 
+FURTHER_WINDOWS = 2
+"""So many late ones after a cut ask for the next: what is measured follows what was done by about one."""
+
 CUT = 0.1
 MOST_CUT = 0.3
-"""Share of the slots taken away in a window: growing from the one to the other while nothing helps."""
+"""Share of the slots taken away at a time: growing from the one to the other while nothing helps."""
 
 LEAST = 8
 """Part of the requests that were under way at the most lately which is left in any case: what they cost is then no
@@ -22,8 +25,13 @@ longer what makes the loop late, but refusing or something else, and fewer of th
 FORGET = 0.99
 """Of that most, what is left after a window: half after 17 s."""
 
-GROWTH = 1.25
-"""What a window in time gives back: ten times the slots within three seconds, and no step that makes all late anew."""
+GROWTH = 1.3
+"""What a window in time gives back: ten times the slots within three seconds."""
+
+NEAR = 0.8
+CREEP = 1.04
+"""From this part on of the slots at which it was late last, a window gives back only so much. At full speed the slots
+would be half as many again before anything is noticed, and swing between too many and too few for ever."""
 
 
 class Brake:
@@ -31,15 +39,18 @@ class Brake:
 
     def __init__(self, bound_ns: int) -> None:
         self.bound_ns = bound_ns
-        """A loop is late when a sample of a window is beyond this, or the mean beyond a quarter of it: who comes with a
-        connection of its own waits for three turns. 0: never. While the mean is beyond an eighth, no slots are given
-        back either."""
+        """A loop is late when a sample of a window is beyond this, or the mean beyond half of it; 0: never. While the
+        mean is beyond a quarter, slots come back slowly; beyond three eighths none do."""
         self.ceiling = 1 << 30
         self.late = 0
         """Late windows in a row."""
         self.lag_ns = 0
         """Of the last window."""
         self.mean_ns = 0.0
+        self._cuts = 0
+        """In a row."""
+        self._edge = 0
+        """Slots in use when it was late last; 0: that is long ago."""
         self._worst_ns = 0
         self._busiest = 0
         self._most = 0.0
@@ -59,16 +70,34 @@ class Brake:
         busiest, self._busiest = self._busiest, 0
         self._most = max(busiest, self._most * FORGET)
         self.lag_ns = worst_ns
-        late = worst_ns > self.bound_ns or self.mean_ns * 4 > self.bound_ns
+        late = worst_ns > self.bound_ns or self.mean_ns * 2 > self.bound_ns
         if not self.bound_ns or not late:
-            self.late = 0
-            if self.mean_ns * 8 <= self.bound_ns or not self.bound_ns:
-                self.ceiling = min(limit, int(min(self.ceiling, limit) * GROWTH) + 1)
+            self.late = self._cuts = 0
+            slots = min(self.ceiling, limit)
+            if self.mean_ns * 4 <= self.bound_ns or not self.bound_ns:
+                self.ceiling = min(limit, self._grown(slots))
+            elif self.mean_ns * 8 <= 3 * self.bound_ns:
+                self.ceiling = min(limit, int(slots * CREEP) + 1)
         else:
             self.late += 1
             # While more are under way than have slots, all others are refused: the last cut has yet to show.
             if self.late >= LATE_WINDOWS and under_way <= self.ceiling:
-                cut = min(MOST_CUT, CUT * (self.late - LATE_WINDOWS + 1))
-                least = max(1, int(self._most / LEAST))
-                self.ceiling = max(least, int(min(self.ceiling, busiest) * (1.0 - cut)))
+                self._cut(min(self.ceiling, busiest))
         return True
+
+    def _cut(self, slots: int) -> None:
+        if not self._cuts:
+            self._edge = slots
+        self._cuts += 1
+        self.late = LATE_WINDOWS - FURTHER_WINDOWS
+        least = max(1, int(self._most / LEAST))
+        self.ceiling = max(least, int(slots * (1.0 - min(MOST_CUT, CUT * self._cuts))))
+
+    def _grown(self, slots: int) -> int:
+        near = int(self._edge * NEAR)
+        if slots < near:
+            return min(near, int(slots * GROWTH) + 1)
+        if slots > self._edge * GROWTH:
+            # What made it late then does not any more.
+            self._edge = 0
+        return int(slots * (CREEP if self._edge else GROWTH)) + 1

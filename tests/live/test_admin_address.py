@@ -51,6 +51,12 @@ def test_administration_has_its_own_address_and_only_that(upstream: Upstream, st
         statuses = [ask(gateway.port, request("GET", path, None, key)).status for key in ("", "wrong", KEY, token)]
         assert statuses == [401, 401, 404, 401], path
     assert gateway.get("/livez").status == 200
+    # Health is anybody's at both, in the same words.
+    assert get(port, "/livez").body == gateway.get("/livez").body
+    ready = [json.loads(answer.body) for answer in (get(port, "/readyz"), gateway.get("/readyz"))]
+    assert [row["status"] for row in ready] == ["ready", "ready"]
+    assert ready[0]["snapshot"] == ready[1]["snapshot"]
+    assert ask(port, request("POST", "/livez", b"{}", "")).status == 401
     # Another address takes over while serving, and without one the server's port has it all again.
     gateway.configure(configuration(upstream.url, **settings | {"admin": {"listen": f"127.0.0.1:{another}"}}))
     wait_for(lambda: get(another, "/metrics").status and not get(port, "/metrics").status, "the other address")

@@ -51,6 +51,21 @@ def test_a_fifth_of_the_slots_is_for_keys_of_high_priority() -> None:
     assert [at.why(x) for x in high] == [None, None, Reason.FULL]
 
 
+def test_it_has_them_also_while_more_run_than_there_are_slots() -> None:
+    at = world(100, queue=0)
+    running = ask(at, 80)
+    at.admission.allow(100, 20, False)
+    mine = key(HIGH)
+    high = ask(at, 5, mine)
+    assert [at.why(x) for x in high] == [None] * 4 + [Reason.LAG]
+    assert at.why(at.ask(key())) == Reason.LAG
+    at.end(high[0])
+    assert at.why(at.ask(mine)) is None
+    for x in (*running, *high):
+        at.end(x)
+    assert (at.admission.high_held, at.admission.under_way) == (1, 1)
+
+
 def test_low_priority_is_let_in_while_it_is_easy() -> None:
     at = world(10, queue=0)
     assert [at.why(x) for x in ask(at, 7, key(LOW))] == [None] * 6 + [Reason.FULL]
