@@ -23,6 +23,7 @@ from gateway.admin_token import AdminTokenError
 from gateway.config.loader import Loaded, load
 from gateway.config.problems import ConfigError
 from gateway.config.schema import Config
+from gateway.operators import setup_secret
 from gateway.processes.context import BootOptions
 from gateway.processes.handover import complain
 from gateway.processes.paths import Paths
@@ -61,6 +62,9 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
     if options.handed_over:
         return check(options, paths, environ)
     try:
+        # Where there is a key file there was a start before.
+        if not os.path.exists(paths.key_file):
+            setup_secret.create(paths.data_dir)
         # Workers read it when they start, before there is a control process.
         admin_token.load_or_create(paths.data_dir)
         arena = Arena.attach(paths.arena)

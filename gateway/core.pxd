@@ -24,6 +24,7 @@ cdef class Core:
     cdef public HeaderFilter request_filter
     cdef public HeaderFilter bare_filter
     cdef public HeaderFilter answer_filter
+    cdef public HeaderFilter control_filter
     cdef public object forwarded
     cdef public dict filters
     cdef public dict principals

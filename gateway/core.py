@@ -18,6 +18,7 @@ from gateway.server.forwarded import Forwarded
 from gateway.serving import Principal, Upstream, View
 from gateway.snapshot.model import ServerLimits
 from providers.headers import (
+    FRAMING,
     REQUEST_ALLOW,
     REQUEST_ALLOW_BY_DIALECT,
     REQUEST_COMMON,
@@ -63,6 +64,8 @@ class Core:
         self.request_filter = HeaderFilter(REQUEST_ALLOW, REQUEST_PREFIXES, keep=True)
         without_type = [name for name in REQUEST_ALLOW if name != b"content-type"]
         self.bare_filter = HeaderFilter(without_type, REQUEST_PREFIXES, keep=True)
+        self.control_filter = HeaderFilter(FRAMING, keep=False)
+        """Answers of the control process are the gateway's own: cookies and policies pass."""
         self.filters: dict[int, HeaderFilter] = {}
         self.principals: dict[bytes, Principal] = {}
         self.refused: dict[bytes, int] = {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from urllib.parse import unquote
 
 import orjson
 
+from gateway.admin_door import Knock, lets_in
 from gateway.catalogue import Catalogue, Facts, members
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
@@ -21,6 +23,7 @@ from gateway.snapshot.model import Ruleset
 from providers.operations import Dialect, Operation
 
 LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
+_FIELDS = [re.compile(rb"(?i)\n%b:[ \t]*([^\r\n]*)" % name) for name in (b"cookie", b"origin", b"host")]
 PAGES_KEPT = 64
 """Lists of models, one for each set of rules that asked; then the oldest goes. A long one has half a megabyte."""
 
@@ -67,7 +70,8 @@ def unauthorized(x: Exchange) -> Response:
 
 
 def authenticate_operator(x: Exchange) -> Response | None:
-    """Admin paths take the operator's token; metrics take loopback or the metrics token."""
+    """Admin paths take what operators present (``gateway/admin_door.py``); metrics take loopback or the metrics
+    token."""
     core = x.core
     if core.view.snapshot.settings.admin_listen:
         # They have an address of their own: here is no such path.
@@ -82,9 +86,17 @@ def authenticate_operator(x: Exchange) -> Response | None:
         expected = core.view.snapshot.settings.metrics_token_sha256
         if expected and credential and hmac.compare_digest(sha256(credential).hexdigest(), expected):
             return None
-    elif credential and core.admin_token and hmac.compare_digest(credential, core.admin_token):
+    elif lets_in(knock_of(x, credential or b""), core.admin_token, core.view.snapshot.pepper):
         return None
     return unauthorized(x)
+
+
+def knock_of(x: Exchange, credential: bytes) -> Knock:
+    """The head last scanned must be this request's."""
+    scan = x.core.request_head
+    length = -1 if scan.transfer_encoding is not None else max(0, scan.content_length)
+    cookie, origin, host = (b"; ".join(field.findall(x.head)) for field in _FIELDS)
+    return Knock(x.method, x.path, credential, cookie, origin, host, length)
 
 
 def is_local(x: Exchange) -> bool:

@@ -1,7 +1,7 @@
 cimport cython
 
 from _speedups._bytes cimport chunk, decimal, monotonic_ns
-from _speedups._head cimport HeadScan
+from _speedups._head cimport HeaderFilter, HeadScan
 from _speedups._stream cimport StreamScan
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
@@ -9,10 +9,10 @@ from gateway.phases.settle cimport settle
 from gateway.serving cimport Target
 from gateway.server.response cimport connection_field, status_line
 
-cdef int CLEAN, TRUNCATED, BYTES_PER_TOKEN_BITS, OK, UPSTREAM_ERROR
+cdef int ADMIN, CLEAN, TRUNCATED, BYTES_PER_TOKEN_BITS, OK, UPSTREAM_ERROR
 cdef bytes LENGTH, CHUNKED, REQUEST_ID, ATTEMPTS, OVERHEAD, LINE, LAST_CHUNK
 
-@cython.locals(core=Core, target=Target, scan=HeadScan, framing=bytes, labels=bytes, same=cython.bint)
+@cython.locals(core=Core, target=Target, scan=HeadScan, passing=HeaderFilter, framing=bytes, labels=bytes, same=cython.bint)
 cpdef bytes head_of(Exchange x, long long length, bytes body)
 @cython.locals(caller=Caller, data=bytes)
 cpdef whole(Exchange x, bytes body)

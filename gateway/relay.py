@@ -10,7 +10,9 @@ from gateway.routing import trail
 from gateway.server import keepalive
 from gateway.server.response import connection_field, status_line
 from gateway.server.sse import error_event
+from providers.operations import Operation
 
+ADMIN = int(Operation.ADMIN)
 OK = int(Outcome.OK)
 UPSTREAM_ERROR = int(Outcome.UPSTREAM_ERROR)
 CLEAN = 0
@@ -44,10 +46,11 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
     scan = core.answer_head
     # Another answer's head has been scanned since, when this one was held for its body.
     same = scan.head is x.answer_head
+    passing = core.control_filter if x.operation == ADMIN else core.answer_filter
     return b"".join(
         (
             status_line(x.status),
-            core.answer_filter.select(scan) if same else core.answer_filter.copy(x.answer_head),
+            passing.select(scan) if same else passing.copy(x.answer_head),
             REQUEST_ID,
             x.request_id,
             labels,

@@ -30,7 +30,7 @@ from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
-from gateway.snapshot.model import Delta, PromptCacheAffinity, Provider, ProviderKey, Snapshot, Tls
+from gateway.snapshot.model import Delta, Health, PromptCacheAffinity, Provider, Snapshot, Tls
 from gateway.upstream.dial import Dialer
 from gateway.upstream.origin import Origin
 from gateway.upstream.pool import Pool
@@ -44,6 +44,19 @@ log = logging.getLogger("microgate.runtime")
 
 
 CONTEXTS = TlsContexts()
+SHOWN_TO_CONTROL = (
+    "authorization",
+    "cookie",
+    "if-match",
+    "if-none-match",
+    "origin",
+    "sec-fetch-site",
+    "x-api-key",
+    "x-goog-api-key",
+    "x-microgate-key",
+    "api-key",
+)
+"""Fields of a caller that the control process decides by."""
 """Filled by ``preload`` before workers are forked: they share the pages of the parsed certificates."""
 
 
@@ -167,9 +180,7 @@ class Runtime:
         upstream.credentials = KeyCredentials(upstream, self.credentials)
 
     def control_upstream(self, core: Core) -> Upstream:
-        """The control process, asked like a provider. It wants the operator's token too: the caller's was compared with
-        ours, which is the one that is sent on."""
-        token = core.admin_token.decode("ascii", "replace")
+        """The control process, asked like a provider. It judges who asks itself, so what they show goes on to it."""
         spec = Provider(
             id="own:control",
             name="control",
@@ -177,7 +188,9 @@ class Runtime:
             base_url=f"unix:{self.context.paths.admin_socket}",
             dialects={},
             paths={},
-            keys=(ProviderKey(id="own:control/token", name="token", value=token),) if token else (),
+            forward_headers=SHOWN_TO_CONTROL,
+            # It answers 503 while its database can't be used, which is no reason to ask less.
+            health=Health(throttle=False),
         )
         return self.upstream(core, spec)
 

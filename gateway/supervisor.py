@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from gateway.processes import logs, sink, steering
-from gateway.processes.announce import announce
+from gateway.processes.announce import announce, pending
 from gateway.processes.children import Closable, describe_exit, signal_all
 from gateway.processes.context import BootOptions, ServeOptions
 from gateway.processes.first import BootProcess
@@ -281,7 +281,8 @@ class Supervisor:
             self._announce()
 
     def _announce(self) -> None:
-        announce(self.options, self.listeners.port, self.open_files, "" if self.predecessor else self.holdings.demo_key)
+        told = ("", "") if self.predecessor else (self.holdings.demo_key, pending(self.paths.data_dir))
+        announce(self.options, self.listeners.port, self.open_files, *told)
         notify("READY=1")
 
     def _pause_s(self, now_ns: int) -> float:

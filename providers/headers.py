@@ -62,7 +62,7 @@ NEVER_FORWARDED = frozenset(
 
 NEVER_FORWARDED_PREFIXES = (b"proxy-", b"x-forwarded-", b"x-microgate-", b"sec-")
 
-_FRAMING = (
+FRAMING = (
     b"connection",
     b"content-length",
     b"keep-alive",
@@ -126,7 +126,7 @@ RATE_LIMIT_PREFIXES: tuple[bytes, ...] = (
 )
 """The provider's limits are the operator's, not the caller's; passed on by ``server.forward_rate_limit_headers``."""
 
-RESPONSE_DROP_KEEPING_LIMITS: tuple[bytes, ...] = (*_FRAMING, *_ACCOUNT, *_SERVERS, *_CLIENT)
+RESPONSE_DROP_KEEPING_LIMITS: tuple[bytes, ...] = (*FRAMING, *_ACCOUNT, *_SERVERS, *_CLIENT)
 RESPONSE_DROP_PREFIXES_KEEPING_LIMITS: tuple[bytes, ...] = (
     b"access-control-",
     b"cf-",

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from gateway.admin_token import matches
+from gateway.admin_door import Knock, lets_in
 from gateway.control.admin_server import AdminServer, server_config
 from gateway.server.forwarded import is_loopback, packed
 from gateway.snapshot.model import Settings
@@ -42,18 +42,20 @@ _HEALTH = {"/livez", "/readyz"}
 
 
 class Gate:
-    """An ASGI application that lets through to ``app`` what ``settings()`` and the operator's token allow; ``health``
-    answers /livez and /readyz with a status and a body, to anybody."""
+    """An ASGI application that lets through to ``app`` what ``settings()`` and the rules of the door allow;
+    ``health`` answers /livez and /readyz with a status and a body, to anybody."""
 
     def __init__(
         self,
         app: Any,
         admin_token: str,
+        pepper: bytes,
         settings: Callable[[], Settings],
         health: Callable[[str], tuple[int, dict[str, object]]],
     ) -> None:
         self._app = app
-        self._admin_token = admin_token
+        self._admin_token = admin_token.encode()
+        self._pepper = pepper
         self._settings = settings
         self._health = health
 
@@ -69,7 +71,7 @@ class Gate:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         credential = _credential(headers)
         if scope["path"] != "/metrics":
-            return matches(self._admin_token, credential)
+            return lets_in(_knock(scope, credential), self._admin_token, self._pepper)
         settings = self._settings()
         expected = settings.metrics_token_sha256
         if expected and credential:
@@ -79,6 +81,25 @@ class Gate:
         peer = packed(str((scope.get("client") or ("", 0))[0]))
         # One whom a proxy on this machine brings is not local: such a proxy has to use the token.
         return is_loopback(peer) and not any(name in _FORWARDING for name, _ in headers)
+
+
+def _knock(scope: Scope, credential: str) -> Knock:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+
+    def field(name: bytes) -> bytes:
+        return b"; ".join(value for key, value in headers if key == name)
+
+    length = field(b"content-length")
+    chunked = any(name == b"transfer-encoding" for name, _ in headers)
+    return Knock(
+        scope["method"].encode(),
+        scope["path"].encode("utf-8", "replace"),
+        credential.encode("latin-1"),
+        field(b"cookie"),
+        field(b"origin"),
+        field(b"host"),
+        -1 if chunked or not (length or b"0").isdigit() else int(length or 0),
+    )
 
 
 def _credential(headers: list[tuple[bytes, bytes]]) -> str:
@@ -113,10 +134,11 @@ class AdminListener:
         self,
         app: Any,
         admin_token: str,
+        pepper: bytes,
         settings: Callable[[], Settings],
         health: Callable[[str], tuple[int, dict[str, object]]],
     ) -> None:
-        self._app = Gate(app, admin_token, settings, health)
+        self._app = Gate(app, admin_token, pepper, settings, health)
         self._settings = settings
         self.problem = ""
         """Why it does not listen although it should. No address: readiness shows it to anybody."""

@@ -1,59 +1,33 @@
 """The admin API: what Litestar serves on the admin socket.
 
 Nobody but a worker of the same user reaches that socket (mode 0600 in a directory of mode 0700), and a worker relays
-only what its own authentication has let through. /api asks for the operator's token once more; /metrics, /docs and /ui
-hold nothing that the worker's rule for their audience has not decided about.
+only what its own door (``gateway/admin_door.py``) has let through. /api asks who it is once more (``callers.py``);
+/metrics, /docs and /ui hold nothing that the worker's rule for their audience has not decided about.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router, get
 from litestar.config.app import AppConfig
-from litestar.connection import ASGIConnection
 from litestar.enums import MediaType
-from litestar.exceptions import HTTPException, NotAuthorizedException
-from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import gateway
-from gateway.admin_token import matches
 from gateway.control.api import CONTROL_HANDLERS
+from gateway.control.callers import ask_who
+from gateway.control.errors import error_answer
+from gateway.control.login_api import LOGIN_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
+from gateway.control.operators_api import OPERATOR_HANDLERS
 from gateway.control.state import ControlState
-
-log = logging.getLogger("microgate.api")
+from gateway.operator_ticket import COOKIE
 
 MAX_DOCUMENT_BYTES = 8 << 20
 """A configuration document sent for a check; 10,000 routes are 2 MiB of YAML."""
-
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error"}
-
-
-def ask_for_token(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard of /api: the operator's token as a bearer token, compared in constant time."""
-    scheme, _space, presented = connection.headers.get("authorization", "").partition(" ")
-    state: ControlState = connection.app.state.control
-    if scheme.lower() != "bearer" or not matches(state.admin_token, presented.strip()):
-        raise NotAuthorizedException("the admin token is missing or wrong")
-
-
-def error_body(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, dict[str, object]]]:
-    """Every error in the one form that the gateway has; nothing internal is told."""
-    if isinstance(error, HTTPException):
-        status, message = error.status_code, str(error.detail)
-        headers = dict(error.headers or {})
-    else:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        status, message, headers = 500, "The control process failed on this request.", {}
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    code = "internal_error" if status == 500 else message.lower().replace(" ", "_") if status in (404, 405) else kind
-    body: dict[str, dict[str, object]] = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return Response(body, status_code=status, headers=headers, media_type=MediaType.JSON)
 
 
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
@@ -83,6 +57,11 @@ async def docs() -> str:
     return _NOT_BUILT_DOCS
 
 
+def api_router() -> Router:
+    """All of /api, behind its guard."""
+    return Router("/api", route_handlers=[*CONTROL_HANDLERS, *LOGIN_HANDLERS, *OPERATOR_HANDLERS], guards=[ask_who])
+
+
 def create_app(state: ControlState) -> Litestar:
     """The ASGI application over ``state``."""
 
@@ -96,18 +75,23 @@ def create_app(state: ControlState) -> Litestar:
             metrics,
             ui,
             docs,
-            Router("/api", route_handlers=list(CONTROL_HANDLERS), guards=[ask_for_token]),
+            api_router(),
         ],
         on_app_init=[carry],
-        exception_handlers={Exception: error_body},
+        exception_handlers={Exception: error_answer},
         openapi_config=OpenAPIConfig(
             title="microgate admin API",
             version=gateway.__version__,
             path="/api/schema",
             # A renderer would load its scripts from elsewhere.
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-            components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
-            security=[{"token": []}],
+            components=Components(
+                security_schemes={
+                    "token": SecurityScheme(type="http", scheme="bearer"),
+                    "session": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE),
+                }
+            ),
+            security=[{"token": []}, {"session": []}],
         ),
         request_max_body_size=MAX_DOCUMENT_BYTES,
         logging_config=None,

@@ -23,10 +23,12 @@ from gateway.control.database import ControlDatabase
 from gateway.control.ingest import Ingest
 from gateway.control.model_lists import ModelLists
 from gateway.control.state import ControlState
+from gateway.operators.accounts import Accounts
 from gateway.processes import logs
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
 from gateway.processes.kernel import name_process, trim_memory
+from gateway.snapshot.store import StoreError, load_or_create_keys
 from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.sqlite_log import LogLimits, SqliteLog
 from gateway.stores.sqlite_rules import version_note
@@ -57,7 +59,7 @@ def run(context: ControlContext) -> int:
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(_Control(context).serve())
-    except (OSError, ValueError, StoreUnavailable, admin_token.AdminTokenError) as error:
+    except (OSError, ValueError, StoreUnavailable, StoreError, admin_token.AdminTokenError) as error:
         log.error("control cannot start: %s", error)  # noqa: TRY400 - a sentence for the operator
         return EXIT_FAILED
     finally:
@@ -77,6 +79,8 @@ class _Control:
         self.log_store = SqliteLog(self.paths.log_dir)
         self.ingest = Ingest(self.paths, self.log_store, self.aggregates, event_fd=context.record_event_fd)
         self.database = ControlDatabase(context.database_url)
+        self.pepper = load_or_create_keys(self.paths.key_file).pepper
+        self.accounts = Accounts(self.database.config, self.pepper, self.token, self.paths.data_dir)
         self.adopted = asyncio.Event()
         self.stop = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
@@ -117,6 +121,7 @@ class _Control:
             await channel.close()
             await asyncio.to_thread(self.ingest.stop)
             self.log_store.close()
+            self.accounts.close()
             self.database.close()
             self.arena.close()
         return 0
@@ -169,12 +174,14 @@ class _Control:
             await asyncio.sleep(MAINTENANCE_S)
             try:
                 await asyncio.to_thread(self._tidy)
-            except OSError as error:
-                log.warning("request log: %s", error)
+            except (OSError, StoreUnavailable) as error:
+                log.warning("maintenance: %s", error)
 
     def _tidy(self) -> None:
         """On a thread. An hour's segment that is indexed leaves more free memory behind than control needs."""
         self.log_store.maintain()
+        if self.database.is_ready:
+            self.database.config.forget_expired()
         trim_memory()
 
     async def _serve_admin(
@@ -202,7 +209,7 @@ class _Control:
             self.log_store,
             self.database,
             channel,
-            self.token,
+            self.accounts,
         )
         state.reports = reports
         note = version_note()
@@ -214,7 +221,9 @@ class _Control:
         gc.collect()
         trim_memory()
         app = application.create_app(state)
-        state.listener = listener.AdminListener(app, self.token, lambda: configuration.snapshot.settings, state.health)
+        state.listener = listener.AdminListener(
+            app, self.token, self.pepper, lambda: configuration.snapshot.settings, state.health
+        )
         self._background(state.listener.run(), "admin address")
         await admin.serve(app, self.paths.admin_socket, self.stop)
 

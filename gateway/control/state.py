@@ -13,6 +13,7 @@ from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.ingest import Ingest
+from gateway.operators.accounts import Accounts
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
 from gateway.stores.protocols import LogStore, StoreStatus
@@ -58,7 +59,7 @@ class ControlState:
         log_store: LogStore,
         database: ControlDatabase,
         channel: ChannelServer,
-        admin_token: str,
+        accounts: Accounts,
     ) -> None:
         self.context = context
         self.arena = arena
@@ -68,7 +69,7 @@ class ControlState:
         self.log_store = log_store
         self.database = database
         self.channel = channel
-        self.admin_token = admin_token
+        self.accounts = accounts
         self.started_s = time.time()
         self.reports: dict[int, Health] = {}
         self.notes: list[str] = []

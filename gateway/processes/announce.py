@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from _speedups import IMPLEMENTATION, WHY
 from gateway import __version__
+from gateway.operators.setup_secret import pending as pending
 from gateway.processes.context import ServeOptions
 from gateway.processes.limits import connection_cap
 
 
-def announce(options: ServeOptions, port: int, open_files: int, demo_key: str) -> None:
-    """Address, implementation and limits on standard output; with a demo key, a command that works when pasted."""
+def announce(options: ServeOptions, port: int, open_files: int, demo_key: str, set_up: str = "") -> None:
+    """Address, implementation and limits on standard output; with a demo key, a command that works when pasted; with
+    a set-up secret, what it is for."""
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{port}"
     plural = "s" if options.workers > 1 else ""
@@ -24,6 +26,11 @@ def announce(options: ServeOptions, port: int, open_files: int, demo_key: str) -
         if options.workers > 1:
             # Without compare-and-swap, limits that workers share are guarded by a file lock per request.
             print("Several workers share their limits exactly, but slowly, without the compiled modules", flush=True)
+    if set_up:
+        print(
+            f"\nNo operator yet. Set-up secret, valid once, for POST {url}/api/setup: {set_up}",
+            flush=True,
+        )
     if demo_key:
         body = '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello, gateway"}]}'
         print(

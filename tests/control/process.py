@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +99,10 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Answer:
-    def __init__(self, status: int, content_type: str, body: bytes) -> None:
+    def __init__(self, status: int, fields: Mapping[str, str], body: bytes) -> None:
         self.status = status
-        self.content_type = content_type
+        self.fields = {name.lower(): value for name, value in fields.items()}
+        self.content_type = self.fields.get("content-type", "")
         self.body = body
 
     @property
@@ -164,9 +165,17 @@ class Control:
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
-            return Answer(response.status, response.getheader("content-type", ""), response.read())
+            return Answer(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
+
+    def send_json(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        """Ask with a JSON body (none for None), as admin unless a credential is given."""
+        if not {"authorization", "cookie"} & headers.keys():
+            headers["authorization"] = f"Bearer {self.token()}"
+        if body is None:
+            return self.ask(method, path, **headers)
+        return self.ask(method, path, json.dumps(body).encode(), **{"content_type": "application/json", **headers})
 
     def get(self, path: str, *, anonymous: bool = False) -> Answer:
         credential = {} if anonymous or not path.startswith("/api") else {"authorization": f"Bearer {self.token()}"}

@@ -1,0 +1,42 @@
+"""What each request to /api needs: the one table of authorisation. What is not in it is refused.
+
+A test holds it against every route of the application.
+"""
+
+from __future__ import annotations
+
+from gateway.operators.roles import Role
+
+ANYONE = None
+"""The body has to hold a secret: the password, the one-time secret."""
+
+_READ: dict[str, Role | None] = {"GET": Role.VIEWER}
+
+PERMISSIONS: dict[str, dict[str, Role | None]] = {
+    "/api/setup": {"POST": ANYONE},
+    "/api/login": {"POST": ANYONE},
+    "/api/logout": {"POST": Role.VIEWER},
+    "/api/me": _READ,
+    "/api/me/password": {"POST": Role.VIEWER},
+    "/api/health": _READ,
+    "/api/config": _READ,
+    "/api/config/check": {"POST": Role.VIEWER},
+    "/api/logs": _READ,
+    "/api/audit": {"GET": Role.ADMIN},
+    # One's own; of others only an admin lists and revokes.
+    "/api/tokens": {"GET": Role.VIEWER, "POST": Role.VIEWER},
+    "/api/tokens/{token_id}": {"DELETE": Role.VIEWER},
+    "/api/operators": {"GET": Role.ADMIN, "POST": Role.ADMIN},
+    "/api/operators/{operator_id}": {"GET": Role.ADMIN, "PATCH": Role.ADMIN, "DELETE": Role.ADMIN},
+}
+"""Path as declared -> method -> least role."""
+
+
+def is_declared(path: str, method: str) -> bool:
+    """Whether somebody may do this: nobody may do what is not declared."""
+    return method in PERMISSIONS.get(path.replace(":str}", "}"), {})
+
+
+def least_role(path: str, method: str) -> Role | None:
+    """The least role that may do this; None: anybody. Raises KeyError for what is not declared."""
+    return PERMISSIONS[path.replace(":str}", "}")][method]

@@ -1,0 +1,1 @@
+"""Who administers: operators, their passwords, sessions and tokens. Lives in the control process."""

@@ -1,0 +1,62 @@
+"""Argon2id, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.operators import passwords
+from gateway.operators.passwords import Passwords, TooBusy, UnfitPassword
+
+GOOD = "correct horse battery"
+
+
+@pytest.fixture
+def hasher() -> Iterator[Passwords]:
+    made = Passwords()
+    yield made
+    made.close()
+
+
+def test_what_is_stored_opens_with_its_password_alone(hasher: Passwords) -> None:
+    async def look() -> None:
+        stored = await hasher.hashed(GOOD)
+        assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert GOOD not in stored
+        assert stored != await hasher.hashed(GOOD)
+        assert await hasher.verify(stored, GOOD)
+        for wrong in ("", GOOD[:-1], GOOD + " ", GOOD.upper(), stored):
+            assert not await hasher.verify(stored, wrong)
+
+    asyncio.run(look())
+
+
+def test_nobody_has_no_password(hasher: Passwords) -> None:
+    async def look() -> None:
+        for guess in ("", GOOD, "the password of nobody"):
+            assert not await hasher.verify("", guess)
+        assert not await hasher.verify("no argon2 text", GOOD)
+
+    asyncio.run(look())
+
+
+@pytest.mark.parametrize("unfit", ["", "eleven char", "x" * 257])
+def test_what_is_too_short_or_too_long_is_refused(hasher: Passwords, unfit: str) -> None:
+    with pytest.raises(UnfitPassword, match="a password has 12 to 256 characters"):
+        asyncio.run(hasher.hashed(unfit))
+    assert asyncio.run(hasher.verify("", unfit)) is False
+
+
+def test_the_line_is_short(hasher: Passwords) -> None:
+    async def crowd() -> tuple[int, int]:
+        stored = await hasher.hashed(GOOD)
+        asked = [hasher.verify(stored, GOOD) for _ in range(50)]
+        done = await asyncio.gather(*asked, return_exceptions=True)
+        refused = sum(isinstance(each, TooBusy) for each in done)
+        # The line is open again.
+        assert await hasher.verify(stored, GOOD)
+        return done.count(True), refused
+
+    assert asyncio.run(crowd()) == (passwords.MOST_WAITING, 50 - passwords.MOST_WAITING)

@@ -1,0 +1,94 @@
+"""Who gets as far as the control process."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.admin_door import OPEN_BYTES, OPEN_PATHS, Knock, lets_in
+from gateway.operator_ticket import API_TOKEN, COOKIE, SESSION, in_cookies, is_issued, issue
+
+PEPPER, TOKEN = b"p" * 32, b"mga-0123"
+KNOCK = Knock(b"GET", b"/api/me", b"", b"", b"", b"gateway.test:8080", 0)
+
+
+def may(**more: object) -> bool:
+    return lets_in(KNOCK._replace(**more), TOKEN, PEPPER)
+
+
+def ticket(kind: str, pepper: bytes = PEPPER) -> bytes:
+    return issue(pepper, kind).encode()
+
+
+def test_what_was_issued_here_is_let_in() -> None:
+    assert may(credential=TOKEN)
+    assert may(credential=ticket(API_TOKEN))
+    assert may(cookie=f"theme=dark; {COOKIE}=".encode() + ticket(SESSION) + b"; a=b")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {}, {"credential": b"mga-0124"}, {"credential": b"sk-0123456789"}, {"credential": ticket(API_TOKEN, b"q" * 32)},
+        # Each in its own place only.
+        {"credential": ticket(SESSION)}, {"cookie": f"{COOKIE}=".encode() + ticket(API_TOKEN)},
+        {"cookie": f"{COOKIE}=".encode() + TOKEN}, {"cookie": f"x{COOKIE}=".encode() + ticket(SESSION)},
+        {"credential": ticket(API_TOKEN)[:-1]}, {"credential": ticket(API_TOKEN).upper()},
+        # A credential that is wrong is not mended by a cookie.
+        {"credential": b"wrong", "cookie": f"{COOKIE}=".encode() + ticket(SESSION)},
+    ],
+)  # fmt: skip
+def test_everything_else_is_not(shown: dict[str, bytes]) -> None:
+    assert not may(**shown)
+
+
+def test_without_a_token_nothing_opens_with_an_empty_one() -> None:
+    assert not lets_in(KNOCK, b"", PEPPER)
+    assert not lets_in(KNOCK._replace(credential=b"x"), b"", PEPPER)
+
+
+def test_setting_up_and_logging_in_are_open_in_few_bytes() -> None:
+    assert {b"/api/setup", b"/api/login"} == OPEN_PATHS
+    for path in OPEN_PATHS:
+        assert may(method=b"POST", path=path, length=OPEN_BYTES)
+        assert not may(method=b"POST", path=path, length=OPEN_BYTES + 1)
+        assert not may(method=b"POST", path=path, length=-1)
+        assert not may(method=b"GET", path=path)
+        assert not may(method=b"POST", path=path + b"/")
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "same"),
+    [
+        (b"http://gateway.test:8080", b"gateway.test:8080", True),
+        (b"https://Gateway.test:8080", b"gateway.test:8080", True),
+        (b"http://gateway.test", b"gateway.test:8080", False),
+        (b"http://evil.test", b"gateway.test:8080", False),
+        (b"http://gateway.test:8080.evil.test", b"gateway.test:8080", False),
+        (b"null", b"gateway.test:8080", False),
+        (b"file://gateway.test:8080", b"gateway.test:8080", False),
+        (b"\xff", b"gateway.test:8080", False),
+        (b"http://[", b"gateway.test:8080", False),
+        (b"http://gateway.test:8080; http://evil.test", b"gateway.test:8080", False),
+    ],
+)
+def test_no_other_page_speaks_for_a_browser(origin: bytes, host: bytes, same: bool) -> None:
+    shown = {"credential": TOKEN, "origin": origin, "host": host}
+    assert may(**shown) is same
+    assert may(method=b"POST", path=b"/api/login", length=10, origin=origin, host=host) is same
+
+
+def test_two_sessions_are_none() -> None:
+    one, two = ticket(SESSION), ticket(SESSION)
+    field = f"{COOKIE}=".encode()
+    assert in_cookies(field + one) == one
+    assert in_cookies(field + one + b"; " + field + two) == b""
+    assert in_cookies(b"") == b""
+
+
+def test_every_bit_of_a_ticket_counts() -> None:
+    whole = ticket(API_TOKEN)
+    assert is_issued(PEPPER, whole)
+    for at in range(4, len(whole)):
+        for other in b"ab":
+            changed = whole[:at] + bytes((other,)) + whole[at + 1 :]
+            assert is_issued(PEPPER, changed) == (changed == whole)
