@@ -17,8 +17,9 @@ import msgspec
 from gateway.control.migrate import MigrationError, ensure
 from gateway.control.trail import signed, unsigned
 from gateway.snapshot.model import Snapshot
-from gateway.stores.protocols import ConfigStore, StoreUnavailable
+from gateway.stores.protocols import ConfigStore, LedgerStore, StoreUnavailable
 from gateway.stores.sql_config import SqlConfigStore
+from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_rules import describe
 from gateway.stores.urls import open_database
 
@@ -38,7 +39,8 @@ _VERSION = (
 
 
 class ControlDatabase:
-    """The database behind ``url``. Its own calls come from one thread at a time; ``config`` may be asked from any."""
+    """The database behind ``url``. Its own calls come from one thread at a time; ``config`` and ``ledger`` may be
+    asked from any."""
 
     def __init__(self, url: str) -> None:
         """Raises UnknownStore. Nothing is opened yet."""
@@ -46,6 +48,7 @@ class ControlDatabase:
         self.database = open_database(url)
         self.config: ConfigStore = SqlConfigStore(self.database)
         """Entities, audit, credentials; StoreUnavailable until ``open`` has succeeded."""
+        self.ledger: LedgerStore = SqlLedger(self.database)
         self.is_ready = False
         """It has its schema."""
         self._noted: dict[int, str] = {}

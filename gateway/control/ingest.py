@@ -1,10 +1,10 @@
-"""Records from the workers' rings into counters and the request log.
+"""Records from the workers' rings into counters, the ledger and the request log.
 
-One thread reads all rings, a batch at a time: count, insert, free. How far the rings were read is stored in the
-transaction that stores the rows, and a batch is freed only after that. A process that was killed in between has a
-successor that asks the log how far it came and reads on from there; so does this one after an error that leaves open
-what is stored. So every record is stored exactly once, whichever step the process dies at, and while this process is
-dead the rings and their spill files hold what comes.
+One thread reads all rings, a batch at a time: count, post to the ledger (``ledger_feed.py``), insert, free. How far the
+rings were read is stored in the transaction that stores the rows, and a batch is freed only after that. A process that
+was killed in between has a successor that asks the log how far it came and reads on from there; so does this one after
+an error that leaves open what is stored. So every record is stored exactly once, whichever step the process dies at,
+and while this process is dead the rings and their spill files hold what comes.
 
 Under load the thread sleeps between batches, longer after small ones, so that one transaction carries many rows; when
 nothing comes it tells the producers so and waits for their eventfd.
@@ -24,6 +24,7 @@ from typing import TypeAlias
 from _speedups._bucket import RingReader
 from _speedups._ring_file import SPILL_BIT, W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
+from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogStore, StoreUnavailable
@@ -98,8 +99,18 @@ class _Ring:
 class Ingest:
     """Owner of the rings' consuming end. ``start`` and ``stop`` run it on a thread of its own; tests call ``drain``."""
 
-    def __init__(self, paths: Paths, store: LogStore, aggregates: Aggregates, *, event_fd: int = -1) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        store: LogStore,
+        aggregates: Aggregates,
+        *,
+        feed: LedgerFeed | None = None,
+        event_fd: int = -1,
+    ) -> None:
+        """Without a ``feed`` there is no ledger."""
         self._paths = paths
+        self._feed = feed
         self._store = store
         self._aggregates = aggregates
         self._event_fd = event_fd
@@ -198,6 +209,8 @@ class Ingest:
             self._look_for_rings()
             if self._unsure:
                 self._resume()
+            if self._feed is not None:
+                self._feed.replay()
             new = self._store_batch() if self._is_waiting() else 0
         except StoreUnavailable:
             self._rewind()
@@ -237,7 +250,9 @@ class Ingest:
         return new
 
     def _read(self, positions: dict[_Source, tuple[int, int]]) -> Iterator[Values]:
-        """The values of a batch, counted, and in ``positions`` how far that comes."""
+        """The values of a batch, counted, and in ``positions`` how far that comes. Ends once the ledger has what they
+        cost: only then the log commits."""
+        feed, rows = self._feed, []
         for ring in self._rings.values():
             left = BATCH
             while left > 0 and (values := ring.reader.read(min(left, PIECE))):
@@ -245,7 +260,11 @@ class Ingest:
                 self._count(values, source, reached[1])
                 positions[source] = reached
                 left -= len(values) // WIDTH
+                if feed is not None:
+                    rows += feed.rows_of(values)
                 yield values
+        if feed is not None:
+            feed.keep(rows)
 
     def _count(self, values: Values, source: _Source, last: int) -> None:
         """Add what a try before this one has not added."""
@@ -266,6 +285,8 @@ class Ingest:
                 source, reached = _last(values)
                 self._count(values, source, reached[1])
                 try:
+                    if self._feed is not None:
+                        self._feed.keep(self._feed.rows_of(values))
                     new += self._store.append([values], {source: reached})
                 except StoreUnavailable:
                     raise

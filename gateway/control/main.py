@@ -21,6 +21,7 @@ from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.ingest import Ingest
+from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.model_lists import ModelLists
 from gateway.control.state import ControlState
 from gateway.operators.accounts import Accounts
@@ -29,6 +30,7 @@ from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
 from gateway.processes.kernel import name_process, trim_memory
 from gateway.snapshot.store import StoreError, load_or_create_keys
+from gateway.stores.ledger_spool import LedgerSpool
 from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.sqlite_log import LogLimits, SqliteLog
 from gateway.stores.sqlite_rules import version_note
@@ -77,10 +79,15 @@ class _Control:
         self.arena = Arena.attach(self.paths.arena)
         self.aggregates = Aggregates()
         self.log_store = SqliteLog(self.paths.log_dir)
-        self.ingest = Ingest(self.paths, self.log_store, self.aggregates, event_fd=context.record_event_fd)
         self.database = ControlDatabase(context.database_url)
         self.pepper = load_or_create_keys(self.paths.key_file).pepper
         self.accounts = Accounts(self.database.config, self.pepper, self.token, self.paths.data_dir)
+        self.feed = LedgerFeed(
+            self.database.ledger, LedgerSpool(self.paths.ledger_spool), lambda: self.database.is_ready
+        )
+        self.ingest = Ingest(
+            self.paths, self.log_store, self.aggregates, feed=self.feed, event_fd=context.record_event_fd
+        )
         self.adopted = asyncio.Event()
         self.stop = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []

@@ -38,6 +38,7 @@ class Paths:
         "data_dir",
         "demo_socket",
         "key_file",
+        "ledger_spool",
         "lock",
         "log_dir",
         "runtime_dir",
@@ -57,6 +58,7 @@ class Paths:
         self.control_db = os.path.join(root, "control.db")
         self.log_dir = os.path.join(root, "log")
         self.spool_dir = os.path.join(root, "spool")
+        self.ledger_spool = os.path.join(self.spool_dir, "ledger")
         self.admin_socket = self._socket("admin.sock")
         self.workers_socket = self._socket("workers.sock")
         self.demo_socket = os.path.join(self.runtime_dir, "demo.sock")

@@ -55,9 +55,9 @@ class Shadows:
     def cast(self, x: Exchange) -> None:
         """Send the copies of ``x`` that the lot asks for; ``x`` is under way and never hears of them."""
         try:
-            for target, share in self.targets:
+            for place, (target, share) in enumerate(self.targets):
                 if random.random() < share and may_be_copied(x, target):
-                    Shadowing.of(x.core).start(x, target)
+                    Shadowing.of(x.core).start(x, target, place)
         except Exception:
             log.exception("a shadow of request %s failed", x.request_id.decode())
 
@@ -93,7 +93,7 @@ class Shadowing(Forward):
         found: Shadowing = core.shadows
         return found
 
-    def start(self, x: Exchange, target: Target) -> None:
+    def start(self, x: Exchange, target: Target, place: int = 0) -> None:
         now_ns = monotonic_ns()
         if not self.room(target, len(x.body), now_ns):
             return
@@ -108,6 +108,8 @@ class Shadowing(Forward):
         copy.targets = [target]
         copy.regardless = False
         copy.flags = SHADOW
+        # Several copies of a request are told apart by their attempt, in the ledger and by whoever reads the log.
+        copy.attempt = place
         self.under_way.add(copy)
         self.bytes += len(copy.body)
         try:

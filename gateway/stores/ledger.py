@@ -31,15 +31,11 @@ class LedgerRow(NamedTuple):
 
     request_id: bytes
     attempt: int
-    line: int
     kind: int
     """``records.Kind``: of a request's attempts, the last one is the row of kind EXCHANGE."""
     started_us: int
     """Wall clock; the period in which the money counts as spent."""
     virtual_key: int
-    team: int
-    customer: int
-    """Who the key belonged to when the row was written; 0: nobody."""
     provider: int
     provider_key: int
     route: int
@@ -60,6 +56,11 @@ class LedgerRow(NamedTuple):
     """``records.UsageSource``: whether the tokens were estimated."""
     flags: int
     """``records.Flags`` of the record."""
+    line: int
+    """``Line``."""
+    team: int
+    customer: int
+    """Who the key belonged to when the row was written; 0: nobody."""
 
 
 Dimension: TypeAlias = Literal[

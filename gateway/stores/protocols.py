@@ -1,7 +1,7 @@
 """What the gateway asks of its durable stores; which program keeps the bytes is the URL's business
 (``stores/urls.py``).
 
-``LedgerStore``, ``AnswerStore`` and ``VectorStore`` have no implementation yet: they say what will be asked of them.
+``AnswerStore`` and ``VectorStore`` have no implementation yet: they say what the caches will ask for.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ import pytest
 
 from gateway.control.migrate import upgrade
 from gateway.stores.database import Database
-from gateway.stores.protocols import ConfigStore, LogStore
+from gateway.stores.protocols import ConfigStore, LedgerStore, LogStore
 from gateway.stores.sql_config import SqlConfigStore
+from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
 from gateway.stores.urls import open_database, sqlite_url
 from tests.postgres import PostgresServer
@@ -84,3 +85,8 @@ def open_control(database_url: str) -> Iterator[Callable[[], Database]]:
 @pytest.fixture
 def config(open_control: Callable[[], Database]) -> ConfigStore:
     return SqlConfigStore(open_control())
+
+
+@pytest.fixture
+def ledger(open_control: Callable[[], Database]) -> LedgerStore:
+    return SqlLedger(open_control())

@@ -1,0 +1,112 @@
+"""From records to the ledger: what reached a provider becomes a row, and a row is kept before its record is freed.
+
+The ledger and the request log are two databases, so no transaction covers both. A batch is posted to the ledger before
+the log commits its rows and positions; a process that dies in between has a successor that reads the batch again, and
+the ledger leaves out what it has. So each record is in both exactly once, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+
+from gateway.control.trail import WIDTH, Values
+from gateway.records import Kind
+from gateway.stores.ledger import LedgerRow, Line
+from gateway.stores.ledger_spool import LedgerSpool
+from gateway.stores.protocols import LedgerStore, LogRow, StoreUnavailable
+
+log = logging.getLogger("microgate.ledger")
+
+PAUSE_S = 0.5
+"""Between two attempts at a ledger that could not be written: well under the 5 s in which it must recover."""
+
+REPLAYED_S = 0.05
+"""How long rows of the spool are posted before the rings are looked at again."""
+
+NOBODY = (0, 0)
+
+_COPY = int(Kind.SHADOW)
+_SHADOW, _CALL = int(Line.SHADOW), int(Line.CALL)
+
+_FIELDS = LogRow._fields
+_PROVIDER, _ATTEMPT, _KIND, _KEY = map(_FIELDS.index, ("provider", "attempt", "kind", "virtual_key"))
+_NOT_RECORDED = 3
+"""Fields at the end of a row that a record does not have: line, team, customer."""
+_recorded = itemgetter(*map(_FIELDS.index, LedgerRow._fields[:-_NOT_RECORDED]))
+
+Owners = Mapping[int, tuple[int, int]]
+"""Virtual key -> (team, customer), signed hashes; keys that belong to nobody are left out."""
+
+
+class LedgerFeed:
+    """Used by the thread that reads the rings; ``owners`` may be replaced by any."""
+
+    def __init__(self, store: LedgerStore, spool: LedgerSpool, is_ready: Callable[[], bool] = lambda: True) -> None:
+        """``is_ready``: whether the ledger has its tables yet. Until then rows go to the spool."""
+        self._store = store
+        self._spool = spool
+        self._is_ready = is_ready
+        self._not_before = 0.0
+        self.owners: Owners = {}
+        self.posted = 0
+        """Rows that were new to the ledger."""
+        self.spooled = 0
+        """Rows that had to wait in the spool."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Of rows in the spool."""
+        return self._spool.waiting_bytes
+
+    def rows_of(self, values: Values) -> list[LedgerRow]:
+        """The rows of records: of each attempt that reached a provider, or was to. A request that nobody was asked for
+        (refused, answered by the gateway itself) has none."""
+        rows: list[LedgerRow] = []
+        owners = self.owners
+        for at in range(0, len(values), WIDTH):
+            record = values[at : at + WIDTH]
+            if record[_PROVIDER] and record[_ATTEMPT]:
+                line = _SHADOW if record[_KIND] == _COPY else _CALL
+                # A plain tuple: nothing but the database looks at it.
+                row = (*_recorded(record), line, *owners.get(record[_KEY], NOBODY))
+                rows.append(row)  # type: ignore[arg-type]
+        return rows
+
+    def keep(self, rows: list[LedgerRow]) -> None:
+        """Post rows, or let them wait in the spool: either way they are durable when this returns. Raises
+        StoreUnavailable when neither can be had."""
+        if not rows:
+            return
+        if self._may_post():
+            try:
+                self.posted += self._store.post(rows)
+            except StoreUnavailable:
+                self._not_before = time.monotonic() + PAUSE_S
+            else:
+                return
+        self._spool.append(rows)
+        self.spooled += len(rows)
+
+    def replay(self) -> None:
+        """Post what waits in the spool, for a while."""
+        end = time.monotonic() + REPLAYED_S
+        while self._spool.waiting_bytes and self._may_post():
+            try:
+                waiting = self._spool.next()
+                if waiting is None:
+                    return
+                rows, until = waiting
+                self.posted += self._store.post(rows)
+            except StoreUnavailable as error:
+                log.debug("%s", error)
+                self._not_before = time.monotonic() + PAUSE_S
+                return
+            self._spool.posted(until)
+            if time.monotonic() > end:
+                return
+
+    def _may_post(self) -> bool:
+        return time.monotonic() >= self._not_before and self._is_ready()
