@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
 
 import click
 
 from gateway import __version__
-from gateway.cli.serve import usage
+from gateway.cli.serve import usage as usage_of_serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +24,7 @@ def cli() -> None:
 def serve(arguments: tuple[str, ...]) -> None:
     """Run the gateway."""
     # Reached with --help only: main.py takes every other ``serve``.
-    click.echo(usage())
+    click.echo(usage_of_serve())
 
 
 @cli.command()
@@ -71,6 +72,60 @@ def keys_generate(with_hash: bool) -> None:
 def keys_hash() -> None:
     """Read a key from standard input and print its hash, as `hash` of a virtual key takes it."""
     sys.exit(import_module("gateway.cli.keys").print_hash(sys.stdin, sys.stdout))
+
+
+def _of_database(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say which control database is meant."""
+    for option, variable in (("--database", "MICROGATE_DATABASE"), ("--data-dir", "MICROGATE_DATA_DIR")):
+        command = click.option(option, default="", envvar=variable, help="As for serve.")(command)
+    return command
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--by", default="", help="Dimensions, comma-separated: key,team,customer,provider,model,day,month ...")
+@click.option("--since", default="", help="2026-11-22, 2026-11-22T10:00 (UTC), or how long ago: 7d.")
+@click.option("--until", default="", help="Up to then.")
+@click.option("--key", default="", help="Of this virtual key only.")
+@click.option("--team", default="")
+@click.option("--customer", default="")
+@click.option("--provider", default="")
+@click.option("--model", default="", help="As asked or as sent.")
+@click.option("--format", type=click.Choice(["table", "json", "csv"]), default="table")
+@_of_database
+@click.pass_context
+def usage(context: click.Context, /, **options: str) -> None:
+    """Report what was used and what it cost, from the ledger."""
+    if context.invoked_subcommand is None:
+        found = import_module("gateway.cli.usage")
+        sys.exit(found.report(found.Asked(**options), sys.stdout))
+
+
+@usage.command()
+@click.argument("file", type=click.Path())
+@click.option("--since", default="", help="Compare from then on; else the days and months, or requests, of the file.")
+@click.option("--until", default="", help="Up to then.")
+@click.option("--provider", default="", help="The file is of this provider only.")
+@_of_database
+def reconcile(file: str, **options: str) -> None:
+    """Hold the ledger against FILE, a CSV of what it cost; fails when they differ by more than 0.1 %."""
+    asked = import_module("gateway.cli.usage").Asked(**options)
+    sys.exit(import_module("gateway.cli.reconcile").reconcile(file, asked, sys.stdout))
+
+
+@cli.command()
+@click.argument("file", type=click.Path())
+@_of_database
+def backup(file: str, data_dir: str, database: str) -> None:
+    """Copy the control database into the new FILE, beside a running gateway."""
+    sys.exit(import_module("gateway.cli.backup").back_up(file, data_dir, database, sys.stdout))
+
+
+@cli.command()
+@click.argument("file", type=click.Path())
+@_of_database
+def restore(file: str, data_dir: str, database: str) -> None:
+    """Put the copy FILE in the place of the control database of a gateway that does not run."""
+    sys.exit(import_module("gateway.cli.backup").put_back(file, data_dir, database, sys.stdout))
 
 
 @cli.group()

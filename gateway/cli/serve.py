@@ -77,6 +77,7 @@ OPTIONS = (
     Option("--workers", "workers", _workers, "N", "Worker processes.  [1]"),
     Option("--data-dir", "data_dir", _path, "DIR", "Where keys, databases and logs lie.  [the user's state directory]"),
     Option("--database", "database", _database, "URL", "postgresql://...; else SQLite in the data directory."),
+    Option("--request-log", "request_log", _database, "URL", "postgresql://...; else files in the data directory."),
     Option("--demo", "demo", None, "", "Add a built-in provider and print a key for it."),
     Option("--log-level", "log_level", _level, "LEVEL", f"One of {', '.join(LEVELS)}.  [log.level, else info]"),
 )
@@ -124,7 +125,7 @@ def _set(values: dict[str, object], option: Option, text: str, source: str) -> N
         values[option.field] = option.convert(text)
     except ValueError as error:
         # A URL may hold a password, and this line goes into a log.
-        shown = "the value" if option.field == "database" else repr(text)
+        shown = "the value" if option.convert is _database else repr(text)
         raise UsageError(f"{source}: {shown} is not {error}") from None
 
 
