@@ -21,6 +21,7 @@ from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.ingest import Ingest
+from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.model_lists import ModelLists
 from gateway.control.state import ControlState
@@ -31,9 +32,9 @@ from gateway.processes.context import ControlContext
 from gateway.processes.kernel import name_process, trim_memory
 from gateway.snapshot.store import StoreError, load_or_create_keys
 from gateway.stores.ledger_spool import LedgerSpool
-from gateway.stores.protocols import StoreUnavailable
-from gateway.stores.sqlite_log import LogLimits, SqliteLog
+from gateway.stores.protocols import LogLimits, StoreUnavailable
 from gateway.stores.sqlite_rules import version_note
+from gateway.stores.urls import open_log
 
 log = logging.getLogger("microgate.control")
 
@@ -78,7 +79,7 @@ class _Control:
         self.token = admin_token.load_or_create(self.paths.data_dir)
         self.arena = Arena.attach(self.paths.arena)
         self.aggregates = Aggregates()
-        self.log_store = SqliteLog(self.paths.log_dir)
+        self.log_store = open_log(context.request_log_url, instance_id(self.paths.data_dir))
         self.database = ControlDatabase(context.database_url)
         self.pepper = load_or_create_keys(self.paths.key_file).pepper
         self.accounts = Accounts(self.database.config, self.pepper, self.token, self.paths.data_dir)

@@ -71,11 +71,17 @@ class ControlContext:
     """See WorkerContext for both."""
     database: str = field(default="", repr=False)
     """URL; empty: SQLite in the data directory."""
+    request_log: str = field(default="", repr=False)
+    """The same."""
 
     @property
     def database_url(self) -> str:
         """Of the control database."""
         return self.database or f"sqlite:///{quote(self.paths.control_db)}"
+
+    @property
+    def request_log_url(self) -> str:
+        return self.request_log or f"sqlite:///{quote(self.paths.log_dir)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,8 @@ class ServeOptions:
     """Empty: the user's state directory."""
     database: str = field(default="", repr=False)
     """URL of the control database; empty: SQLite in the data directory."""
+    request_log: str = field(default="", repr=False)
+    """The same."""
     demo: bool = False
     log_level: str = ""
     """Of the command line; empty: as the configuration says."""

@@ -74,6 +74,7 @@ class Launcher:
             record_event_fd=self._holdings.record_event_fd,
             first_place=self._holdings.first_place,
             database=self._options.database,
+            request_log=self._options.request_log,
         )
         status: int | None = load(self._options.entries.control)(context)
         return status

@@ -115,12 +115,24 @@ class StoreStatus(msgspec.Struct, frozen=True):
     segments: int = 0
 
 
+class LogLimits(msgspec.Struct, frozen=True):
+    """How much of the log is kept, and when a further file is begun within the hour. Where a server keeps it, its age
+    alone counts."""
+
+    max_age_s: float = 30 * 86400.0
+    max_bytes: int = 10 << 30
+    segment_bytes: int = 1 << 30
+
+
 class StoreUnavailable(Exception):
     """The store cannot take or give anything now (disk full, locked, I/O error); the same call may succeed later."""
 
 
 class LogStore(Protocol):
     """The request log. One process appends, from one thread; ``page`` may be called from any thread."""
+
+    limits: LogLimits
+    """May be replaced at any time; ``maintain`` goes by them."""
 
     def append(self, rows: Iterable[Sequence[object]], positions: Positions) -> int:
         """Store rows and the ring positions that they reach in one transaction, all or nothing; returns how many rows

@@ -72,6 +72,13 @@ class SqlLedger(LedgerStore):
         self._database = database
 
     def post(self, rows: Sequence[LedgerRow]) -> int:
+        try:
+            return self._post(rows)
+        except ValueError:
+            # PostgreSQL's texts have no character 0, which a model's name may have had.
+            return self._post([_without_zeros(row) for row in rows])
+
+    def _post(self, rows: Sequence[LedgerRow]) -> int:
         if not rows:
             return 0
         new = 0
@@ -110,6 +117,11 @@ class SqlLedger(LedgerStore):
             with self._database.reading() as at:
                 found += map(_ledger_row, at.rows(statement, asked))
         return found
+
+
+def _without_zeros(row: Sequence[object]) -> LedgerRow:
+    texts = (value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row)
+    return LedgerRow(*texts)  # type: ignore[arg-type]
 
 
 def _ledger_row(row: Row) -> LedgerRow:

@@ -15,10 +15,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import msgspec
-
 from gateway.stores import sqlite_segment as segment
-from gateway.stores.protocols import LogPage, LogQuery, LogRow, Positions, StoreStatus, StoreUnavailable
+from gateway.stores.protocols import LogLimits, LogPage, LogQuery, LogRow, Positions, StoreStatus, StoreUnavailable
 from gateway.stores.sqlite_rules import connect_reader, describe, version_note
 
 log = logging.getLogger("microgate.log")
@@ -33,14 +31,6 @@ MOST_ROWS = 1000
 """Of one page."""
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d(?:-\d{1,6})?\.db)~(\d{1,18})", re.ASCII)
-
-
-class LogLimits(msgspec.Struct, frozen=True):
-    """How much of the log is kept, and when a further file is begun within the hour."""
-
-    max_age_s: float = 30 * 86400.0
-    max_bytes: int = 10 << 30
-    segment_bytes: int = 1 << 30
 
 
 DEFAULT_LIMITS = LogLimits()
@@ -255,7 +245,7 @@ class _Search:
         self._deadline = deadline
         self._query = query
         self._most = max(1, min(query.limit, MOST_ROWS))
-        self._conditions, self._values = _conditions(query)
+        self._conditions, self._values = conditions_of(query)
 
     def through(self, path: str, below: int | None) -> int | None:
         """Search one segment, ids under ``below`` only. The id to go on below when the page or its time is full, else
@@ -287,7 +277,7 @@ class _Search:
         return (since is not None and span[1] < since) or (until is not None and span[0] >= until)
 
 
-def _conditions(query: LogQuery) -> tuple[list[str], list[object]]:
+def conditions_of(query: LogQuery) -> tuple[list[str], list[object]]:
     """WHERE terms, each a constant, and the values they bind."""
     terms: list[tuple[str, tuple[object, ...]]] = []
     if query.kind is not None:
@@ -311,6 +301,6 @@ def _conditions(query: LogQuery) -> tuple[list[str], list[object]]:
     return [term for term, _ in terms], [value for _, values in terms for value in values]
 
 
-def open_log(path: str) -> SqliteLog:
-    """For ``stores/urls.py``: the log in directory ``path``."""
+def open_log(path: str, instance: str = "") -> SqliteLog:
+    """For ``stores/urls.py``: the log in directory ``path``, which one gateway has for itself."""
     return SqliteLog(path)

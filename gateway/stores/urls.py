@@ -16,6 +16,7 @@ from gateway.stores.protocols import LogStore, Role
 
 OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("log", "sqlite"): ("gateway.stores.sqlite_log", "open_log"),
+    ("log", "postgresql"): ("gateway.stores.postgres_log", "open_log"),
     ("config", "sqlite"): ("gateway.stores.sqlite_database", "SqliteDatabase"),
     ("config", "postgresql"): ("gateway.stores.postgres_database", "PostgresDatabase"),
 }
@@ -30,8 +31,9 @@ class UnknownStore(ValueError):
     """No implementation is registered for this role and scheme, or what it needs is not installed."""
 
 
-def open_store(role: Role, url: str) -> object:
-    """The store behind ``url`` for ``role``. Raises UnknownStore, StoreUnavailable."""
+def open_store(role: Role, url: str, *more: str) -> object:
+    """The store behind ``url`` for ``role``, whose opener is given ``more`` as well. Raises UnknownStore,
+    StoreUnavailable."""
     scheme = scheme_of(url)
     found = OPENERS.get((role, scheme))
     if found is None:
@@ -43,7 +45,7 @@ def open_store(role: Role, url: str) -> object:
         raise UnknownStore(f"{scheme} needs the package {driver}: pip install 'microgate[{extra}]'")
     module, function = found
     opener = getattr(import_module(module), function)
-    store: object = opener(path_of(url) if scheme == "sqlite" else url)
+    store: object = opener(path_of(url) if scheme == "sqlite" else url, *more)
     return store
 
 
@@ -65,9 +67,10 @@ def sqlite_url(path: str) -> str:
     return f"sqlite:///{quote(path)}"
 
 
-def open_log(url: str) -> LogStore:
-    """``open_store`` for the request log."""
-    return cast(LogStore, open_store("log", url))
+def open_log(url: str, instance: str = "") -> LogStore:
+    """``open_store`` for the request log. ``instance`` tells this gateway's rings from those of others that keep the
+    same log."""
+    return cast(LogStore, open_store("log", url, instance))
 
 
 def open_database(url: str) -> Database:

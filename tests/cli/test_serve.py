@@ -27,8 +27,10 @@ def test_all_options_both_spellings() -> None:
         demo=True,
         log_level="debug",
         database="postgresql://h/n",
+        request_log="postgresql://h/l",
     )
-    line = "--config f.yaml --host ::1 --port 0 --workers 4 --data-dir /d --demo --log-level DEBUG --database postgresql://h/n"
+    line = "--config f.yaml --host ::1 --port 0 --workers 4 --data-dir /d --demo --log-level DEBUG "
+    line += "--database postgresql://h/n --request-log postgresql://h/l"
     assert parse(line.split(), {}) == wanted
     assert parse(line.replace("-level ", "-level=").replace("--port ", "--port=").split(), {}) == wanted
     environ = {
@@ -40,6 +42,7 @@ def test_all_options_both_spellings() -> None:
         "MICROGATE_DEMO": "yes",
         "MICROGATE_LOG_LEVEL": "debug",
         "MICROGATE_DATABASE": "postgresql://h/n",
+        "MICROGATE_REQUEST_LOG": "postgresql://h/l",
     }
     assert {option.variable for option in OPTIONS} == set(environ)
     assert parse([], environ) == wanted

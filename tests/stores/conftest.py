@@ -10,6 +10,7 @@ import pytest
 
 from gateway.control.migrate import upgrade
 from gateway.stores.database import Database
+from gateway.stores.postgres_log import PostgresLog
 from gateway.stores.protocols import ConfigStore, LedgerStore, LogStore
 from gateway.stores.sql_config import SqlConfigStore
 from gateway.stores.sql_ledger import SqlLedger
@@ -33,15 +34,19 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def open_log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Callable[[], LogStore]]:
     """Opens the same log again and again, as successive control processes do; closes what the test leaves open."""
     opened: list[LogStore] = []
+    url = ""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.database(empty=True)
 
     def again() -> LogStore:
         for store in opened:
             store.close()
-        store = SqliteLog(str(tmp_path / "log"), clock=clock)
+        store = PostgresLog(url, "here", clock=clock) if url else SqliteLog(str(tmp_path / "log"), clock=clock)
         opened.append(store)
         return store
 

@@ -40,6 +40,12 @@ def test_rows_come_back_whole_and_in_order(ledger: LedgerStore) -> None:
     assert ledger.find([]) == []
 
 
+def test_a_name_with_a_character_0_does_not_keep_its_row_out(ledger: LedgerStore) -> None:
+    assert ledger.post([entry(1, model="a\0b"), entry(2)]) == 2
+    assert everything(ledger)[0].model in ("a\0b", "a\ufffdb")
+    assert ledger.post([entry(1, model="a\0b")]) == 0
+
+
 @pytest.mark.parametrize("count", [0, 1, GROUP - 1, GROUP, GROUP + 1, 5 * GROUP + 3])
 def test_however_many_rows_are_posted_all_are_there(ledger: LedgerStore, count: int) -> None:
     rows = [entry(number) for number in range(count)]
