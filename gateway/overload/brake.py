@@ -39,8 +39,9 @@ class Brake:
 
     def __init__(self, bound_ns: int) -> None:
         self.bound_ns = bound_ns
-        """A loop is late when a sample of a window is beyond this, or the mean beyond half of it; 0: never. While the
-        mean is beyond a quarter, slots come back slowly; beyond three eighths none do."""
+        """A loop is late when a sample of a window is beyond this, or the mean beyond five eighths of it; 0:
+        never. While the mean is beyond a quarter, slots come back slowly; beyond half none do. A worker whose turns are
+        long does more: it finds several events of a stream at a time and passes them on as one."""
         self.ceiling = 1 << 30
         self.late = 0
         """Late windows in a row."""
@@ -70,13 +71,13 @@ class Brake:
         busiest, self._busiest = self._busiest, 0
         self._most = max(busiest, self._most * FORGET)
         self.lag_ns = worst_ns
-        late = worst_ns > self.bound_ns or self.mean_ns * 2 > self.bound_ns
+        late = worst_ns > self.bound_ns or self.mean_ns * 8 > 5 * self.bound_ns
         if not self.bound_ns or not late:
             self.late = self._cuts = 0
             slots = min(self.ceiling, limit)
             if self.mean_ns * 4 <= self.bound_ns or not self.bound_ns:
                 self.ceiling = min(limit, self._grown(slots))
-            elif self.mean_ns * 8 <= 3 * self.bound_ns:
+            elif self.mean_ns * 2 <= self.bound_ns:
                 self.ceiling = min(limit, int(slots * CREEP) + 1)
         else:
             self.late += 1
