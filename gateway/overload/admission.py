@@ -283,8 +283,9 @@ class Admission:
             self.empty_ns = now_ns
 
     def overdue(self, x: Any, expires_ns: int, now_ns: int, standing: bool) -> int:
-        """The reason for which a waiting request is refused now; -1: none."""
-        if now_ns >= expires_ns:
+        """The reason for which a waiting request is refused now; -1: none. While the loop is late, its answer would
+        wait for as long to be heard."""
+        if now_ns + self.lag >= expires_ns:
             return EXPIRED
         return LATE if now_ns - x.queued_ns > (self.target if standing else self.patience) else -1
 

@@ -66,6 +66,17 @@ def test_it_has_them_also_while_more_run_than_there_are_slots() -> None:
     assert (at.admission.high_held, at.admission.under_way) == (1, 1)
 
 
+def test_whoever_has_less_time_left_than_the_loop_is_late_is_not_begun() -> None:
+    at = world(10, queue=2)
+    running = ask(at, 8)
+    waiting = at.ask(key(), b"x-stainless-timeout: 1\r\n")
+    at.pass_time(0.95)
+    at.admission.lag = SECOND // 10
+    at.end(running[0])
+    at.turn()
+    assert at.why(waiting) == Reason.EXPIRED
+
+
 def test_low_priority_is_let_in_while_it_is_easy() -> None:
     at = world(10, queue=0)
     assert [at.why(x) for x in ask(at, 7, key(LOW))] == [None] * 6 + [Reason.FULL]
