@@ -14,7 +14,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from _speedups._bucket import Arena
@@ -23,13 +23,17 @@ from gateway.admin_token import AdminTokenError
 from gateway.config.loader import Loaded, load
 from gateway.config.problems import ConfigError
 from gateway.config.schema import Config
+from gateway.config.validate import validate
 from gateway.operators import setup_secret
 from gateway.processes.context import BootOptions
 from gateway.processes.handover import complain
 from gateway.processes.paths import Paths
+from gateway.secrets import master_key
+from gateway.secrets.master_key import MasterKeyError
 from gateway.snapshot import store
 from gateway.snapshot.build import Built, provision, release
 from gateway.snapshot.demo import with_demo
+from gateway.snapshot.entities import Entities, Merged, merge
 from gateway.snapshot.model import Snapshot
 from gateway.snapshot.plan import Plan, combine, plan
 from gateway.snapshot.store import Keys, StoreError
@@ -51,6 +55,10 @@ class Made:
     config: Config | None
     """None when it was made from the sealed copy."""
     warnings: tuple[str, ...] = ()
+    loaded: Loaded | None = None
+    """The file alone."""
+    merged: Merged | None = None
+    """The file and the database; None while the database could not be asked."""
 
 
 def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.environ) -> int:
@@ -76,18 +84,28 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
             release(arena, made.built.retired)
         finally:
             arena.close()
+        refuse_without_keys(paths.data_dir, made.loaded.config if made.loaded is not None else Config(), environ)
     except ConfigError as exc:
         for problem in exc.problems:
             print(f"microgate: {problem.render(exc.source)}", file=sys.stderr)
         if store.sealed_head(paths.sealed)[1]:
             print(f"microgate: {LAST_GOOD}=1 starts from the configuration that last worked", file=sys.stderr)
         return EXIT_CONFIG
+    except MasterKeyError as exc:
+        print(f"microgate: {exc}", file=sys.stderr)
+        return EXIT_FAILED
     except (AdminTokenError, StoreError, OSError, ValueError) as exc:
         print(f"microgate: cannot prepare the configuration: {exc}", file=sys.stderr)
         return EXIT_FAILED
     for warning in made.warnings:
         print(f"microgate: {warning}", file=sys.stderr)
     return 0
+
+
+def refuse_without_keys(data_dir: str, config: Config, environ: Mapping[str, str]) -> None:
+    """Raises MasterKeyError when something is encrypted with a master key that is not there."""
+    if master_key.used(data_dir):
+        master_key.load(data_dir, config.secrets.master_keys, config.secrets.master_key_command, environ, create=False)
 
 
 def check(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.environ) -> int:
@@ -120,8 +138,13 @@ def make(
     environ: Mapping[str, str] = os.environ,
     *,
     restart: bool = False,
+    entities: Callable[[Config], Entities | None] | None = None,
+    loaded: Loaded | None = None,
 ) -> Made:
-    """Read the file, add the demo and what the sealed copy has from the database, give everything its slots and table.
+    """Read the file, add the demo and what the database has, give everything its slots and table.
+
+    ``entities`` gives those of the database, for what the file says of secrets; without them the sealed copy says what
+    it had. ``loaded`` is the file as it was read before.
 
     Nothing is published. Raises ConfigError, StoreError or OSError; then nothing has changed for the workers.
     """
@@ -129,7 +152,7 @@ def make(
     # Everything made here is kept until the end, and there are no cycles in it: looking for garbage costs a third more.
     gc.disable()
     try:
-        return _make(options, paths, arena, previous, environ, restart)
+        return _make(options, paths, arena, previous, environ, restart, entities, loaded)
     finally:
         if collecting:
             gc.enable()
@@ -142,13 +165,16 @@ def _make(
     previous: Snapshot | None,
     environ: Mapping[str, str],
     restart: bool,
+    entities: Callable[[Config], Entities | None] | None,
+    loaded: Loaded | None,
 ) -> Made:
     keys = store.load_or_create_keys(paths.key_file)
-    entities, sealed_version = store.sealed_head(paths.sealed)
+    entities_sealed, sealed_version = store.sealed_head(paths.sealed)
     warnings: list[str] = []
-    loaded: Loaded | None = None
+    merged: Merged | None = None
     try:
-        loaded = load(options.config_file, environ) if options.config_file is not None else Loaded(Config(), "")
+        if loaded is None:
+            loaded = load(options.config_file, environ) if options.config_file is not None else Loaded(Config(), "")
     except ConfigError:
         if environ.get(LAST_GOOD) != "1" or not sealed_version:
             raise
@@ -160,9 +186,15 @@ def _make(
     else:
         warnings += [problem.render(loaded.source) for problem in loaded.warnings]
         warnings += _overruled(loaded.config, options)
-        whole = plan(loaded.config, keys.pepper)
-        if entities:
-            whole = combine(whole, _unseal(paths, keys))
+        found = entities(loaded.config) if entities is not None else None
+        if found is not None:
+            merged = merge(loaded.config, found, validate, keys.pepper)
+            warnings += [f"warning: {left.label} of the database is left out: {left.why}" for left in merged.left_out]
+            whole = plan(merged.config, keys.pepper)
+        else:
+            whole = plan(loaded.config, keys.pepper)
+            if entities_sealed:
+                whole = combine(whole, _unseal(paths, keys))
     if options.demo:
         whole = with_demo(whole, paths.demo_socket, options.demo_key, keys.pepper)
     version = max(previous.version if previous is not None else 0, sealed_version) + 1
@@ -176,7 +208,8 @@ def _make(
         previous=previous,
         restart=restart,
     )
-    return Made(built, whole, loaded.config if loaded is not None else None, tuple(warnings))
+    config = merged.config if merged is not None else loaded.config if loaded is not None else None
+    return Made(built, whole, config, tuple(warnings), loaded, merged)
 
 
 def _overruled(config: Config, options: BootOptions) -> list[str]:

@@ -150,7 +150,7 @@ class Runtime:
             previous.close()
 
     def upstream(self, core: Core, spec: Provider) -> Upstream:
-        origin = Origin.of(spec)
+        origin = Origin.of(spec, allow_private=spec.allow_private)
         pool = self.pools.get(origin)
         if pool is None:
             pool = self.pools[origin] = Pool(core, origin, self.dialer, spec.max_connections)

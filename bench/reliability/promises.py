@@ -21,6 +21,7 @@ GROUPS: Mapping[str, str] = {
     "C": "Streams",
     "D": "Overload",
     "E": "Processes",
+    "H": "Secrets and authorisation",
 }
 
 PROMISES: Mapping[str, Promise] = {

@@ -129,6 +129,32 @@ def restore(file: str, data_dir: str, database: str) -> None:
 
 
 @cli.group()
+def secrets() -> None:
+    """Master keys, which encrypt the secrets in the database."""
+
+
+@secrets.command("generate")
+def secrets_generate() -> None:
+    """Print a new master key; it is stored nowhere."""
+    sys.exit(import_module("gateway.cli.secrets").generate(sys.stdout))
+
+
+@secrets.command("status")
+@click.option("--data-dir", default="", envvar="MICROGATE_DATA_DIR", help="As for serve.")
+def secrets_status(data_dir: str) -> None:
+    """Show the master keys of the running gateway, by their ids, and which are in use."""
+    sys.exit(import_module("gateway.cli.secrets").show(data_dir, sys.stdout))
+
+
+@secrets.command("rotate")
+@click.option("--drop", is_flag=True, help="Drop keys from master.key that nothing in the database needs any more.")
+@click.option("--data-dir", default="", envvar="MICROGATE_DATA_DIR", help="As for serve.")
+def secrets_rotate(data_dir: str, drop: bool) -> None:
+    """Have the running gateway encrypt every secret with a new master key."""
+    sys.exit(import_module("gateway.cli.secrets").rotate(data_dir, drop, sys.stdout))
+
+
+@cli.group()
 def models() -> None:
     """What is known of models: sizes, capabilities, prices."""
 

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 from gateway.processes.first import BootProcess
+from gateway.processes.limits import no_core_dumps
 
 _HELP = frozenset({"--help", "-h"})
 
@@ -14,6 +15,7 @@ def main() -> None:
     """Run the command line and exit."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"] and _HELP.isdisjoint(arguments):
+        no_core_dumps()
         # Before even the options are read: from here on two processors work on the start.
         boot = BootProcess("gateway.boot:prepare")
         try:

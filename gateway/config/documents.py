@@ -60,6 +60,9 @@ def parse(text: str, source: str) -> Any:
         return _PARSERS.get(os.path.splitext(source)[1].lower(), _yaml)(text, None)
     except _Wrong as exc:
         raise ConfigError(source, [exc.problem]) from None
+    except ValueError:
+        # Python reads no integer of more than 4,300 digits, in whatever language it stands.
+        raise ConfigError(source, [Problem((), "a number has too many digits", line=1, column=1)]) from None
 
 
 def positions(text: str, source: str) -> Positions:

@@ -318,6 +318,18 @@ class MetricsEntry(Entry, frozen=True):
     token: Annotated[Secret | None, Meta(description="Bearer token; without one only loopback is served.")] = None
 
 
+class SecretsEntry(Entry, frozen=True):
+    """What secrets in the database are encrypted with: secrets.md. Read at the start."""
+
+    master_keys: Annotated[
+        list[Secret],
+        Meta(description="64 hexadecimal digits each; the first encrypts, the others still open. Usually env.NAME."),
+    ] = []
+    master_key_command: Annotated[
+        list[str], Meta(description="Program and arguments that print them instead, one a line.")
+    ] = []
+
+
 class Config(Entry, frozen=True):
     """The whole document."""
 
@@ -336,3 +348,4 @@ class Config(Entry, frozen=True):
     log: LogEntry = LogEntry()
     metrics: MetricsEntry = MetricsEntry()
     model_lists: ModelListsEntry = ModelListsEntry()
+    secrets: SecretsEntry = SecretsEntry()

@@ -31,6 +31,7 @@ from gateway.snapshot.plan import (
     limit_id,
     provider_id,
     provider_key_id,
+    route_id,
     target_of,
     virtual_key_id,
 )
@@ -209,7 +210,7 @@ def _ids(config: Config) -> Iterator[Problem]:
                 yield from note(provider_key_id(name, key.name, key.id), ("providers", name, "keys", i))
             names.add(key.name)
     for name, route in config.routes.items():
-        yield from note(f"file:route/{route.id or name}", ("routes", name))
+        yield from note(route_id(name, route.id), ("routes", name))
 
 
 def _routes(config: Config) -> Iterator[Problem]:

@@ -83,7 +83,7 @@ class ConfigReport(msgspec.Struct):
     routes: dict[str, list[str]]
     virtual_keys: int
     shadowed: list[str]
-    """Entities of the database that the file hides; none while there is no database of entities."""
+    """Entities of the database that are not in force: the file hides them, or they cannot be used as things stand."""
 
 
 class CheckResult(msgspec.Struct):
@@ -219,7 +219,7 @@ async def config(request: Request[Any, Any, Any]) -> ConfigReport:
             for name, route in snapshot.routes.items()
         },
         virtual_keys=snapshot.virtual_keys,
-        shadowed=[],
+        shadowed=[left.label for left in configuration.left_out],
     )
 
 

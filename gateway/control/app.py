@@ -19,10 +19,12 @@ from litestar.openapi.spec import Components, SecurityScheme
 import gateway
 from gateway.control.api import CONTROL_HANDLERS
 from gateway.control.callers import ask_who
+from gateway.control.entity_api import ENTITY_HANDLERS
 from gateway.control.errors import error_answer
 from gateway.control.login_api import LOGIN_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
 from gateway.control.operators_api import OPERATOR_HANDLERS
+from gateway.control.secrets_api import SECRETS_HANDLERS
 from gateway.control.state import ControlState
 from gateway.operator_ticket import COOKIE
 
@@ -59,7 +61,11 @@ async def docs() -> str:
 
 def api_router() -> Router:
     """All of /api, behind its guard."""
-    return Router("/api", route_handlers=[*CONTROL_HANDLERS, *LOGIN_HANDLERS, *OPERATOR_HANDLERS], guards=[ask_who])
+    return Router(
+        "/api",
+        route_handlers=[*CONTROL_HANDLERS, *LOGIN_HANDLERS, *OPERATOR_HANDLERS, *ENTITY_HANDLERS, *SECRETS_HANDLERS],
+        guards=[ask_who],
+    )
 
 
 def create_app(state: ControlState) -> Litestar:

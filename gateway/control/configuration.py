@@ -14,13 +14,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
 from _speedups._bucket import Arena
 from gateway import boot
+from gateway.config.loader import Loaded
 from gateway.config.problems import ConfigError, Problem, dotted
 from gateway.config.schema import Config
+from gateway.config.validate import validate
 from gateway.control.child import run_module
 from gateway.processes.channel import ChannelServer, Hello, Publish
 from gateway.processes.context import ControlContext
@@ -28,6 +31,7 @@ from gateway.processes.heartbeat import FROZEN_AFTER_NS
 from gateway.snapshot import store
 from gateway.snapshot.build import release
 from gateway.snapshot.delta import delta
+from gateway.snapshot.entities import Entities, EntitySource, Left, merge
 from gateway.snapshot.facts import facts_of_all, said_before
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Snapshot, id_hash
@@ -39,6 +43,12 @@ log = logging.getLogger("microgate.configuration")
 POLL_S = 0.2
 """How often the file is looked at. A change is taken over when two looks agree, so that no half-written file is read:
 within half a second, of the second that E7 allows."""
+
+FOLLOW_S = 1.0
+"""How long an operator's change waits for the workers before it is answered all the same."""
+
+LOOK_AT_DATABASE_S = 0.4
+"""How often it is asked whether somebody else has changed it: another host with the same database."""
 
 CONFIRM_S = 5.0
 """How long one wait for the workers' confirmation lasts; it is repeated until they have all confirmed."""
@@ -86,8 +96,19 @@ class _Pending:
 class Configuration:
     """One per control process; everything runs on its loop, the building itself on a thread."""
 
-    def __init__(self, context: ControlContext, arena: Arena, on_adopted: Callable[[Configuration], None]) -> None:
-        """``on_adopted`` hears of every configuration taken over, before the workers do."""
+    def __init__(
+        self,
+        context: ControlContext,
+        arena: Arena,
+        on_adopted: Callable[[Configuration], None],
+        database: EntitySource | None = None,
+    ) -> None:
+        """``on_adopted`` hears of every configuration taken over, before the workers do. Without a ``database`` the
+        file is all there is."""
+        self._database = database
+        self._entities: Entities | None = None
+        self._followed = -1
+        """Revision of the database that was last built from."""
         self._context = context
         self._paths = context.paths
         self._arena = arena
@@ -140,6 +161,7 @@ class Configuration:
         seen = self._stamp()
         await self.reload()
         taken = seen
+        looked = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -149,6 +171,10 @@ class Configuration:
                 self._again.clear()
                 taken = now
                 await self.reload()
+            elif time.monotonic() - looked >= LOOK_AT_DATABASE_S:
+                looked = time.monotonic()
+                if self._database is not None and await asyncio.to_thread(self._database.revision) != self._followed:
+                    await self.follow_database()
             seen = now
 
     def _stamp(self) -> tuple[int, int, int] | None:
@@ -161,13 +187,21 @@ class Configuration:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
     async def reload(self) -> ReloadResult:
-        """Build from the file as it is now and publish the difference, if there is one."""
+        """Build from the file and the database as they are now and publish the difference, if there is one."""
+        return await self._rebuild(None)
+
+    async def follow_database(self) -> ReloadResult:
+        """The same with the file as it was last read, once the workers serve it or have had a second for it."""
+        done = await self._rebuild(self._made.loaded if self._made is not None else None)
+        if self.server is not None and self.server.versions:
+            await self.server.acknowledged(self.snapshot.version, self._context.workers, FOLLOW_S)
+        return done
+
+    async def _rebuild(self, loaded: Loaded | None) -> ReloadResult:
         async with self._building:
             started = time.perf_counter()
             try:
-                made = await asyncio.to_thread(
-                    boot.make, self._context.options, self._paths, self._arena, self.snapshot
-                )
+                made = await asyncio.to_thread(self._make, loaded)
             except ConfigError as error:
                 self._refuse(tuple(map(Mistake.of, error.problems)), [p.render(error.source) for p in error.problems])
             except (store.StoreError, OSError, ValueError) as error:
@@ -175,6 +209,51 @@ class Configuration:
             else:
                 self._adopt(made, started)
             return self.last
+
+    def _make(self, loaded: Loaded | None) -> boot.Made:
+        revision = -1
+
+        def ask(config: Config) -> Entities | None:
+            nonlocal revision
+            found = self._database.entities(config) if self._database is not None else None
+            if found is not None:
+                self._entities, revision = found, found.revision
+            # A database that fails later takes nothing away: what it last had goes on.
+            return self._entities
+
+        made = boot.make(self._context.options, self._paths, self._arena, self.snapshot, entities=ask, loaded=loaded)
+        self._followed = max(self._followed, revision)
+        return made
+
+    # -- entities of the database
+
+    @property
+    def file_config(self) -> Config | None:
+        """What the file alone declares; None while the sealed copy is in force."""
+        return self._made.loaded.config if self._made is not None and self._made.loaded is not None else None
+
+    @property
+    def left_out(self) -> tuple[Left, ...]:
+        """Entities of the database that are not in force."""
+        return self._made.merged.left_out if self._made is not None and self._made.merged is not None else ()
+
+    def state_of(self, entity_id: str) -> tuple[Literal["in_force", "shadowed", "unusable"], str]:
+        """Whether an entity of the database is in force, and why not."""
+        merged = self._made.merged if self._made is not None else None
+        if merged is not None:
+            for left in merged.left_out:
+                if left.id == entity_id:
+                    return "shadowed" if left in merged.shadowed else "unusable", left.why
+        return "in_force", ""
+
+    async def why_left_out(self, candidate: Entities, entity_id: str) -> str:
+        """Why the only entity of ``candidate`` would not come into force beside all others; empty when it would."""
+        config = self.file_config
+        if config is None:
+            return ""
+        entities = (self._entities or Entities()).changed(entity_id, candidate)
+        merged = await asyncio.to_thread(merge, config, entities, validate, self.snapshot.pepper)
+        return next((left.why for left in merged.left_out if left.id == entity_id), "")
 
     async def take_lists(self, found: Mapping[str, ModelList]) -> bool:
         """Publish providers' lists of models. False before the first configuration has been made."""

@@ -10,9 +10,12 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 
+from gateway.control.entity_desk import ReadOnly
+from gateway.control.entity_secrets import Unfit
 from gateway.control.versions import etag_of
 from gateway.operators.accounts import Refused
 from gateway.operators.passwords import TooBusy, UnfitPassword
+from gateway.secrets.master_key import MasterKeyError
 from gateway.stores.protocols import Conflict, NameTaken, NotFound, StoreUnavailable
 
 log = logging.getLogger("microgate.api")
@@ -42,21 +45,38 @@ def _told(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Status, message and header fields."""
     match error:
         case HTTPException():
-            return error.status_code, str(error.detail), dict(error.headers or {})
+            return error.status_code, _with_places(error), dict(error.headers or {})
+        case RecursionError():
+            # Of the JSON reader.
+            return 400, "the body is nested too deeply", {}
         case NotFound():
             return 404, "there is no such thing here", {}
         case NameTaken():
             return 409, str(error), {}
         case Conflict():
             return 412, str(error), {"etag": etag_of(error.current)}
-        case UnfitPassword():
+        case UnfitPassword() | Unfit():
             return 400, str(error), {}
+        case ReadOnly():
+            return 403, str(error), {}
         case Refused(wait_s=wait_s) if wait_s:
             return 429, str(error), {"retry-after": str(math.ceil(wait_s))}
         case Refused():
             return 403, str(error), {}
         case TooBusy():
             return 503, str(error), {"retry-after": "1"}
+        case MasterKeyError():
+            return 503, "no secret can be stored now: the log says what is wrong with the master key", {}
         case StoreUnavailable():
             return 503, "the database cannot be used now", {"retry-after": "1"}
     return 500, "The control process failed on this request.", {}
+
+
+def _with_places(error: HTTPException) -> str:
+    """The framework's message, and which members it is about."""
+    places = [
+        f"{place.get('key') or 'body'}: {place['message']}"
+        for place in (error.extra if isinstance(error.extra, list) else ())
+        if isinstance(place, dict) and "message" in place
+    ]
+    return "; ".join(places) or str(error.detail)

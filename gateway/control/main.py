@@ -20,6 +20,8 @@ from gateway import admin_token
 from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
+from gateway.control.entity_desk import EntityDesk
+from gateway.control.entity_source import DatabaseEntities
 from gateway.control.ingest import Ingest
 from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
@@ -30,6 +32,7 @@ from gateway.processes import logs
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
 from gateway.processes.kernel import name_process, trim_memory
+from gateway.secrets.keeper import Keeper
 from gateway.snapshot.store import StoreError, load_or_create_keys
 from gateway.stores.ledger_spool import LedgerSpool
 from gateway.stores.protocols import LogLimits, StoreUnavailable
@@ -82,6 +85,7 @@ class _Control:
         self.log_store = open_log(context.request_log_url, instance_id(self.paths.data_dir))
         self.database = ControlDatabase(context.database_url)
         self.pepper = load_or_create_keys(self.paths.key_file).pepper
+        self.keeper = Keeper(self.paths.data_dir)
         self.accounts = Accounts(self.database.config, self.pepper, self.token, self.paths.data_dir)
         self.feed = LedgerFeed(
             self.database.ledger, LedgerSpool(self.paths.ledger_spool), lambda: self.database.is_ready
@@ -95,7 +99,9 @@ class _Control:
 
     async def serve(self) -> int:
         loop = asyncio.get_running_loop()
-        configuration = Configuration(self.context, self.arena, self._adopted)
+        configuration = Configuration(
+            self.context, self.arena, self._adopted, DatabaseEntities(self.database, self.keeper)
+        )
         loop.add_signal_handler(signal.SIGTERM, self.stop.set)
         loop.add_signal_handler(signal.SIGHUP, configuration.request_reload)
         reports: dict[int, Health] = {}
@@ -218,6 +224,7 @@ class _Control:
             self.database,
             channel,
             self.accounts,
+            EntityDesk(self.database.config, configuration, self.pepper, self.keeper),
         )
         state.reports = reports
         note = version_note()

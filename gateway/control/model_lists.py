@@ -142,7 +142,7 @@ async def fetch(dialer: Dialer, spec: Provider) -> ModelList:
     link = _Link()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            origin = Origin.of(spec)
+            origin = Origin.of(spec, allow_private=spec.allow_private)
             head = await request(spec, origin)
             transport = await dialer.dial(origin, lambda: link)
             try:

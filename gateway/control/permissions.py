@@ -12,6 +12,11 @@ ANYONE = None
 
 _READ: dict[str, Role | None] = {"GET": Role.VIEWER}
 
+_CHANGED_BY_OPERATORS: tuple[dict[str, Role | None], dict[str, Role | None]] = (
+    {"GET": Role.VIEWER, "POST": Role.OPERATOR},
+    {"GET": Role.VIEWER, "PUT": Role.OPERATOR, "DELETE": Role.OPERATOR},
+)
+
 PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/setup": {"POST": ANYONE},
     "/api/login": {"POST": ANYONE},
@@ -26,6 +31,15 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     # One's own; of others only an admin lists and revokes.
     "/api/tokens": {"GET": Role.VIEWER, "POST": Role.VIEWER},
     "/api/tokens/{token_id}": {"DELETE": Role.VIEWER},
+    "/api/virtual-keys": _CHANGED_BY_OPERATORS[0],
+    "/api/virtual-keys/{entity_id}": _CHANGED_BY_OPERATORS[1],
+    "/api/virtual-keys/{entity_id}/renew": {"POST": Role.OPERATOR},
+    "/api/routes": _CHANGED_BY_OPERATORS[0],
+    "/api/routes/{entity_id}": _CHANGED_BY_OPERATORS[1],
+    "/api/providers": {"GET": Role.VIEWER, "POST": Role.ADMIN},
+    "/api/providers/{entity_id}": {"GET": Role.VIEWER, "PUT": Role.ADMIN, "DELETE": Role.ADMIN},
+    "/api/secrets": {"GET": Role.ADMIN},
+    "/api/secrets/rotate": {"POST": Role.ADMIN},
     "/api/operators": {"GET": Role.ADMIN, "POST": Role.ADMIN},
     "/api/operators/{operator_id}": {"GET": Role.ADMIN, "PATCH": Role.ADMIN, "DELETE": Role.ADMIN},
 }

@@ -12,6 +12,7 @@ from _speedups._bucket import Arena
 from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
+from gateway.control.entity_desk import EntityDesk
 from gateway.control.ingest import Ingest
 from gateway.operators.accounts import Accounts
 from gateway.processes.channel import ChannelServer, Health
@@ -60,6 +61,7 @@ class ControlState:
         database: ControlDatabase,
         channel: ChannelServer,
         accounts: Accounts,
+        desk: EntityDesk,
     ) -> None:
         self.context = context
         self.arena = arena
@@ -70,6 +72,7 @@ class ControlState:
         self.database = database
         self.channel = channel
         self.accounts = accounts
+        self.desk = desk
         self.started_s = time.time()
         self.reports: dict[int, Health] = {}
         self.notes: list[str] = []
@@ -134,6 +137,8 @@ class ControlState:
             found.append(self.database.problem)
         if self.listener is not None and self.listener.problem:
             found.append(self.listener.problem)
+        if left_out := len(self.configuration.left_out):
+            found.append(f"{left_out} entities of the database are not in force: /api/config names them")
         if not self.configuration.last.ok:
             found.append("the configuration file has a mistake; an earlier configuration is in force")
         return found

@@ -7,6 +7,9 @@ at a time bounds both, whoever asks; whoever finds the line full is told to come
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +17,7 @@ MIN_CHARACTERS = 12
 MAX_CHARACTERS = 256
 MOST_WAITING = 8
 
+NICENESS = 10
 TIME_COST = 2
 MEMORY_KIB = 19 * 1024
 
@@ -30,7 +34,7 @@ class Passwords:
     """Hashes and verifies; ``close`` ends its thread."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords", initializer=_stand_back)
         self._waiting = 0
         self._hasher: Any = None
         self._nobody: str = ""
@@ -80,3 +84,11 @@ class Passwords:
             return bool(hasher.verify(stored or self._nobody, password)) and bool(stored)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _stand_back() -> None:
+    """Logins wait for whoever else wants the processor: workers, and the rest of this process."""
+    with contextlib.suppress(OSError):
+        # Of this thread alone: Linux keeps a priority for each (setpriority(2)).
+        niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

@@ -1,4 +1,4 @@
-"""How many files a process may have open, and how many caller connections that allows."""
+"""What a process may have: open files, caller connections because of that, and no core dumps."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ def raise_open_files() -> int:
 def connection_cap(open_files: int) -> int:
     """Caller connections a worker takes at once: each may need a second file towards a provider."""
     return max(16, (open_files - RESERVED_FILES) // 2)
+
+
+def no_core_dumps() -> None:
+    """A dump of memory would hold every secret there is; children inherit it. ``prlimit --core`` allows one again."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

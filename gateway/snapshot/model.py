@@ -157,6 +157,8 @@ class Provider(_Base, frozen=True):
     tls: Tls = Tls()
     enabled: bool = True
     aliases: dict[str, str] = {}
+    allow_private: bool = True
+    """Whether it may lie in a private network, as what the operator's file names may."""
     """caller's model name -> upstream model (Azure deployments)."""
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from _speedups._bucket import GAUGE, GCRA, REQUESTS, TOKENS, WINDOW
 from _speedups._bucket import ROLLING as ROLLING_WINDOW
+from gateway.config.names import RowId
 from gateway.config.routes import RouteEntry, TargetEntry
 from gateway.config.schema import (
     Config,
@@ -174,15 +175,21 @@ def from_file(stable_id: str) -> bool:
 
 
 def provider_id(name: str, given: str) -> str:
-    return f"file:provider/{given or name}"
+    return str(given) if isinstance(given, RowId) else f"file:provider/{given or name}"
 
 
 def provider_key_id(provider: str, name: str, given: str) -> str:
+    if isinstance(given, RowId):
+        return str(given)
     return f"file:provider_key/{given}" if given else f"file:provider_key/{provider}/{name}"
 
 
+def route_id(name: str, given: str) -> str:
+    return str(given) if isinstance(given, RowId) else f"file:route/{given or name}"
+
+
 def virtual_key_id(name: str, given: str) -> str:
-    return f"file:virtual_key/{given or name}"
+    return str(given) if isinstance(given, RowId) else f"file:virtual_key/{given or name}"
 
 
 def virtual_key_names(config: Config) -> dict[int, str]:
@@ -263,6 +270,7 @@ def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:
         ),
         enabled=entry.enabled,
         aliases=dict(entry.aliases),
+        allow_private=not isinstance(entry.id, RowId) or entry.id.allow_private,
     )
 
 
@@ -314,7 +322,7 @@ def _affinity(entry: ProviderEntry) -> PromptCacheAffinity | None:
 
 def _route(name: str, entry: RouteEntry) -> Route:
     return Route(
-        id=f"file:route/{entry.id or name}",
+        id=route_id(name, entry.id),
         name=name,
         targets=tuple(map(target_of, entry.targets)),
         fallbacks=tuple(map(target_of, entry.fallbacks)),
@@ -336,7 +344,7 @@ def target_of(entry: str | TargetEntry) -> Target:
 
 def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[str, Provider]) -> KeyPlan:
     stable_id = virtual_key_id(entry.name, entry.id)
-    flags, stateful = FROM_FILE, 0
+    flags, stateful = 0 if isinstance(entry.id, RowId) else FROM_FILE, 0
     if entry.enabled:
         flags |= ENABLED
     flags |= {"high": PRIORITY_HIGH, "normal": 0, "low": PRIORITY_LOW}[entry.priority]
@@ -345,7 +353,7 @@ def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[st
         flags |= STATEFUL
         stateful = next(id_hash(key.id) for key in providers[provider].keys if key.name == name)
     return KeyPlan(
-        _digest(entry, pepper),
+        digest_of(entry, pepper),
         id_hash(stable_id),
         flags,
         ruleset,
@@ -355,10 +363,12 @@ def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[st
     )
 
 
-def _digest(entry: VirtualKeyEntry, pepper: bytes) -> bytes:
+def digest_of(entry: VirtualKeyEntry, pepper: bytes) -> bytes:
+    """Under which the key stands in the table."""
     if entry.value is not None:
         return key_digest(pepper, entry.value.reveal().encode())
-    return imported_digest(pepper, sha256_in(entry.hash.reveal() if entry.hash is not None else ""))
+    hashed = entry.hash.reveal() if entry.hash is not None else ""
+    return bytes.fromhex(hashed) if isinstance(entry.id, RowId) else imported_digest(pepper, sha256_in(hashed))
 
 
 def limit_id(owner: str, entry: LimitEntry) -> str:

@@ -111,3 +111,9 @@ def test_positions(source: str, text: str) -> None:
     line, column = found[("a", "b", 1, "d")]
     assert text.splitlines()[line - 1][column - 1 :].lstrip('"').startswith("d")
     assert found[("a",)][0] == 1
+
+
+@pytest.mark.parametrize(("source", "text"), [("f.yaml", "a: {}"), ("f.json", '{{"a": {}}}'), ("f.toml", "a = {}")])
+def test_a_number_of_thousands_of_digits_is_a_mistake(source: str, text: str) -> None:
+    with pytest.raises(ConfigError, match="a number has too many digits"):
+        parse(text.format("9" * 5000), source)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -60,3 +62,10 @@ def test_the_line_is_short(hasher: Passwords) -> None:
         return done.count(True), refused
 
     assert asyncio.run(crowd()) == (passwords.MOST_WAITING, 50 - passwords.MOST_WAITING)
+
+
+def test_whoever_else_wants_the_processor_goes_first(hasher: Passwords) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    found = asyncio.run(hasher._run(lambda: str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))))
+    assert int(found) == max(own, passwords.NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own

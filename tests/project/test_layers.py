@@ -90,6 +90,15 @@ def test_workers_import_nothing_heavy(module: str) -> None:
     assert third_party_after(f"import {module}") <= THIRD_PARTY_OF_WORKERS
 
 
+@pytest.mark.parametrize("module", ["gateway.worker", "gateway.runtime", "gateway.supervisor"])
+def test_workers_know_nothing_of_master_keys(module: str) -> None:
+    script = f"import sys, {module}\nprint(*(name for name in sys.modules if name.startswith('gateway.secrets')))"
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert run.stdout.split() == []
+
+
 def test_what_keeps_credentials_imports_no_vendors_library() -> None:
     modules = ("keys", "source", "child", "signing", "extras", "fetch")
     statement = f"from gateway.credentials import {', '.join(modules)}"

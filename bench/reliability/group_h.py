@@ -1,0 +1,196 @@
+"""Secrets and authorisation: what timings tell, how fast a revocation is, what guessing passwords costs."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import statistics
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.reliability.figures import Outcome, figure
+from bench.reliability.group_c import percentile
+from bench.reliability.instance import Instance, instance, wait_until
+from gateway.snapshot.digest import key_digest
+from gateway.snapshot.keytable import KeyRow, KeyTable
+from gateway.virtual_key import generate
+
+T_BOUND = 4.5
+"""Above it two sets of timings are told apart (the bound of dudect, Reparaz and others 2017)."""
+
+
+@figure("H4", guard="tests/live/test_keys.py")
+def timings(quick: bool) -> Outcome:
+    """Look-ups of a key that is wrong in its first, and of one that is wrong in its last character, in turns."""
+    count = 20_000 if quick else 100_000
+    pepper = secrets.token_bytes(32)
+    key = generate()
+    wrong = {"first": "x" + key[1:], "last": key[:-1] + ("a" if key[-1] != "a" else "b")}
+    with tempfile.TemporaryDirectory(prefix="microgate-bench-") as place:
+        rows = [KeyRow(key_digest(pepper, generate().encode()), number + 1) for number in range(1000)]
+        table = KeyTable.build(str(Path(place) / "keys"), [KeyRow(key_digest(pepper, key.encode()), 7), *rows])
+        taken: dict[str, list[int]] = {"first": [], "last": []}
+        names = list(taken) * count
+        random.shuffle(names)
+        for name in names:
+            presented = wrong[name].encode()
+            began = time.perf_counter_ns()
+            found = table.find(key_digest(pepper, presented))
+            taken[name].append(time.perf_counter_ns() - began)
+            assert found < 0
+        table.close()
+    # The slowest tenth is the machine's own doing.
+    kept = {name: sorted(values)[: len(values) * 9 // 10] for name, values in taken.items()}
+    means = {name: statistics.fmean(values) for name, values in kept.items()}
+    spread = sum(statistics.variance(values) / len(values) for values in kept.values()) ** 0.5
+    t = abs(means["first"] - means["last"]) / spread
+    values = {
+        "timings of each": count,
+        "mean, ns, wrong first, wrong last": f"{means['first']:.0f}, {means['last']:.0f}",
+        "t": round(t, 2),
+    }
+    return Outcome(values, t < T_BOUND)
+
+
+class _Admin:
+    """The admin API of an instance."""
+
+    def __init__(self, gateway: Instance) -> None:
+        self._url = f"http://127.0.0.1:{gateway.port}"
+        self._token = (Path(gateway.paths.data_dir) / "admin.token").read_text().strip()
+
+    def ask(self, method: str, path: str, body: object = None, **fields: str) -> tuple[int, Any]:
+        """Status and what was answered."""
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json", **fields}
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(self._url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                text = answer.read()
+                return int(answer.status), json.loads(text) if text else None
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.loads(refused.read())
+
+
+class _Watch:
+    """Asks with one key, over fresh connections that reach every worker, and notes when it was let in last."""
+
+    def __init__(self, ask: Callable[[], int]) -> None:
+        self.last_s = 0.0
+        self.count = 0
+        self._ask = ask
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(4)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            if self._ask() == 200:
+                self.last_s = max(self.last_s, began)
+            self.count += 1
+
+    def end(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@figure("H7", guard="tests/live/test_virtual_keys_api.py")
+def revocation(quick: bool) -> Outcome:
+    """A key is removed through the API while it is in use at every worker."""
+    rounds = 3 if quick else 20
+    from_call, from_answer = [], []
+    with instance(workers=2) as gateway:
+        admin = _Admin(gateway)
+        wait_until(lambda: admin.ask("GET", "/api/virtual-keys")[0] == 200, "the database", 60)
+        for number in range(rounds):
+            _, made = admin.ask("POST", "/api/virtual-keys", {"name": f"k{number}", "spec": {}})
+            request = gateway.request(made["key"])
+            watch = _Watch(lambda asked=request: _status(gateway.port, asked))  # type: ignore[misc] # bound on purpose
+            time.sleep(1)
+            began = time.monotonic()
+            status, _ = admin.ask("DELETE", f"/api/virtual-keys/{made['id']}", **{"if-match": '"1"'})
+            answered = time.monotonic()
+            time.sleep(1.5)
+            watch.end()
+            assert status == 204
+            assert watch.last_s > 0
+            from_call.append(watch.last_s - began)
+            from_answer.append(watch.last_s - answered)
+    values = {
+        "revocations": rounds,
+        "let in last, s after the call, slowest": round(max(from_call), 3),
+        "let in after the answer": sum(each > 0 for each in from_answer),
+    }
+    return Outcome(values, max(from_call) <= 1 and not values["let in after the answer"])
+
+
+def _status(port: int, request: bytes) -> int:
+    import socket
+
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(request)
+        head = connection.recv(64)
+    return int(head.split(b" ")[1]) if head.startswith(b"HTTP/1.1 ") else 0
+
+
+@figure("H15", guard="tests/control/test_operators.py")
+def guessing(quick: bool) -> Outcome:
+    """A hundred logins a second with wrong passwords, each under another name, beside ordinary requests."""
+    seconds = 4.0 if quick else 20.0
+    statuses: Counter[int] = Counter()
+    with instance(workers=1) as gateway:
+        admin = _Admin(gateway)
+        wait_until(lambda: admin.ask("GET", "/api/operators")[0] == 200, "the database", 60)
+        calm = _latencies(gateway, seconds)
+        stop = threading.Event()
+
+        def guess(number: int) -> None:
+            due = time.monotonic()
+            tries = 0
+            while not stop.is_set():
+                due += 0.1
+                time.sleep(max(0.0, due - time.monotonic()))
+                tries += 1
+                body = {"name": f"n{number}-{tries}", "password": "wrong password"}
+                statuses[admin.ask("POST", "/api/login", body)[0]] += 1
+
+        threads = [threading.Thread(target=guess, args=(number,), daemon=True) for number in range(10)]
+        for thread in threads:
+            thread.start()
+        loud = _latencies(gateway, seconds)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        told = [admin.ask("POST", "/api/login", {"name": "one", "password": "wrong password"})[0] for _ in range(6)]
+    before, during = (percentile(each, 0.99) for each in (calm, loud))
+    values = {
+        "logins a second": round(sum(statuses.values()) / seconds),
+        "answers": dict(sorted(statuses.items())),
+        "p99 of requests, ms, without and with": f"{before * 1e3:.2f}, {during * 1e3:.2f}",
+        "six wrong passwords of one name": told,
+    }
+    return Outcome(values, during <= 1.1 * before and told == [401] * 5 + [429])
+
+
+def _latencies(gateway: Instance, seconds: float) -> list[float]:
+    """Of requests one after another, 200 a second at most."""
+    found = []
+    end = time.monotonic() + seconds
+    request = gateway.request()
+    while time.monotonic() < end:
+        began = time.monotonic()
+        assert _status(gateway.port, request) == 200
+        found.append(time.monotonic() - began)
+        time.sleep(0.005)
+    return found

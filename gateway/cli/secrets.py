@@ -1,0 +1,83 @@
+"""``microgate secrets``: master keys of the running gateway, asked over its admin socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import sys
+from typing import Any, TextIO
+
+from gateway import admin_token
+from gateway.processes.paths import Paths, default_data_dir
+from gateway.secrets import master_key
+
+EXIT_FAILED = 1
+
+
+class _Unreachable(Exception):
+    pass
+
+
+class _AdminSocket(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("control", timeout=300)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def generate(out: TextIO) -> int:
+    """Print a new master key; it is stored nowhere."""
+    print(master_key.generate(), file=out)
+    return 0
+
+
+def show(data_dir: str, out: TextIO) -> int:
+    """Print which keys there are and which are in use."""
+    return _told(data_dir, "GET", "/api/secrets", None, out)
+
+
+def rotate(data_dir: str, drop: bool, out: TextIO) -> int:
+    """Have every secret encrypted with a new key, and say what there is then."""
+    return _told(data_dir, "POST", "/api/secrets/rotate", {"drop": drop}, out)
+
+
+def _told(data_dir: str, method: str, path: str, body: object, out: TextIO) -> int:
+    try:
+        told = _ask(Paths(data_dir or default_data_dir()), method, path, body)
+    except (_Unreachable, admin_token.AdminTokenError) as error:
+        print(f"microgate: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    if not told["keys"]:
+        print("nothing was ever encrypted here: there is no master key", file=out)
+        return 0
+    print(f"master keys from {told['source']}", file=out)
+    for place, key_id in enumerate(told["keys"]):
+        use = "encrypts" if place == 0 else "in use" if key_id in told["in_use"] else "not in use"
+        print(f"  {key_id}  {use}", file=out)
+    if method == "POST":
+        print(f"{told['encrypted_anew']} entities encrypted anew", file=out)
+    if told["unreadable"]:
+        print(f"{told['unreadable']} entities can be opened with none of these keys", file=out)
+        return EXIT_FAILED
+    return 0
+
+
+def _ask(paths: Paths, method: str, path: str, body: object) -> Any:
+    connection = _AdminSocket(paths.admin_socket)
+    try:
+        headers = {"authorization": f"Bearer {admin_token.load(paths.data_dir)}", "content-type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError):
+        raise _Unreachable(f"no gateway answers in {paths.data_dir}: start it first") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise _Unreachable(str(said["error"]["message"]))
+    return said

@@ -1,0 +1,1 @@
+"""Secrets at rest: encrypted with a master key that lies outside the database. Never imported by a worker."""

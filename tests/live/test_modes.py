@@ -1,0 +1,41 @@
+"""Who can read what an instance leaves on the machine: this user alone, whatever the umask."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from tests.live.fixtures import Start
+from tests.live.instance import configuration
+from tests.live.test_providers_api import made, provider
+from tests.live.test_virtual_keys_api import Desk
+from tests.live.upstreams import Upstream
+
+
+def test_files_are_private_and_no_process_dumps_core(upstream: Upstream, start_gateway: Start) -> None:
+    before = os.umask(0)
+    try:
+        gateway = start_gateway(configuration(upstream.url))
+    finally:
+        os.umask(before)
+    desk = Desk(gateway)
+    made(desk, "/api/providers", "secret", provider(upstream.url), allow_private=True)
+    roots = [Path(gateway.paths.data_dir), Path(gateway.paths.runtime_dir)]
+    found = {path for root in roots for path in (root, *root.rglob("*"))}
+    assert {
+        "master.key",
+        "master.used",
+        "control.db",
+        "microgate.key",
+        "admin.token",
+        "setup.secret",
+        "admin.sock",
+    } <= {path.name for path in found}
+    open_to_others = {str(path): oct(path.lstat().st_mode) for path in found if path.lstat().st_mode & 0o077}
+    assert open_to_others == {}
+    assert all(stat.S_IMODE(root.stat().st_mode) == 0o700 for root in roots)
+    for pid in (gateway.pid, *gateway.children()):
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 ", limits), limits
