@@ -84,6 +84,11 @@ class UsageScan:
     reasoning: int
     audio_in: int
     audio_out: int
+    image_in: int
+    image_out: int
+    cache_write_1h: int
+    cached_audio: int
+    searches: int
     suspicious: bool
     found: bool
 

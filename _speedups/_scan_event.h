@@ -7,7 +7,8 @@
 #define MG_USAGE_DEPTH 16
 #define MG_EVENT_DEPTH 256
 
-enum { MG_PROMPT, MG_COMPLETION, MG_TOTAL, MG_CACHED, MG_CACHE_WRITE, MG_REASONING, MG_AUDIO_IN, MG_AUDIO_OUT, MG_COUNTS };
+enum { MG_PROMPT, MG_COMPLETION, MG_TOTAL, MG_CACHED, MG_CACHE_WRITE, MG_REASONING, MG_AUDIO_IN, MG_AUDIO_OUT,
+       MG_IMAGE_IN, MG_IMAGE_OUT, MG_CACHE_WRITE_1H, MG_CACHED_AUDIO, MG_SEARCHES, MG_COUNTS };
 
 typedef struct {
     int64_t count[MG_COUNTS]; /* -1: the provider did not say */
@@ -33,17 +34,22 @@ static const mg_count_name mg_usage_names[] = {
     MG_NAMED("cache_creation_input_tokens", MG_CACHE_WRITE),
     MG_NAMED("cache_write_tokens", MG_CACHE_WRITE),
     MG_NAMED("reasoning_tokens", MG_REASONING),
+    MG_NAMED("num_search_queries", MG_SEARCHES),
     {NULL, 0, 0},
 };
 static const mg_count_name mg_input_names[] = {
     MG_NAMED("cached_tokens", MG_CACHED),
     MG_NAMED("cache_write_tokens", MG_CACHE_WRITE),
     MG_NAMED("audio_tokens", MG_AUDIO_IN),
+    MG_NAMED("image_tokens", MG_IMAGE_IN),
+    MG_NAMED("cache_write_1h_tokens", MG_CACHE_WRITE_1H),
+    MG_NAMED("cached_audio_tokens", MG_CACHED_AUDIO),
     {NULL, 0, 0},
 };
 static const mg_count_name mg_output_names[] = {
     MG_NAMED("reasoning_tokens", MG_REASONING),
     MG_NAMED("audio_tokens", MG_AUDIO_OUT),
+    MG_NAMED("image_tokens", MG_IMAGE_OUT),
     {NULL, 0, 0},
 };
 

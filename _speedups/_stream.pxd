@@ -15,6 +15,11 @@ cdef class UsageScan:
     cdef readonly long long reasoning
     cdef readonly long long audio_in
     cdef readonly long long audio_out
+    cdef readonly long long image_in
+    cdef readonly long long image_out
+    cdef readonly long long cache_write_1h
+    cdef readonly long long cached_audio
+    cdef readonly long long searches
     cdef readonly bint suspicious
     cdef readonly bint found
     cdef Py_ssize_t _depth

@@ -23,9 +23,10 @@ cdef extern from "_scan_json.h" nogil:
 
 cdef extern from "_scan_event.h" nogil:
     int MG_PROMPT, MG_COMPLETION, MG_TOTAL, MG_CACHED, MG_CACHE_WRITE, MG_REASONING, MG_AUDIO_IN, MG_AUDIO_OUT
+    int MG_IMAGE_IN, MG_IMAGE_OUT, MG_CACHE_WRITE_1H, MG_CACHED_AUDIO, MG_SEARCHES
     int MG_EVENT_DEPTH
     ctypedef struct mg_counts:
-        int64_t[8] count
+        int64_t[13] count
         int suspicious, found
     ctypedef struct mg_event:
         int error, has_usage, no_choices, finished, content, typed
@@ -110,7 +111,8 @@ cdef class UsageScan:
 
     cpdef void reset(self) noexcept:
         self.prompt = self.completion = self.total = self.cached = self.cache_write = -1
-        self.reasoning = self.audio_in = self.audio_out = -1
+        self.reasoning = self.audio_in = self.audio_out = self.image_in = self.image_out = -1
+        self.cache_write_1h = self.cached_audio = self.searches = -1
         self.suspicious = False
         self.found = False
         self._restart()
@@ -183,6 +185,11 @@ cdef class UsageScan:
         counts.count[MG_REASONING] = self.reasoning
         counts.count[MG_AUDIO_IN] = self.audio_in
         counts.count[MG_AUDIO_OUT] = self.audio_out
+        counts.count[MG_IMAGE_IN] = self.image_in
+        counts.count[MG_IMAGE_OUT] = self.image_out
+        counts.count[MG_CACHE_WRITE_1H] = self.cache_write_1h
+        counts.count[MG_CACHED_AUDIO] = self.cached_audio
+        counts.count[MG_SEARCHES] = self.searches
         counts.suspicious = self.suspicious
         counts.found = self.found
         mg_read_usage(&counts, text, length)
@@ -194,6 +201,11 @@ cdef class UsageScan:
         self.reasoning = counts.count[MG_REASONING]
         self.audio_in = counts.count[MG_AUDIO_IN]
         self.audio_out = counts.count[MG_AUDIO_OUT]
+        self.image_in = counts.count[MG_IMAGE_IN]
+        self.image_out = counts.count[MG_IMAGE_OUT]
+        self.cache_write_1h = counts.count[MG_CACHE_WRITE_1H]
+        self.cached_audio = counts.count[MG_CACHED_AUDIO]
+        self.searches = counts.count[MG_SEARCHES]
         self.suspicious = counts.suspicious != 0
         self.found = counts.found != 0
 

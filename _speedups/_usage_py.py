@@ -34,9 +34,17 @@ _COUNTS: Final = {
     "cache_creation_input_tokens": "cache_write",
     "cache_write_tokens": "cache_write",
     "reasoning_tokens": "reasoning",
+    "num_search_queries": "searches",
 }
-_INPUT_DETAILS: Final = {"cached_tokens": "cached", "cache_write_tokens": "cache_write", "audio_tokens": "audio_in"}
-_OUTPUT_DETAILS: Final = {"reasoning_tokens": "reasoning", "audio_tokens": "audio_out"}
+_INPUT_DETAILS: Final = {
+    "cached_tokens": "cached",
+    "cache_write_tokens": "cache_write",
+    "audio_tokens": "audio_in",
+    "image_tokens": "image_in",
+    "cache_write_1h_tokens": "cache_write_1h",
+    "cached_audio_tokens": "cached_audio",
+}
+_OUTPUT_DETAILS: Final = {"reasoning_tokens": "reasoning", "audio_tokens": "audio_out", "image_tokens": "image_out"}
 _DETAILS: Final = {
     "prompt_tokens_details": _INPUT_DETAILS,
     "input_tokens_details": _INPUT_DETAILS,
@@ -77,11 +85,16 @@ class UsageScan:
         "audio_in",
         "audio_out",
         "cache_write",
+        "cache_write_1h",
         "cached",
+        "cached_audio",
         "completion",
         "found",
+        "image_in",
+        "image_out",
         "prompt",
         "reasoning",
+        "searches",
         "suspicious",
         "total",
     )
@@ -93,7 +106,8 @@ class UsageScan:
 
     def reset(self) -> None:
         self.prompt = self.completion = self.total = self.cached = self.cache_write = -1
-        self.reasoning = self.audio_in = self.audio_out = -1
+        self.reasoning = self.audio_in = self.audio_out = self.image_in = self.image_out = -1
+        self.cache_write_1h = self.cached_audio = self.searches = -1
         self.suspicious = False
         self.found = False
         self._restart()

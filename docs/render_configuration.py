@@ -36,6 +36,7 @@ CUSTOM = {
     "FilePath": "path",
     "Duration": "time",
     "Size": "size",
+    "Usd": "amount",
 }
 SECONDS = ("d", 86400), ("h", 3600), ("m", 60), ("s", 1)
 BYTES = ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)
@@ -61,7 +62,7 @@ virtual_keys:
   content of a file). A **path** starts from the directory of the configuration file unless it is absolute; so does
   `file.PATH`.
 * A **time** is a number of seconds or text: `250ms`, `30s`, `5m`, `1h30m`, `30d`. A **size** is a number of bytes or
-  text: `64KiB`, `32MiB`.
+  text: `64KiB`, `32MiB`. An **amount** is USD, a number or text with up to nine digits behind the point: `0.075`.
 * An **operation** is one of {", ".join(f"`{name}`" for name in get_args(schema.OperationName))}.
 * Unknown fields are errors, and the answer names the nearest one that exists.
 * What callers ask for as `model` is, in this order: the name of a route; `provider/model`; a bare model where the

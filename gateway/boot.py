@@ -209,6 +209,7 @@ def _make(
         restart=restart,
     )
     config = merged.config if merged is not None else loaded.config if loaded is not None else None
+    warnings += built.warnings
     return Made(built, whole, config, tuple(warnings), loaded, merged)
 
 

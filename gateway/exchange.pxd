@@ -139,6 +139,12 @@ cdef class Exchange:
     cdef public long long response_bytes
     cdef public long long chunks
     cdef public int sent_status
+    cdef public bint reckoned
+    cdef public long long prompt
+    cdef public long long completion
+    cdef public int usage_source
+    cdef public long long cost
+    cdef public long long spent
     cdef public int outcome
     cdef public int error_kind
     cdef public int flags

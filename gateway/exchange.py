@@ -251,6 +251,15 @@ class Exchange:
         self.response_bytes = 0
         self.chunks = 0
         self.sent_status = 0
+        self.reckoned = False
+        """What follows is filled in: ``gateway.phases.cost``."""
+        self.prompt = -1
+        self.completion = -1
+        self.usage_source = 0
+        self.cost = 0
+        """Of its last attempt, in nano-dollars."""
+        self.spent = 0
+        """Of those before."""
         self.outcome = 0
         self.error_kind = 0
         self.flags = 0

@@ -169,5 +169,7 @@ class Flags(IntFlag):
     """A second attempt beside the first: answered by it (exchange), or it (attempt)."""
     CONTINUED = 2048
     """The stream broke off and went on with another attempt; its tokens are those of all of them."""
+    UNPRICED = 8192
+    """No price is known for the model: the cost is 0, or what ``unknown_price: estimate`` makes of it."""
     SHADOW = 4096
     """A copy of a caller's request, sent to a shadow target of its route; nobody was shown what came back."""

@@ -5,6 +5,8 @@ from _speedups._head cimport HeaderFilter, HeadScan
 from _speedups._stream cimport StreamScan
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
+from gateway.phases.cost cimport field as cost_field
+from gateway.phases.cost cimport reckon
 from gateway.phases.settle cimport settle
 from gateway.serving cimport Target
 from gateway.server.response cimport connection_field, status_line

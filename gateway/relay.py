@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from _speedups._bytes import chunk, decimal, monotonic_ns
 from gateway.exchange import Exchange
+from gateway.phases.cost import field as cost_field
+from gateway.phases.cost import reckon
 from gateway.phases.settle import settle
 from gateway.records import ErrorKind, Outcome
 from gateway.routing import trail
@@ -41,6 +43,8 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
         x.chunked = True
     target = x.target
     labels = LINE if target is None else target.labels
+    if x.reckoned:
+        labels += cost_field(x)
     if x.trail is not None:
         labels += trail.field(x)
     scan = core.answer_head
@@ -73,6 +77,7 @@ def whole(x: Exchange, body: bytes) -> None:
     caller = x.caller
     x.sent_status = x.status
     x.head_sent = True
+    reckon(x, False)
     if x.status == 204 or x.status == 304:
         data = head_of(x, 0, b"").replace(b"content-length: 0\r\n", b"")
     elif x.head_only:

@@ -5,6 +5,7 @@ from _speedups._bucket cimport LimitSet
 from _speedups._health cimport Health
 from _speedups._keys cimport KeySet
 from _speedups._head cimport HeaderFilter
+from gateway.pricing cimport Price
 
 cdef class Plan:
     cdef public int operation
@@ -25,6 +26,7 @@ cdef class Upstream:
     cdef public tuple key_specs
     cdef public int key_count
     cdef public list values
+    cdef public object book
     cdef public object credentials
     cdef public Affinity affinity
     cdef public list key_hashes
@@ -53,7 +55,7 @@ cdef class Target:
     cdef public double weight
     cdef public object condition
     cdef public Health health
-    cdef public tuple prices
+    cdef public Price price
     cdef public bytes model_bytes
     cdef public bytes model_json
     cdef public bytes label
@@ -79,6 +81,7 @@ cdef class Resolution:
     cdef public bytes hash_on
     cdef public list primary
     cdef public list fallbacks
+    cdef public list prices
     cdef public object shadows
     cdef public dict choices
 
@@ -98,6 +101,7 @@ cdef class View:
     cdef public object snapshot
     cdef public long long version
     cdef public dict upstreams
+    cdef public object book
     cdef public tuple rulesets
     cdef public object routes
     cdef public dict resolutions

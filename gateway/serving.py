@@ -20,6 +20,7 @@ from _speedups._head import HeaderFilter
 from _speedups._health import Health
 from _speedups._keys import MAX_KEYS, KeySet
 from gateway.model_names import header_safe, matches, near
+from gateway.pricing import Price, PriceBook
 from gateway.routing import hashing
 from gateway.routing.affinity import seed_of
 from gateway.snapshot.model import Provider, ProviderKey, Route, Ruleset, Snapshot, Strategy, id_hash
@@ -33,6 +34,7 @@ GENERATING = (Operation.CHAT, Operation.RESPONSES, Operation.COMPLETIONS)
 
 STRATEGIES = {name: number for number, name in enumerate(get_args(Strategy))}
 NO_BOUND = 1 << 30
+NO_PRICES = PriceBook(Snapshot(version=0, created_ns=0, providers={}, routes={}))
 
 RESOLUTIONS_KEPT = 10_000
 """Model names remembered with their resolution; the oldest are forgotten, lest a caller invent names for ever."""
@@ -78,6 +80,7 @@ class Upstream:
         self.key_count = len(keys)
         self.values = [key.value for key in keys]
         """What is sent; of a key with a credential the token that it stands for now."""
+        self.book = NO_PRICES
         self.credentials: Any = None
         """``gateway.credentials.keys.KeyCredentials`` of a provider with keys that are not plain text."""
         self.affinity: Affinity | None = None
@@ -175,11 +178,8 @@ class Upstream:
         for index, key in enumerate(self.key_specs):
             if not self.enabled_mask >> index & 1:
                 continue
-            if key.models and not matches(key.models, model):
-                continue
-            if key.deny_models and matches(key.deny_models, model):
-                continue
-            mask |= 1 << index
+            if (not key.models or matches(key.models, model)) and not matches(key.deny_models, model):
+                mask |= 1 << index
         return mask
 
 
@@ -202,6 +202,7 @@ class Target:
     """One provider and the model it is to be asked for: a deployment, as a route names it."""
 
     def __init__(self, upstream: Upstream, model: str, weight: float, condition: Any = None) -> None:
+        self.price: Price = upstream.book.of(upstream.spec, model)
         model = upstream.spec.aliases.get(model, model)
         self.upstream = upstream
         self.model = model
@@ -209,8 +210,6 @@ class Target:
         self.condition = condition
         """``gateway.routing.cel.Condition`` without which it is passed over; None: always."""
         self.health = upstream.healths.get(model) or upstream.other_health
-        self.prices: tuple[float, float] | None = None
-        """USD for a million tokens of input and of output, where they are known."""
         self.model_bytes = model.encode("utf-8", "replace")
         self.model_json = (
             orjson.dumps(model) if model.isprintable() else orjson.dumps(model.encode("utf-8", "replace").decode())
@@ -256,6 +255,8 @@ class Resolution:
         self.hash_on = b"" if route is None else route.hash_on.encode()
         self.primary = primary
         self.fallbacks = fallbacks
+        self.prices = [target.price for target in (*primary, *fallbacks)]
+        """What the request may come to cost: ``gateway.pricing.dearest``."""
         self.shadows: Any = None
         """``gateway.routing.shadow.Shadows`` of a route that has some."""
         self.choices: dict[int, Choice | None] = {}
@@ -310,6 +311,7 @@ class View:
         self.snapshot = snapshot
         self.version = snapshot.version
         self.upstreams = upstreams
+        self.book = PriceBook(snapshot)
         self.rulesets: tuple[Ruleset, ...] = snapshot.rulesets
         self.routes: Mapping[str, Route] = snapshot.routes
         self.resolutions: dict[str, dict[str, Resolution]] = {}
@@ -323,6 +325,7 @@ class View:
         self.bare: dict[str, list[str]] = {}
         """A bare model name -> the providers that declare it in their configuration."""
         for name, upstream in upstreams.items():
+            upstream.book = self.book
             for model in (*upstream.spec.models, *upstream.spec.aliases):
                 self.bare.setdefault(model, []).append(name)
 
@@ -372,14 +375,11 @@ class View:
 
     def targets_of(self, named: tuple[TargetSpec, ...]) -> list[Target]:
         """The targets of a route whose providers are there."""
-        return [self.target_of(spec) for spec in named if spec.provider in self.upstreams]
-
-    def target_of(self, spec: TargetSpec) -> Target:
-        target = Target(self.upstreams[spec.provider], spec.model, spec.weight, condition_of(spec.when))
-        prices = self.facts_of(spec.provider).get(spec.model, {}).get("prices", {})
-        if "input" in prices and "output" in prices:
-            target.prices = float(prices["input"]), float(prices["output"])
-        return target
+        return [
+            Target(self.upstreams[spec.provider], spec.model, spec.weight, condition_of(spec.when))
+            for spec in named
+            if spec.provider in self.upstreams
+        ]
 
     def facts_of(self, provider: str) -> dict[str, Any]:
         """What is known of a provider's models, by the names that callers write."""

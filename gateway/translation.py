@@ -16,8 +16,9 @@ from gateway.serving import Plan, Target
 from providers.breakpoints import placed
 from providers.dialects import load
 from providers.dialects.base import Dialect, Facts, StreamDecoder, StreamEncoder, WireError
-from providers.dialects.openai_chat.answers import encode_usage
+from providers.dialects.openai_chat.answers import counted
 from providers.dialects.openai_faults import redacted
+from providers.dialects.reading import whole
 from providers.framing import JsonArray
 from providers.neutral import (
     STATUS,
@@ -239,7 +240,16 @@ class Translation:
 
     def usage_json(self) -> bytes:
         """The usage as the scanner of answers reads it; empty when none was said."""
-        return b"" if self.usage is None else orjson.dumps({"usage": encode_usage(self.usage)})
+        return b"" if self.usage is None else orjson.dumps({"usage": counted(self.usage)})
+
+    @property
+    def billed(self) -> tuple[int, int] | None:
+        """Tokens of input and output that are charged for, where the provider says that these are others (Cohere)."""
+        extra = None if self.usage is None else self.usage.extra
+        billed = extra.get("billed_units") if extra else None
+        if not isinstance(billed, dict):
+            return None
+        return whole(billed.get("input_tokens")), whole(billed.get("output_tokens"))
 
     @property
     def dropped(self) -> bytes:

@@ -245,4 +245,6 @@ def added(one: Usage, other: Usage) -> Usage:
         one.audio_in_tokens + other.audio_in_tokens,
         one.audio_out_tokens + other.audio_out_tokens,
         total,
+        cache_write_1h_tokens=one.cache_write_1h_tokens + other.cache_write_1h_tokens,
+        searches=one.searches + other.searches,
     )

@@ -74,6 +74,8 @@ class Form:
         total.reasoning_tokens += usage.reasoning_tokens
         total.audio_in_tokens += usage.audio_in_tokens
         total.audio_out_tokens += usage.audio_out_tokens
+        total.cached_audio_tokens += usage.cached_audio_tokens
+        total.image_in_tokens += usage.image_in_tokens
         self.told += 1
 
 
@@ -145,6 +147,8 @@ class OpenAIForm(Form):
                 _count(given.get("reasoning_tokens")),
                 _count(taken.get("audio_tokens")),
                 _count(given.get("audio_tokens")),
+                image_in_tokens=_count(taken.get("image_tokens")),
+                cached_audio_tokens=_count(_mapping(taken.get("cached_tokens_details")).get("audio_tokens")),
             )
         )
         return True

@@ -155,6 +155,29 @@ def secrets_rotate(data_dir: str, drop: bool) -> None:
 
 
 @cli.group()
+def prices() -> None:
+    """What models cost."""
+
+
+@prices.command("show")
+@click.argument("model", default="")
+@click.option(
+    "--config", default="", envvar="MICROGATE_CONFIG", help="Configuration file; without one: the bundled lists."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def prices_show(model: str, config: str, as_json: bool) -> None:
+    """Print the prices of a provider's models, or of one (PROVIDER/MODEL), and who says so."""
+    sys.exit(import_module("gateway.cli.prices").show(model, config, as_json, sys.stdout))
+
+
+@prices.command("refresh")
+@click.option("--date", "taken", default=lambda: datetime.now(UTC).date().isoformat(), help="Day of the prices; today.")
+def prices_refresh(taken: str) -> None:
+    """Make the price lists anew from the packages that carry them; running instances take them over."""
+    sys.exit(import_module("gateway.cli.models").make(taken, sys.stdout))
+
+
+@cli.group()
 def models() -> None:
     """What is known of models: sizes, capabilities, prices."""
 

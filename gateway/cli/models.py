@@ -93,7 +93,7 @@ def _print_vendors(rows: list[Document], out: TextIO) -> None:
     for row in rows:
         sources = ", ".join(row["sources"])
         table.add_row(row["provider"], str(row["models"]), str(row["priced"]), row["taken"], sources)
-    _print(table, out)
+    print_table(table, out)
 
 
 def _print_models(documents: dict[str, Document], others: tuple[str, ...], out: TextIO) -> None:
@@ -115,12 +115,12 @@ def _print_models(documents: dict[str, Document], others: tuple[str, ...], out: 
             sizes = [str(entry.get(name, "")) for name in ("context", "max_output")]
             money = [prices.get(name, "") for name in ("input", "output", "cache_read")]
             table.add_row(identity, *sizes, *money, ", ".join(can))
-    _print(table, out)
+    print_table(table, out)
     if others:
         print(f"Also looked up, at their makers' prices: models of {', '.join(others)}.", file=out)
 
 
-def _print(table: Table, out: TextIO) -> None:
-    # A pipe has no width: a line is a model there.
+def print_table(table: Table, out: TextIO) -> None:
+    """A line is a row, also where a pipe has no width."""
     console = Console(file=out, width=None if out.isatty() else 240, highlight=False)
     console.print(table)

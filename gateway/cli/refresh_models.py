@@ -53,7 +53,10 @@ def refresh(taken: date, home: Path = HOME) -> list[Path]:
     for file, text in render(taken).items():
         path = home / f"{file}.json"
         if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+            # Replaced, so that a running instance never reads half of one, and notices.
+            made = path.with_suffix(".new")
+            made.write_text(text)
+            made.replace(path)
             changed.append(path)
     return changed
 

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.config.references import FilePath, Secret, SecretDocument, Text
 from gateway.config.schema import Config
-from gateway.config.units import DURATION_PATTERN, SIZE_PATTERN, Duration, Size
+from gateway.config.units import DURATION_PATTERN, SIZE_PATTERN, USD_PATTERN, Duration, Size, Usd
 
 SCHEMA_ID = "urn:microgate:config"
 
@@ -34,6 +34,11 @@ def _custom(kind: type) -> dict[str, Any]:
         return {
             "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SIZE_PATTERN}],
             "examples": ["64KiB", "32MiB"],
+        }
+    if kind is Usd:
+        return {
+            "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": USD_PATTERN}],
+            "examples": [0.075, "2.50"],
         }
     if kind is Secret:
         return {"type": "string", "examples": ["env.API_KEY", "file.secrets/key"]}

@@ -17,7 +17,7 @@ from gateway.config.explain import explain
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.references import FilePath, Resolver, Secret, SecretDocument, Text
 from gateway.config.schema import Config
-from gateway.config.units import Duration, Size, parse_duration, parse_size
+from gateway.config.units import Duration, Size, Usd, parse_duration, parse_size, parse_usd
 from gateway.config.validate import validate
 
 MAX_FILE_BYTES = 256 << 20
@@ -83,6 +83,8 @@ def _convert(wanted: type, found: Any, resolver: Resolver) -> Any:
         return parse_duration(found)
     if wanted is Size:
         return parse_size(found)
+    if wanted is Usd:
+        return parse_usd(found)
     if not isinstance(found, str):
         raise ValueError("expected text; put it in quotes" if isinstance(found, (int, float)) else "expected text")
     if wanted is Secret:

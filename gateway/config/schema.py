@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from gateway.config.credentials import CredentialEntry
 from gateway.config.names import HeaderName, ModelName, Name
+from gateway.config.prices import PriceEntry
 from gateway.config.references import FilePath, Secret, Text
 from gateway.config.routes import RouteEntry
 from gateway.config.server import ServerEntry
@@ -338,6 +339,16 @@ class Config(Entry, frozen=True):
         dict[Annotated[str, Meta(pattern=r"^[!-~]{1,256}$")], RouteEntry], Meta(description="Model names of your own.")
     ] = {}
     virtual_keys: list[VirtualKeyEntry] = []
+    prices: Annotated[
+        list[PriceEntry], Meta(description="What models cost, instead of what the bundled lists say.")
+    ] = []
+    unknown_price: Annotated[
+        Literal["deny", "estimate"],
+        Meta(
+            description="Models whose price is not known: refused to keys with a budget, or charged as much as the "
+            "dearest known model."
+        ),
+    ] = "deny"
     retry: RetryEntry = RetryEntry()
     timeouts: Annotated[TimeoutsEntry, Meta(description="For every provider that does not say otherwise.")] = (
         TimeoutsEntry()

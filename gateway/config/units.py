@@ -1,4 +1,4 @@
-"""Times and sizes as people write them: ``30s``, ``5m``, ``1.5h``, ``32MiB``."""
+"""Times, sizes and prices as people write them: ``30s``, ``5m``, ``1.5h``, ``32MiB``, ``0.075``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from functools import lru_cache
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]i?B?|B)?")
+_USD = re.compile(r"\d{1,6}(?:\.\d{1,9})?", re.ASCII)
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 DURATION_PATTERN = r"^(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$"
+USD_PATTERN = r"^\d{1,6}(\.\d{1,9})?$"
 SIZE_PATTERN = r"^\d+(\.\d+)?\s*([kKMGT]i?B?|B)?$"
 
 
@@ -25,6 +27,17 @@ class Size(int):
     """Bytes; written as a number of bytes or as text such as ``64KiB``, ``32MiB``, ``1GB``."""
 
     __slots__ = ()
+
+
+class Usd(str):
+    """An amount in USD, exactly; written as a number or as text such as ``0.075``."""
+
+    __slots__ = ()
+
+    def thousandfold(self) -> str:
+        whole, _, part = self.partition(".")
+        part = part.ljust(3, "0")
+        return f"{int(whole + part[:3])}.{part[3:] or 0}"
 
 
 def parse_duration(value: object) -> Duration:
@@ -59,3 +72,15 @@ def parse_size(value: object) -> Size:
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
         return Size(float(match[1]) * _BYTES[(match[2] or "").lower().removesuffix("b")])
     raise ValueError(f"expected a size such as 32MiB or 64KiB (or a number of bytes), got {value!r}")
+
+
+def parse_usd(value: object) -> Usd:
+    """Raises ValueError with words fit for the operator."""
+    text = str(value).strip()
+    if isinstance(value, float) and "e" in text:
+        text = f"{value:.12f}".rstrip("0")
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool) and _USD.fullmatch(text):
+        return Usd(text)
+    if isinstance(value, (int, float)) and value < 0:
+        raise ValueError("a price cannot be negative")
+    raise ValueError(f"expected an amount in USD below a million, with up to 9 digits behind the point, got {value!r}")

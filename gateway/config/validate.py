@@ -16,6 +16,7 @@ from gateway.config.key_values import MIN_CHARACTERS, Values
 from gateway.config.key_values import judge as judge_key_value
 from gateway.config.names import NAME_PATTERN
 from gateway.config.places import judge as judge_place
+from gateway.config.prices import judge as judge_prices
 from gateway.config.problems import Path, Problem, nearest
 from gateway.config.routes import TargetEntry
 from gateway.config.schema import (
@@ -76,6 +77,7 @@ def validate(config: Config) -> list[Problem]:
     problems += _ids(config)
     problems += _routes(config)
     problems += _virtual_keys(config)
+    problems += judge_prices(config.prices, config.providers, [entry.name for entry in config.virtual_keys])
     problems += _timeouts(config.timeouts, ("timeouts",))
     problems += _server(config)
     return problems

@@ -3,7 +3,7 @@ cimport cython
 from gateway.control.histogram cimport Histogram
 
 cdef Py_ssize_t WIDTH
-cdef long long EXCHANGE, SHADOW, FALLBACK, ESTIMATE
+cdef long long EXCHANGE, SHADOW, FALLBACK, UNPRICED, ESTIMATE
 cdef Py_ssize_t VIRTUAL_KEY, PROVIDER, PROVIDER_KEY, TOKENS, COST, QUEUE_US, GATEWAY_US, UPSTREAM_US, TTFT_US, TOTAL_US
 cdef Py_ssize_t CHUNKS, REQUEST_BYTES, RESPONSE_BYTES, FLAGS, KIND, OPERATION, STATUS, ATTEMPT, ATTEMPTS, STREAM
 cdef Py_ssize_t OUTCOME, ERROR_KIND, USAGE_SOURCE, CACHE_VERDICT, TARGET_MODEL
@@ -15,7 +15,7 @@ cdef class Requests:
 cdef class Usage:
     cdef readonly str labels
     cdef readonly long long prompt, completion, cached, cache_write, reasoning, audio_in, audio_out
-    cdef readonly long long cost, estimated, fallbacks, retries, received, sent
+    cdef readonly long long cost, estimated, fallbacks, retries, received, sent, unpriced
 
 cdef class Timing:
     cdef readonly str labels
@@ -55,6 +55,8 @@ cdef class Aggregates:
     cdef _add_exchange(self, list values, Py_ssize_t at)
     @cython.locals(key=tuple, attempts=Attempts)
     cdef _add_attempt(self, list values, Py_ssize_t at)
+    @cython.locals(usage=Usage)
+    cdef _add_cost(self, tuple key, list f)
     @cython.locals(f=list, requests=Requests, usage=Usage, timing=Timing)
     cdef _add_shadow(self, list values, Py_ssize_t at)
     cdef _Series _new_series(self, tuple key, list f)

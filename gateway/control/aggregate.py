@@ -36,6 +36,7 @@ WIDTH = trail.WIDTH
 EXCHANGE = int(Kind.EXCHANGE)
 SHADOW = int(Kind.SHADOW)
 FALLBACK = int(Flags.FALLBACK)
+UNPRICED = int(Flags.UNPRICED)
 ESTIMATE = int(UsageSource.ESTIMATE)
 OK = int(Outcome.OK)
 
@@ -69,14 +70,14 @@ class Usage:
 
     __slots__ = (
         "audio_in", "audio_out", "cache_write", "cached", "completion", "cost", "estimated", "fallbacks", "labels",
-        "prompt", "reasoning", "received", "retries", "sent",
+        "prompt", "reasoning", "received", "retries", "sent", "unpriced",
     )  # fmt: skip
 
     def __init__(self, labels: str) -> None:
         self.labels = labels
         self.prompt = self.completion = self.cached = self.cache_write = self.reasoning = 0
         self.audio_in = self.audio_out = self.cost = self.estimated = self.fallbacks = self.retries = 0
-        self.received = self.sent = 0
+        self.received = self.sent = self.unpriced = 0
 
 
 class Timing:
@@ -205,19 +206,22 @@ class Aggregates:
             usage.prompt += prompt
             usage.completion += completion
             cached, cache_write, reasoning = values[at + TOKENS + 2], values[at + TOKENS + 3], values[at + TOKENS + 4]
-            audio_in, audio_out, cost = values[at + TOKENS + 5], values[at + TOKENS + 6], values[at + COST]
+            audio_in, audio_out = values[at + TOKENS + 5], values[at + TOKENS + 6]
             usage.cached += cached
             usage.cache_write += cache_write
             usage.reasoning += reasoning
             usage.audio_in += audio_in
             usage.audio_out += audio_out
-            usage.cost += cost
             source = values[at + USAGE_SOURCE]
             if source == ESTIMATE:
                 usage.estimated += 1
+        cost = values[at + COST]
+        usage.cost += cost
         if attempts > 1:
             usage.retries += attempts - 1
         flags = values[at + FLAGS]
+        if flags & UNPRICED:
+            usage.unpriced += 1
         if flags & FALLBACK:
             usage.fallbacks += 1
         overhead = series.overhead
@@ -249,6 +253,16 @@ class Aggregates:
                 self._attempt_series[key] = attempts
         attempts.count += 1
         attempts.upstream.add(values[at + UPSTREAM_US])
+        if values[at + COST]:
+            self._add_cost(key, values[at : at + WIDTH])
+
+    def _add_cost(self, key: tuple[object, ...], f: Values) -> None:
+        """What an attempt cost that another one followed; its tokens are those of no request."""
+        folded = len(self.usage) >= MAX_SERIES
+        model, principal = (OTHER, OTHER) if folded else (self._model(f), self._name(f[VIRTUAL_KEY], key))
+        labels = f'provider="{self._name(f[PROVIDER], key)}",model="{model}",virtual_key="{principal}"'
+        usage: Usage = _cell(self.usage, labels, Usage)
+        usage.cost += f[COST]
 
     def _add_shadow(self, values: Values, at: int) -> None:
         f = values[at : at + WIDTH]

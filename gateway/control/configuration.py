@@ -32,7 +32,7 @@ from gateway.snapshot import store
 from gateway.snapshot.build import release
 from gateway.snapshot.delta import delta
 from gateway.snapshot.entities import Entities, EntitySource, Left, merge
-from gateway.snapshot.facts import facts_of_all, said_before
+from gateway.snapshot.facts import HOME, facts_of_all, said_before
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Snapshot, id_hash
 from gateway.snapshot.plan import virtual_key_names
@@ -177,14 +177,15 @@ class Configuration:
                     await self.follow_database()
             seen = now
 
-    def _stamp(self) -> tuple[int, int, int] | None:
+    def _stamp(self) -> tuple[int, ...] | None:
+        """Of the file, and of the folder in which ``microgate prices refresh`` replaces price lists."""
         if self._context.config_file is None:
             return None
         try:
-            found = os.stat(self._context.config_file)
+            found, lists = os.stat(self._context.config_file), os.stat(HOME)
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return found.st_mtime_ns, found.st_ino, found.st_size, lists.st_mtime_ns
 
     async def reload(self) -> ReloadResult:
         """Build from the file and the database as they are now and publish the difference, if there is one."""

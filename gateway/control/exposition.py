@@ -28,6 +28,7 @@ REQUESTS = Family("microgate_requests_total", "counter", "Requests that have end
 TOKENS = Family("microgate_tokens_total", "counter", "Tokens by kind, as the provider counted them or estimated.")
 COST = Family("microgate_cost_dollars_total", "counter", "What providers charge for them, in US dollars.")
 ESTIMATED = Family("microgate_usage_estimated_total", "counter", "Requests whose tokens had to be estimated.")
+UNPRICED = Family("microgate_usage_unpriced_total", "counter", "Requests to models whose price is not known.")
 RECEIVED = Family("microgate_request_bytes_total", "counter", "Bytes of request bodies received from callers.")
 SENT = Family("microgate_response_bytes_total", "counter", "Bytes of answers sent to callers.")
 RETRIES = Family("microgate_retries_total", "counter", "Upstream attempts beyond the first of each request.")
@@ -42,6 +43,7 @@ ATTEMPTS = Family("microgate_attempts_total", "counter", "Upstream attempts by p
 UPSTREAM = Family("microgate_upstream_seconds", "histogram", "Time of an upstream attempt.")
 SHADOW_REQUESTS = Family("microgate_shadow_requests_total", "counter", "Copies of requests sent to shadow targets.")
 SHADOW_TOKENS = Family("microgate_shadow_tokens_total", "counter", "Tokens of shadow targets, by kind.")
+SHADOW_COST = Family("microgate_shadow_cost_dollars_total", "counter", "What they cost, in US dollars.")
 SHADOW_DURATION = Family(
     "microgate_shadow_duration_seconds", "histogram", "Whole time of a copy, streams to their end."
 )
@@ -51,14 +53,16 @@ SHADOW_TTFT = Family(
 FOLDED = Family("microgate_folded_records_total", "counter", "Records counted with the label other: too many series.")
 
 FAMILIES = (
-    REQUESTS, TOKENS, COST, ESTIMATED, RECEIVED, SENT, RETRIES, FALLBACKS, DURATION, TTFT, BETWEEN, CHUNKS, OVERHEAD,
-    QUEUE, ATTEMPTS, UPSTREAM, SHADOW_REQUESTS, SHADOW_TOKENS, SHADOW_DURATION, SHADOW_TTFT, FOLDED,
+    REQUESTS, TOKENS, COST, ESTIMATED, UNPRICED, RECEIVED, SENT, RETRIES, FALLBACKS, DURATION, TTFT, BETWEEN, CHUNKS,
+    OVERHEAD, QUEUE, ATTEMPTS, UPSTREAM, SHADOW_REQUESTS, SHADOW_TOKENS, SHADOW_COST, SHADOW_DURATION, SHADOW_TTFT,
+    FOLDED,
 )  # fmt: skip
 
 _TOKEN_TYPES = ("prompt", "completion", "cached", "cache_write", "reasoning", "audio_in", "audio_out")
 
 _PLAIN: tuple[tuple[Family, Callable[[Usage], int]], ...] = (
     (ESTIMATED, lambda usage: usage.estimated),
+    (UNPRICED, lambda usage: usage.unpriced),
     (RECEIVED, lambda usage: usage.received),
     (SENT, lambda usage: usage.sent),
     (RETRIES, lambda usage: usage.retries),
@@ -92,6 +96,9 @@ def _shadows(aggregates: Aggregates, out: list[str]) -> None:
     for usage in list(aggregates.shadow_usage.values()):
         for kind, value in (("prompt", usage.prompt), ("completion", usage.completion)):
             out.append(f'{SHADOW_TOKENS.name}{{{usage.labels},type="{kind}"}} {value}\n')
+    out.append(SHADOW_COST.head())
+    costs = [(usage.labels, usage.cost) for usage in list(aggregates.shadow_usage.values())]
+    out += [f"{SHADOW_COST.name}{{{labels}}} {cost / 1e9!r}\n" for labels, cost in costs if cost]
     timings = list(aggregates.shadow_timing.values())
     out.append(SHADOW_DURATION.head())
     for timing in timings:

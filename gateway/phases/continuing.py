@@ -15,10 +15,12 @@ import msgspec
 import orjson
 
 from _speedups._bytes import monotonic_ns
+from _speedups._cost import Rates
 from _speedups._head import MEDIA_EVENTS, MEDIA_HTML, MEDIA_JSON
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
 from gateway.phases import translated
+from gateway.phases.cost import cost_of, price_of
 from gateway.phases.settle import release, write_attempt
 from gateway.phases.verdict import error_kind_of, judged
 from gateway.records import ErrorKind, Flags, Outcome
@@ -111,6 +113,8 @@ class Continuing:
         self.before: Usage | None = None
         self.counted = 0
         """Of what was said that which is in ``before``, in events."""
+        self.cost = 0
+        """Of what is in ``before``, in nano-dollars."""
         self.estimated = False
         """Not every attempt has said its usage."""
         self.ways: dict[int, Prefill] = {}
@@ -268,6 +272,20 @@ class Continuing:
             )
         self.counted = said.deltas
         self.before = usage if self.before is None else added(self.before, usage)
+        if x.target is not None:
+            self.cost += cost_of(usage, price_of(x, x.target).at(monotonic_ns()))
+
+    def cost_of_all(self, x: Exchange, rates: Rates) -> int:
+        """Nano-dollars. ``x`` has the tokens of all attempts; those of the last one are charged at ``rates``."""
+        before = self.before or Usage()
+        own = Usage(x.prompt - before.input_tokens, x.completion - before.output_tokens)
+        if x.usage is not None and x.usage.found:
+            own.cached_tokens = x.usage.cached - before.cached_tokens
+            own.cache_write_tokens = x.usage.cache_write - before.cache_write_tokens
+            own.reasoning_tokens = x.usage.reasoning - before.reasoning_tokens
+            own.cache_write_1h_tokens = x.usage.cache_write_1h - before.cache_write_1h_tokens
+            own.searches = x.usage.searches - before.searches
+        return self.cost + (cost_of(own, rates) if max(own.input_tokens, own.output_tokens) > 0 else 0)
 
     def fresh(self, x: Exchange) -> None:
         """Nothing has come of the attempt that follows."""

@@ -129,6 +129,7 @@ class Race:
         twin, self.twin = self.twin, None
         if twin is not None:
             self.x.hedges += cancel(twin)
+            self.x.spent += twin.spent
 
     # --- told by the second
 
@@ -147,6 +148,7 @@ class Race:
         """The twin has failed, the first attempt goes on."""
         self.twin = None
         self.x.hedges += over(twin, outcome, error_kind, verdict)
+        self.x.spent += twin.spent
 
     def give_place(self, twin: Exchange) -> None:
         x = self.x

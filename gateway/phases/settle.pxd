@@ -7,23 +7,23 @@ from _speedups._ring cimport Record
 from _speedups._stream cimport UsageScan
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange
+from gateway.phases.cost cimport reckon
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream
 
-cdef int BYTES_PER_TOKEN_BITS, ATTEMPT, EXCHANGE, SHADOW, SHADOWED, CLIENT_ABORT, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, KEEPALIVE
-cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, COUNT_TOKENS
+cdef int ATTEMPT, EXCHANGE, SHADOW, SHADOWED, CLIENT_ABORT, FROM_PROVIDER, KEEPALIVE
+cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, WELL
 cdef int WAS_GOOD
 cdef tuple VERDICTS
 cdef long long MOST_MICROS
 
-@cython.locals(core=Core, usage=UsageScan, prompt=cython.longlong, completion=cython.longlong, tokens=cython.longlong,
-               source=cython.int, entry=RouteEntry)
+@cython.locals(core=Core, tokens=cython.longlong, entry=RouteEntry)
 cpdef settle(Exchange x, int outcome)
 @cython.locals(health=Health, target=Target, upstream=Upstream, now_ns=cython.longlong, change=cython.int)
 cpdef release(Exchange x, int verdict)
 cpdef write_attempt(Exchange x, int outcome, int error_kind)
 @cython.locals(core=Core, r=Record, principal=Principal, target=Target, upstream=Upstream, plan=Plan, resolution=Resolution)
-cpdef write(Exchange x, int kind, long long prompt, long long completion, int source)
+cpdef write(Exchange x, int kind)
 @cython.locals(us=cython.longlong)
 cpdef long long micros(long long ns)
 @cython.locals(usage=UsageScan, r=Record)

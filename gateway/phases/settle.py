@@ -5,11 +5,11 @@ from __future__ import annotations
 from _speedups._bytes import monotonic_ns, realtime_ns, unhex
 from _speedups._health import GOOD, NEUTRAL, SICK
 from gateway.exchange import Exchange
+from gateway.phases.cost import reckon
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
 from gateway.routing import trail
 from providers.operations import Operation
 
-BYTES_PER_TOKEN_BITS = 2
 MOST_MICROS = 0xFFFFFFFF
 """What the 32 bits of a record hold: 71 minutes."""
 ATTEMPT = int(Kind.ATTEMPT)
@@ -17,6 +17,7 @@ EXCHANGE = int(Kind.EXCHANGE)
 SHADOW = int(Kind.SHADOW)
 SHADOWED = int(Flags.SHADOW)
 CLIENT_ABORT = int(Outcome.CLIENT_ABORT)
+WELL = int(Outcome.OK)
 WAS_GOOD = GOOD
 SAID_OF = {
     Outcome.OK: GOOD,
@@ -29,16 +30,10 @@ SAID_OF = {
 VERDICTS = tuple(SAID_OF.get(Outcome(number), NEUTRAL) for number in range(len(Outcome)))
 """What an end says about the deployment that was asked last; others say nothing."""
 FROM_PROVIDER = int(UsageSource.PROVIDER)
-ESTIMATED = int(UsageSource.ESTIMATE)
-SUSPICIOUS = int(Flags.SUSPICIOUS_USAGE)
 KEEPALIVE = int(Flags.KEEPALIVE)
 USAGE_HIDDEN = int(Flags.USAGE_HIDDEN)
 PASSED_THROUGH = int(Flags.PASSTHROUGH)
 PASSTHROUGH = int(Operation.PASSTHROUGH)
-COUNT_TOKENS = int(Operation.COUNT_TOKENS)
-"""Uses none."""
-NO_WORDS = frozenset((int(Operation.EMBEDDINGS), int(Operation.RERANK), int(Operation.MODERATIONS)))
-"""Their answers are no tokens of a model's, however long."""
 
 
 def settle(x: Exchange, outcome: int) -> None:
@@ -64,37 +59,18 @@ def settle(x: Exchange, outcome: int) -> None:
     if x.slot:
         core.admission.leave(x.slot, x.principal)
         x.slot = 0
-    usage = x.usage
-    prompt = completion = -1
-    source = 0
-    if usage is not None and usage.found:
-        prompt, completion = usage.prompt, usage.completion
-        source = ESTIMATED if x.joining is not None and x.joining.estimated else FROM_PROVIDER
-        if usage.suspicious:
-            x.flags |= SUSPICIOUS
-    elif x.attempt and x.response_bytes and x.status < 400 and x.operation != COUNT_TOKENS:
-        # The provider did not say: sizes stand in, and the record says that they do.
-        prompt = len(x.body) >> BYTES_PER_TOKEN_BITS
-        if x.operation in NO_WORDS:
-            completion = 0
-        elif x.scan is not None:
-            completion = x.scan.content_events
-        elif x.translation is not None and x.translation.streaming:
-            completion = x.translation.contents
-        else:
-            completion = x.response_bytes >> BYTES_PER_TOKEN_BITS
-        source = ESTIMATED
+    reckon(x, outcome != WELL)
     if x.reservation >= 0 and core.arena is not None:
-        tokens = (prompt if prompt > 0 else 0) + (completion if completion > 0 else 0)
-        core.arena.settle(x.reservation, 1 if x.attempt else 0, tokens, 0, x.done_ns)
+        tokens = (x.prompt if x.prompt > 0 else 0) + (x.completion if x.completion > 0 else 0)
+        core.arena.settle(x.reservation, 1 if x.attempt else 0, tokens, x.spent + x.cost, x.done_ns)
         x.reservation = -1
-    if x.hide_usage and source == FROM_PROVIDER:
+    if x.hide_usage and x.usage_source == FROM_PROVIDER:
         x.flags |= USAGE_HIDDEN
     if x.operation == PASSTHROUGH:
         x.flags |= PASSED_THROUGH
     entry = x.route
     if entry is not None and entry.metered and core.ring is not None and not x.unrecorded:
-        write(x, SHADOW if x.flags & SHADOWED else EXCHANGE, prompt, completion, source)
+        write(x, SHADOW if x.flags & SHADOWED else EXCHANGE)
     if core.settled_hooks:
         for hook in core.settled_hooks:
             hook(x)
@@ -122,15 +98,23 @@ def write_attempt(x: Exchange, outcome: int, error_kind: int) -> None:
     trail.attempted(x, outcome, error_kind)
     if x.core.ring is None or x.route is None or not x.route.metered:
         return
-    kept = x.outcome, x.error_kind
+    kept = x.outcome, x.error_kind, x.flags
     x.outcome = outcome
     x.error_kind = error_kind
     x.done_ns = monotonic_ns()
-    write(x, ATTEMPT, -1, -1, 0)
-    x.outcome, x.error_kind = kept
+    if x.usage is not None and x.usage.found and x.joining is None:
+        # A provider may charge for an answer that nobody was shown.
+        reckon(x, True)
+    write(x, ATTEMPT)
+    x.outcome, x.error_kind, x.flags = kept
+    x.spent += x.cost
+    x.reckoned = False
+    x.prompt = x.completion = -1
+    x.usage_source = 0
+    x.cost = 0
 
 
-def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> None:
+def write(x: Exchange, kind: int) -> None:
     core = x.core
     r = core.record
     r.clear()
@@ -168,12 +152,11 @@ def write(x: Exchange, kind: int, prompt: int, completion: int, source: int) -> 
         r.dropped = x.translation.dropped
     r.outcome = x.outcome
     r.error_kind = x.error_kind
-    r.usage_source = source
-    if prompt >= 0:
-        r.prompt_tokens = prompt
-    if completion >= 0:
-        r.completion_tokens = completion
-    if source == FROM_PROVIDER:
+    r.usage_source = x.usage_source
+    r.prompt_tokens = max(x.prompt, 0)
+    r.completion_tokens = max(x.completion, 0)
+    r.cost_nanodollars = x.cost
+    if x.usage_source == FROM_PROVIDER:
         write_details(x)
     if x.trail is not None and kind != ATTEMPT:
         r.receipt = trail.compact(x)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import orjson
 
-from providers.dialects.openai_chat.answers import encode_usage
+from providers.dialects.openai_chat.answers import counted
 from providers.neutral import Usage
 from providers.realtime import Form
 
 
 class Books:
     streaming = True
+    billed = None
     dropped = b""
 
     def __init__(self, form: Form) -> None:
@@ -34,5 +35,7 @@ class Books:
             told.reasoning_tokens,
             told.audio_in_tokens,
             told.audio_out_tokens,
+            cached_audio_tokens=told.cached_audio_tokens,
+            image_in_tokens=told.image_in_tokens,
         )
-        return orjson.dumps({"usage": encode_usage(usage)})
+        return orjson.dumps({"usage": counted(usage)})

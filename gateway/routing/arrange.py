@@ -168,16 +168,16 @@ def busyness(target: Target) -> float:
 
 def by_cost(x: Exchange, targets: list[Target]) -> list[Target]:
     """The cheapest for a request of this size first."""
-    prompt = (len(x.body) or max(x.body_length, 0)) / BYTES_PER_TOKEN
+    prompt = int((len(x.body) or max(x.body_length, 0)) / BYTES_PER_TOKEN)
     output = x.max_tokens if x.max_tokens >= 0 else USUAL_OUTPUT_TOKENS
     return sorted(targets, key=lambda target: cost(target, prompt, output))
 
 
-def cost(target: Target, prompt_tokens: float, output_tokens: float) -> float:
-    """In millionths of a USD; infinite where the price is not known, so that these come last."""
-    if target.prices is None:
+def cost(target: Target, prompt_tokens: int, output_tokens: int) -> float:
+    """In nano-dollars; infinite where the price is not known, so that these come last."""
+    if not target.price.known:
         return UNKNOWN_PRICE
-    return target.prices[0] * prompt_tokens + target.prices[1] * output_tokens
+    return target.price.at(monotonic_ns()).cost(prompt_tokens, output_tokens)
 
 
 def hash_key(x: Exchange, resolution: Resolution) -> bytes:

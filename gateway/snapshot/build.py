@@ -55,6 +55,7 @@ class Built:
     table_path: str
     retired: tuple[int, ...] = ()
     """Slots to ``release`` when every worker has confirmed this version."""
+    warnings: tuple[str, ...] = ()
 
 
 def build(
@@ -124,6 +125,7 @@ def provision(
         for provider in previous.providers.values():
             dropped |= {*(key.health_slot for key in provider.keys), *provider.deployments.values()}
     listed = _still_listed(providers, previous)
+    lists, warnings = _price_lists(providers, previous)
     snapshot = Snapshot(
         version=version,
         created_ns=created_ns,
@@ -136,12 +138,14 @@ def provision(
         pepper=pepper,
         listed=listed,
         facts=_facts(providers, made.routes, listed, previous),
+        price_lists=lists,
+        price_rules=made.price_rules,
         # Names of what is gone are kept: records about it may still arrive.
         names={**previous.names, **made.names} if previous is not None else made.names,
         principals=made.principals,
         principal_ids=made.principal_ids,
     )
-    return Built(snapshot, table, tuple(sorted(dropped - slots.taken - {-1})))
+    return Built(snapshot, table, tuple(sorted(dropped - slots.taken - {-1})), tuple(warnings))
 
 
 def release(arena: Slots, retired: Iterable[int]) -> tuple[int, ...]:
@@ -241,6 +245,16 @@ def _facts(
     from gateway.snapshot.facts import facts_of_all, said_before
 
     return facts_of_all(providers, routes, listed, said_before(before, listed))
+
+
+def _price_lists(providers: dict[str, Provider], previous: Snapshot | None) -> tuple[dict[str, bytes], list[str]]:
+    vendors = {provider.vendor for provider in providers.values()} - STRANGERS
+    if not vendors:
+        return {}, []
+    # Here and not above, for the same reason.
+    from gateway.snapshot.prices import price_lists
+
+    return price_lists(sorted(vendors), previous.price_lists if previous is not None else {})
 
 
 def _health_id(key: ProviderKey) -> int:

@@ -25,11 +25,17 @@ def delta(old: Snapshot, new: Snapshot) -> Delta:
         table=new.table if new.table != old.table else "",
         virtual_keys=new.virtual_keys if new.virtual_keys != old.virtual_keys else -1,
         listed=new.listed if new.listed != old.listed else None,
-        facts={n: new.facts.get(n, b"") for n in old.facts | new.facts if old.facts.get(n) != new.facts.get(n)},
+        facts=_changed(old.facts, new.facts),
+        price_lists=_changed(old.price_lists, new.price_lists),
+        price_rules=new.price_rules if new.price_rules != old.price_rules else None,
         names={i: name for i, name in new.names.items() if old.names.get(i) != name},
         principals=new.principals if new.principals != old.principals else None,
         principal_ids=new.principal_ids if new.principal_ids != old.principal_ids else None,
     )
+
+
+def _changed(old: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: new.get(name, b"") for name in old | new if old.get(name) != new.get(name)}
 
 
 def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
@@ -50,6 +56,8 @@ def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
         virtual_keys=change.virtual_keys if change.virtual_keys >= 0 else snapshot.virtual_keys,
         listed=change.listed if change.listed is not None else snapshot.listed,
         facts={name: facts for name, facts in (snapshot.facts | change.facts).items() if facts},
+        price_lists={file: models for file, models in (snapshot.price_lists | change.price_lists).items() if models},
+        price_rules=change.price_rules if change.price_rules is not None else snapshot.price_rules,
         names=snapshot.names | change.names,
         principals=change.principals if change.principals is not None else snapshot.principals,
         principal_ids=change.principal_ids if change.principal_ids is not None else snapshot.principal_ids,

@@ -6,6 +6,7 @@ they never see the files.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,22 @@ import msgspec
 
 import providers.models
 from gateway.snapshot.model import Provider, Route
-from providers.models.matching import Index, facts_of, files_of
+from providers.models.matching import NAMED_BY_OPERATOR, Index, facts_of, files_of
 
 HOME = Path(providers.models.__file__).parent
 
 NOT_SHOWN = frozenset({"later", "hours", "variants"})
 """Prices of other days, hours and tiers."""
 
-NAMED_BY_OPERATOR = frozenset({"azure", "azure_deployments"})
-"""Vendors whose models have names of the operator's choice: what they are may be told by the alias alone."""
-
 
 def read(vendor: str, home: Path = HOME) -> list[Index]:
-    """The files that know this vendor's models; empty for a vendor without one. Raises OSError, ValueError."""
-    return [Index(file, decode(home / f"{file}.json")) for file in files_of(vendor) if (home / f"{file}.json").exists()]
+    """The files that know this vendor's models; empty for a vendor without one. One that cannot be read is left out:
+    the builder tells of it when it looks at the prices (``prices.py``)."""
+    found = []
+    for file in files_of(vendor):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(Index(file, decode(home / f"{file}.json")))
+    return found
 
 
 def decode(path: Path) -> dict[str, dict[str, Any]]:

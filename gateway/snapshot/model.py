@@ -8,7 +8,7 @@ stable id; limits, records and ledger rows use ``id_hash(id)``, never names.
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -171,6 +171,21 @@ class Target(_Base, frozen=True):
     """Condition (``gateway/routing/cel.py``) without which it is passed over."""
 
 
+class PriceRule(_Base, frozen=True):
+    """What the operator says that models cost."""
+
+    source: str
+    """Where it stands in the configuration: ``prices[2]``."""
+    prices: dict[str, Any]
+    """As a model of ``providers/models`` has them."""
+    provider: str = ""
+    """Provider's name (exact, or a trailing ``*``); empty: any."""
+    model: str = ""
+    """Likewise, as callers or as the provider call it."""
+    virtual_keys: tuple[int, ...] = ()
+    """id_hash of those it is for; empty: all that no other rule names."""
+
+
 Strategy = Literal["weighted", "order", "least-latency", "least-cost", "least-busy", "hash"]
 
 
@@ -282,6 +297,8 @@ class Settings(_Base, frozen=True):
     """host:port at which control serves administration and metrics itself; empty: workers relay them to it."""
     model_refresh: float = 3600.0
     """Seconds after which a provider is asked for its list of models again; 0: none is ever asked."""
+    unknown_price: Literal["deny", "estimate"] = "deny"
+    """Of a model whose price nobody knows: keys with a budget may not use it, or it is charged as the dearest one."""
     demo: bool = False
     listen_tls: ListenTls | None = None
 
@@ -312,6 +329,10 @@ class Snapshot(_Base, frozen=True):
     """Provider's name -> models of its own list, shown by /v1/models beside the declared ones."""
     facts: dict[str, bytes] = {}
     """Provider's name -> JSON of what is known of its models (``gateway/snapshot/facts.py``), shown by /v1/models."""
+    price_lists: dict[str, bytes] = {}
+    """File of ``providers/models`` -> JSON of what it says about money, for the vendors of the providers."""
+    price_rules: tuple[PriceRule, ...] = ()
+    """The most exact first."""
     names: dict[int, str] = {}
     """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
     principals: dict[int, str] = {}
@@ -337,6 +358,9 @@ class Delta(_Base, frozen=True):
     listed: dict[str, tuple[str, ...]] | None = None
     facts: dict[str, bytes] = {}
     """Empty bytes: none any more."""
+    price_lists: dict[str, bytes] = {}
+    """Likewise."""
+    price_rules: tuple[PriceRule, ...] | None = None
     names: dict[int, str] = {}
     principals: dict[int, str] | None = None
     principal_ids: dict[int, str] | None = None

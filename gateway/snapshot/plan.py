@@ -30,6 +30,7 @@ from gateway.snapshot.keytable import ENABLED, FROM_FILE, PRIORITY_HIGH, PRIORIT
 from gateway.snapshot.model import (
     Health,
     Hedge,
+    PriceRule,
     PromptCacheAffinity,
     Provider,
     ProviderKey,
@@ -42,6 +43,7 @@ from gateway.snapshot.model import (
     Tls,
     id_hash,
 )
+from gateway.snapshot.price_rules import price_rules
 from gateway.snapshot.settings import settings_of
 from gateway.snapshot.vendor import base_url_of, dialect_of, vendor_of
 from providers.natives import Native, native_of
@@ -89,6 +91,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     keys: tuple[KeyPlan, ...]
     names: dict[int, str]
+    price_rules: tuple[PriceRule, ...] = ()
     principals: dict[int, str] = {}
     """As in the snapshot."""
     principal_ids: dict[int, str] = {}
@@ -122,6 +125,7 @@ def plan(config: Config, pepper: bytes) -> Plan:
         settings=settings_of(config),
         keys=tuple(keys),
         names=names,
+        price_rules=price_rules(config.prices, virtual_key_names(config)),
         principals=virtual_key_names(config) if "principal.name" in asked else {},
         principal_ids=virtual_key_ids(config) if "principal.id" in asked else {},
     )
@@ -158,6 +162,7 @@ def combine(file: Plan, sealed: Plan) -> Plan:
         settings=file.settings,
         keys=tuple(keys),
         names={**sealed.names, **file.names},
+        price_rules=file.price_rules,
         principals={**sealed.principals, **file.principals},
         principal_ids={**sealed.principal_ids, **file.principal_ids},
     )

@@ -48,6 +48,7 @@ def settings_of(config: Config) -> Settings:
         log_format=config.log.format,
         admin_listen=config.admin.listen or "",
         model_refresh=float(refresh) if refresh is not None else Settings().model_refresh,
+        unknown_price=config.unknown_price,
         listen_tls=(
             ListenTls(cert_file=str(config.server.tls.cert), key_file=str(config.server.tls.key))
             if config.server.tls is not None

@@ -25,6 +25,9 @@ OTHERS_TOO: dict[str, tuple[str, ...]] = {
 }
 """File -> vendors whose models are sold under it at their makers' price; the source says so as well."""
 
+NAMED_BY_OPERATOR = frozenset({"azure", "azure_deployments"})
+"""Vendors whose models have names of the operator's choice: what they are may be told by the alias alone."""
+
 BEDROCK = ("bedrock",)
 OPENROUTER = ("openrouter",)
 

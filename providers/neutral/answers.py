@@ -27,6 +27,13 @@ class Usage(Struct):
     total: int = -1
     """As the provider said it; -1: input and output together."""
     extra: Json | None = None
+    image_in_tokens: int = 0
+    image_out_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    """Of ``cache_write_tokens``, those that are kept for an hour."""
+    cached_audio_tokens: int = 0
+    searches: int = 0
+    """Of the web, by the provider."""
 
     @property
     def total_tokens(self) -> int:

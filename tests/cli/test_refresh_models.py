@@ -78,3 +78,35 @@ def test_it_is_small_and_a_line_is_a_model() -> None:
         lines = text.splitlines()[1:-1]
         assert len(lines) == len(json.loads(text)["models"])
         assert lines == sorted(lines, key=lambda line: json.loads(re.split(r": (?=\{)", line.strip(), maxsplit=1)[0]))
+
+
+def test_prices_hold_when_the_source_says() -> None:
+    """Every price of every model, on days to come, at all hours and for every kind of request that has its own."""
+    from datetime import UTC, datetime, timedelta
+
+    from genai_prices.data import providers as priced
+
+    from gateway.cli.refresh_models import _figures
+    from providers.prices.schedule import in_force
+
+    [taken] = TAKEN
+    start = datetime.fromisoformat(taken).replace(tzinfo=UTC)
+    moments = [start + timedelta(hours=hours, minutes=1) for hours in (0, 2, 5, 9, 17, 24 * 6, 24 * 37)]
+    models = [model for provider in priced for model in provider.models]
+    kinds = {pair for model in models for variant in model.price_variants or () for pair in variant.when.items()}
+    circumstances = [{}, *({name: value} for name, value in sorted(kinds))]
+    compared, other = 0, []
+    for file, names in PRICES_OF.items():
+        entries = json.loads(COMMITTED[file])["models"]
+        for model in (model for provider in priced if provider.id in names for model in provider.models):
+            if len(names) > 1 or model.id not in entries:
+                continue
+            for moment in moments:
+                for known in circumstances:
+                    theirs = _figures(vars(model.get_prices(moment, known or None)))
+                    ours = in_force(entries[model.id], int(moment.timestamp()), known)
+                    compared += 1
+                    if theirs != ours:
+                        other.append((file, model.id, moment.isoformat(), known, theirs, ours))
+    assert compared > 50_000
+    assert other == [], f"{len(other)} of {compared}"

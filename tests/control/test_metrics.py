@@ -100,11 +100,23 @@ def test_attempts_are_those_with_records_and_the_last_of_each_exchange(counted: 
     assert total(found, "microgate_requests_total", 'provider="none"', 'model="none"', 'status="401"') == 1
 
 
+def test_attempts_cost_too_and_unknown_prices_are_counted(counted: Aggregates) -> None:
+    """Whatever is charged is in the sum, also for an answer that nobody was shown."""
+    counted.add(values_of(exchange(kind=int(Kind.ATTEMPT), cost_nanodollars=250_000_000)))
+    counted.add(values_of(exchange(cost_nanodollars=500_000_000)))
+    counted.add(values_of(exchange(prompt_tokens=0, completion_tokens=0, cost_nanodollars=250_000_000)))
+    counted.add(values_of(exchange(flags=int(Flags.UNPRICED))))
+    found = samples(counted)
+    by_key = 'model="m",provider="mock",virtual_key="alice"'
+    assert found[f"microgate_cost_dollars_total{{{by_key}}}"] == 1.0
+    assert found[f"microgate_usage_unpriced_total{{{by_key}}}"] == 1
+
+
 def test_shadows_are_counted_apart(counted: Aggregates) -> None:
     before = render(counted).partition("# HELP microgate_shadow")[0]
     copies = [
         exchange(kind=int(Kind.SHADOW), flags=int(Flags.SHADOW), target_model=b"other", status=status, outcome=outcome,
-                 stream=1, ttft_us=2000)
+                 stream=1, ttft_us=2000, cost_nanodollars=500_000_000)
         for status, outcome in ((200, int(Outcome.OK)), (200, int(Outcome.OK)), (500, int(Outcome.UPSTREAM_ERROR)))
     ]  # fmt: skip
     counted.add(values_of(*copies))
@@ -118,6 +130,8 @@ def test_shadows_are_counted_apart(counted: Aggregates) -> None:
     assert requests == {("200", "ok"): 2, ("500", "upstream_error"): 1}
     tokens = {sample.labels["type"]: sample.value for sample in said["microgate_shadow_tokens"].samples}
     assert tokens == {"prompt": 30, "completion": 60}
+    (cost,) = said["microgate_shadow_cost_dollars"].samples
+    assert cost.value == 1.5
     counts = [
         sample.value
         for name in ("microgate_shadow_duration_seconds", "microgate_shadow_time_to_first_token_seconds")

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from tests.speedups.twins import twins
 
-COUNTS = ("prompt", "completion", "total", "cached", "cache_write", "reasoning", "audio_in", "audio_out")
+COUNTS = (
+    *("prompt", "completion", "total", "cached", "cache_write", "reasoning", "audio_in", "audio_out"),
+    *("image_in", "image_out", "cache_write_1h", "cached_audio", "searches"),
+)
 USAGE = (*COUNTS, "suspicious", "found")
 FACTS = ("events", "content_events", "done", "finished", "failed", "error_event", "malformed", "garbled")
 
@@ -360,14 +363,14 @@ def test_usage_of_answers(scan: ModuleType, document: object, expected: tuple[in
                 usage = scan.UsageScan()
                 for piece in pieces:
                     usage.feed(kind(piece))
-                assert tuple(getattr(usage, name) for name in COUNTS) == expected
+                assert tuple(getattr(usage, name) for name in COUNTS) == (*expected, *(-1,) * 5)
                 assert (usage.found, usage.suspicious) == (max(expected[:3]) >= 0, False)
                 if len(pieces) > 1:
                     break
         usage = scan.UsageScan()
         usage.feed(b'{"usage": ')  # an unfinished document does not disturb a whole one
         usage.parse(data)
-        assert tuple(getattr(usage, name) for name in COUNTS) == expected
+        assert tuple(getattr(usage, name) for name in COUNTS) == (*expected, *(-1,) * 5)
 
 
 @pytest.mark.parametrize(
@@ -518,3 +521,24 @@ def test_cuts_do_not_matter(pieces: list[bytes], kind: int, hide: bool) -> None:
     whole = b"".join(pieces)
     for name, module in SCANS.items():
         assert followed(module, kind, pieces, hide) == followed(module, kind, [whole], hide), name
+
+
+def test_kinds_of_tokens_that_have_prices_of_their_own(scan: ModuleType) -> None:
+    usage = {
+        "input_tokens": 100,
+        "input_tokens_details": {
+            "image_tokens": 1,
+            "cache_write_1h_tokens": 2,
+            "cached_audio_tokens": 3,
+            "audio_tokens": 4,
+        },
+        "output_tokens": 50,
+        "output_tokens_details": {"image_tokens": 5, "audio_tokens": 6},
+        "num_search_queries": 7,
+    }
+    found = scan.UsageScan()
+    assert found.judge(json.dumps({"usage": usage}).encode())
+    assert (found.image_in, found.cache_write_1h, found.cached_audio, found.audio_in) == (1, 2, 3, 4)
+    assert (found.image_out, found.audio_out, found.searches) == (5, 6, 7)
+    found.reset()
+    assert {getattr(found, name) for name in COUNTS} == {-1}

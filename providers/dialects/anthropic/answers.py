@@ -110,6 +110,8 @@ def decode_usage(value: Json) -> Usage:
         written,
         whole(details.get("thinking_tokens")),
         extra=rest(value, _USAGE),
+        cache_write_1h_tokens=whole(mapping(value.get("cache_creation")).get("ephemeral_1h_input_tokens")),
+        searches=whole(mapping(value.get("server_tool_use")).get("web_search_requests")),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from providers.dialects.bedrock import media
 from providers.dialects.bedrock.blocks import call_out, clip, reasoning_out, text_out
 from providers.dialects.bedrock.parts import ORIGIN, decode_blocks
-from providers.dialects.reading import an_object, mapping, rest, text, whole
+from providers.dialects.reading import an_object, items, mapping, rest, text, whole
 from providers.neutral import (
     Answer,
     Choice,
@@ -98,11 +98,16 @@ def decode_usage(value: Json) -> Usage:
     cached, written = whole(value.get("cacheReadInputTokens")), whole(value.get("cacheWriteInputTokens"))
     usage = Usage(
         whole(value.get("inputTokens")) + cached + written, whole(value.get("outputTokens")), cached, written,
-        extra=rest(value, _USAGE),
+        extra=rest(value, _USAGE), cache_write_1h_tokens=_for_an_hour(value),
     )  # fmt: skip
     if isinstance(value.get("totalTokens"), int):
         usage.total = value["totalTokens"]
     return usage
+
+
+def _for_an_hour(value: Json) -> int:
+    details = map(mapping, items(value.get("cacheDetails")))
+    return sum(whole(detail.get("inputTokens")) for detail in details if detail.get("ttl") == "1h")
 
 
 def encode_usage(usage: Usage) -> Json:

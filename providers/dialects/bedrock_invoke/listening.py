@@ -33,7 +33,9 @@ def _usage(body: Json) -> Usage | None:
         return _counted(whole(said["inputTokens"]), whole(said.get("outputTokens")), cached, written)
     if "input_tokens" in said:
         cached, written = whole(said.get("cache_read_input_tokens")), whole(said.get("cache_creation_input_tokens"))
-        return _counted(whole(said["input_tokens"]), whole(said.get("output_tokens")), cached, written)
+        usage = _counted(whole(said["input_tokens"]), whole(said.get("output_tokens")), cached, written)
+        usage.cache_write_1h_tokens = whole(mapping(said.get("cache_creation")).get("ephemeral_1h_input_tokens"))
+        return usage
     if "prompt_tokens" in said:
         return Usage(whole(said["prompt_tokens"]), whole(said.get("completion_tokens")))
     if "prompt_token_count" in body:

@@ -201,6 +201,11 @@ def decode_usage(value: Json) -> Usage:
     if isinstance(value.get("totalTokenCount"), int):
         usage.total = value["totalTokenCount"]
     usage.extra = rest(value, _USAGE)
+    # Pages of documents are images there.
+    prompt, candidates = value.get("promptTokensDetails"), value.get("candidatesTokensDetails")
+    usage.image_in_tokens = _of_modality(prompt, "IMAGE", 2) + _of_modality(prompt, "DOCUMENT", 5)
+    usage.image_out_tokens = _of_modality(candidates, "IMAGE", 2)
+    usage.cached_audio_tokens = _of_modality(value.get("cacheTokensDetails"), "AUDIO", 4)
     return usage
 
 

@@ -166,6 +166,18 @@ def encode_usage(usage: Usage) -> Json:
     }
 
 
+def counted(usage: Usage) -> Json:
+    """The same with what OpenAI has no words for, as ``_speedups._scan.UsageScan`` reads it."""
+    told = encode_usage(usage)
+    told["prompt_tokens_details"] |= {
+        "image_tokens": usage.image_in_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "cached_audio_tokens": usage.cached_audio_tokens,
+    }
+    told["completion_tokens_details"]["image_tokens"] = usage.image_out_tokens
+    return {**told, "num_search_queries": usage.searches}
+
+
 def encode(answer: Answer) -> Json:
     """An answer for a caller."""
     body: Json = {

@@ -1,0 +1,26 @@
+cimport cython
+
+from _speedups._bytes cimport decimal
+from _speedups._cost cimport Rates
+from _speedups._stream cimport UsageScan
+from gateway.exchange cimport Exchange
+from gateway.pricing cimport Price
+from gateway.serving cimport Target
+
+cdef int BYTES_PER_TOKEN_BITS, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, UNPRICED, COUNT_TOKENS
+cdef long long NANO
+cdef bytes COST, LINE
+
+@cython.locals(usage=UsageScan)
+cpdef reckon(Exchange x, bint cut)
+cpdef long long prompt_of(UsageScan usage)
+@cython.locals(apart=cython.longlong)
+cpdef long long completion_of(UsageScan usage)
+cpdef long long priced(Rates rates, long long prompt, long long completion, UsageScan usage) except? -1
+cpdef long long spoken(Exchange x)
+@cython.locals(usage=UsageScan, target=Target, price=Price, rates=Rates, cost=cython.longlong)
+cpdef long long charge(Exchange x) except? -1
+@cython.locals(price=Price)
+cpdef Price price_of(Exchange x, Target target)
+cpdef bytes field(Exchange x)
+cpdef bytes usd(long long nanodollars)
