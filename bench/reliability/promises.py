@@ -21,6 +21,7 @@ GROUPS: Mapping[str, str] = {
     "C": "Streams",
     "D": "Overload",
     "E": "Processes",
+    "F": "What must last",
     "H": "Secrets and authorisation",
 }
 

@@ -8,7 +8,6 @@ import sys
 from typing import TextIO
 
 from gateway.cli.stored import url_of
-from gateway.cli.usage import dollars
 from gateway.control.backup import BackupError, Content, restore, save
 from gateway.control.migrate import MigrationError
 from gateway.processes.instance import holder
@@ -16,6 +15,7 @@ from gateway.processes.paths import Paths, default_data_dir
 from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.sqlite_rules import describe
 from gateway.stores.urls import UnknownStore, scheme_of
+from gateway.stores.usage_report import dollars
 
 
 def back_up(file: str, data_dir: str, database: str, out: TextIO) -> int:

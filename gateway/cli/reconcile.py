@@ -13,10 +13,11 @@ from typing import TextIO
 from msgspec import structs
 
 from gateway.cli.stored import Names, NoDatabase, open_to_read, url_of
-from gateway.cli.usage import DIMENSIONS, EXIT_FAILED, EXIT_OK, EXIT_WRONG, Asked, Wrong, dollars, moment, named
+from gateway.cli.usage import EXIT_FAILED, EXIT_OK, EXIT_WRONG, Asked, Wrong, moment, named
 from gateway.stores.ledger import LedgerRow, UsageQuery
 from gateway.stores.protocols import LedgerStore, StoreUnavailable
 from gateway.stores.sql_ledger import SqlLedger
+from gateway.stores.usage_report import DIMENSIONS, dollars
 
 TOLERATED = Decimal("0.001")
 """Of the file's total: the sum of all differences, none set off against another."""

@@ -14,11 +14,10 @@ import msgspec
 
 from gateway.cli.stored import Names, NoDatabase, open_to_read, url_of
 from gateway.config.units import parse_duration
-from gateway.records import Outcome, UsageSource
 from gateway.stores.ledger import Dimension, Usage, UsageQuery
 from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.sql_ledger import SqlLedger
-from providers.operations import Operation
+from gateway.stores.usage_report import DIMENSIONS, dollars, spelled
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -26,26 +25,6 @@ EXIT_WRONG = 2
 
 Format = Literal["table", "json", "csv"]
 
-DIMENSIONS: dict[str, Dimension] = {
-    "key": "virtual_key",
-    "team": "team",
-    "customer": "customer",
-    "provider": "provider",
-    "provider-key": "provider_key",
-    "route": "route",
-    "model": "target_model",
-    "asked-model": "model",
-    "operation": "operation",
-    "outcome": "outcome",
-    "usage-source": "usage_source",
-    "hour": "hour",
-    "day": "day",
-    "month": "month",
-}
-"""As the command spells them -> as the ledger does. ``model`` is the one that was sent: that is what is charged."""
-
-_NAMED = frozenset(("virtual_key", "team", "customer", "provider", "provider_key", "route"))
-_SPELLED = {"operation": Operation, "outcome": Outcome, "usage_source": UsageSource}
 _SUMS = tuple(name for name in Usage.__struct_fields__ if name not in ("by", "cost_nanodollars"))
 _SHOWN = ("requests", "attempts", "prompt_tokens", "completion_tokens", "cached_tokens", "estimated")
 """Of these sums a table has; JSON and CSV have all."""
@@ -123,29 +102,10 @@ def moment(text: str, option: str) -> int | None:
 
 def named(rows: Sequence[Usage], by: Sequence[Dimension], names: Names) -> list[tuple[list[str], Usage]]:
     """Rows with what their ids are called, those that cost most first; in the order of time where they are by one."""
-    found = [([_spelled(name, value, names) for name, value in zip(by, row.by, strict=True)], row) for row in rows]
+    found = [([spelled(name, value, names.name) for name, value in zip(by, row.by, strict=True)], row) for row in rows]
     if not set(by) & {"hour", "day", "month"}:
         found.sort(key=lambda each: (-each[1].cost_nanodollars, each[0]))
     return found
-
-
-def _spelled(dimension: str, value: int | str, names: Names) -> str:
-    if dimension in _NAMED:
-        return names.name(dimension, int(value))
-    if dimension in _SPELLED:
-        try:
-            return _SPELLED[dimension](int(value)).name.lower()
-        except ValueError:
-            return str(value)
-    return str(value)
-
-
-def dollars(nanodollars: int) -> str:
-    """Exactly, with at least two decimals."""
-    sign, amount = "-" if nanodollars < 0 else "", abs(nanodollars)
-    whole, rest = divmod(amount, 1_000_000_000)
-    decimals = f"{rest:09d}".rstrip("0")
-    return f"{sign}{whole}.{decimals:0<2}"
 
 
 Rows = list[tuple[list[str], Usage]]

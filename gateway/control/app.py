@@ -26,6 +26,7 @@ from gateway.control.metrics import CONTENT_TYPE, Metrics
 from gateway.control.operators_api import OPERATOR_HANDLERS
 from gateway.control.secrets_api import SECRETS_HANDLERS
 from gateway.control.state import ControlState
+from gateway.control.usage_api import USAGE_HANDLERS
 from gateway.operator_ticket import COOKIE
 
 MAX_DOCUMENT_BYTES = 8 << 20
@@ -63,7 +64,14 @@ def api_router() -> Router:
     """All of /api, behind its guard."""
     return Router(
         "/api",
-        route_handlers=[*CONTROL_HANDLERS, *LOGIN_HANDLERS, *OPERATOR_HANDLERS, *ENTITY_HANDLERS, *SECRETS_HANDLERS],
+        route_handlers=[
+            *CONTROL_HANDLERS,
+            *LOGIN_HANDLERS,
+            *OPERATOR_HANDLERS,
+            *ENTITY_HANDLERS,
+            *SECRETS_HANDLERS,
+            *USAGE_HANDLERS,
+        ],
         guards=[ask_who],
     )
 

@@ -110,7 +110,7 @@ class Ingest:
     ) -> None:
         """Without a ``feed`` there is no ledger."""
         self._paths = paths
-        self._feed = feed
+        self.feed = feed
         self._store = store
         self._aggregates = aggregates
         self._event_fd = event_fd
@@ -209,9 +209,13 @@ class Ingest:
             self._look_for_rings()
             if self._unsure:
                 self._resume()
-            if self._feed is not None:
-                self._feed.replay()
-            new = self._store_batch() if self._is_waiting() else 0
+            if self.feed is not None:
+                self.feed.replay()
+            if self._is_waiting():
+                new = self._store_batch()
+            else:
+                new = 0
+                self._store.settle()
         except StoreUnavailable:
             self._rewind()
             return 0
@@ -252,7 +256,7 @@ class Ingest:
     def _read(self, positions: dict[_Source, tuple[int, int]]) -> Iterator[Values]:
         """The values of a batch, counted, and in ``positions`` how far that comes. Ends once the ledger has what they
         cost: only then the log commits."""
-        feed, rows = self._feed, []
+        feed, rows = self.feed, []
         for ring in self._rings.values():
             left = BATCH
             while left > 0 and (values := ring.reader.read(min(left, PIECE))):
@@ -285,8 +289,8 @@ class Ingest:
                 source, reached = _last(values)
                 self._count(values, source, reached[1])
                 try:
-                    if self._feed is not None:
-                        self._feed.keep(self._feed.rows_of(values))
+                    if self.feed is not None:
+                        self.feed.keep(self.feed.rows_of(values))
                     new += self._store.append([values], {source: reached})
                 except StoreUnavailable:
                     raise

@@ -44,6 +44,9 @@ log = logging.getLogger("microgate.control")
 TELL_S = 0.5
 """How often the workers hear of what is wrong here, when that has changed: /readyz then says so."""
 
+DATABASE_S = 2.0
+"""How often a control database is tried again that could not be used at the start."""
+
 TEND_S = 0.25
 """How often lines that wait for the log's reader are tried again."""
 
@@ -168,10 +171,14 @@ class _Control:
         self.adopted.set()
 
     async def _note(self, configuration: Configuration) -> None:
-        """Keep the control database, on a thread: it may have to be migrated first, and every note waits for the
-        disk."""
+        """Keep the control database, on a thread: it may have to be migrated first, its server may be away, and every
+        note waits for the disk."""
         configuration.remember(await asyncio.to_thread(self.database.open))
         while True:
+            while not self.database.is_ready:
+                await asyncio.sleep(DATABASE_S)
+                if names := await asyncio.to_thread(self.database.open):
+                    configuration.remember(names)
             await self.adopted.wait()
             self.adopted.clear()
             await asyncio.to_thread(

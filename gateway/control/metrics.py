@@ -207,6 +207,13 @@ class GatewayCollector(Collector):
         ):
             counters.add_metric([result], count)
         yield counters
+        if ingest.feed is not None:
+            rows = CounterMetricFamily("microgate_ledger_rows", "Rows of the ledger.", labels=["result"])
+            for result, count in (("posted", ingest.feed.posted), ("spooled", ingest.feed.spooled)):
+                rows.add_metric([result], count)
+            yield rows
+            waiting_bytes = ingest.feed.waiting_bytes
+            yield _gauge("microgate_ledger_spool_bytes", "Rows that wait for the ledger on the disk.", waiting_bytes)
         yield _gauge("microgate_log_available", "1 while the request log can be written.", int(log.ok))
         yield _gauge("microgate_log_size_bytes", "Size of the request log on disk.", log.bytes)
         yield _gauge("microgate_log_segments", "Files of the request log.", log.segments)

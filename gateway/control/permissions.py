@@ -27,6 +27,7 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/config": _READ,
     "/api/config/check": {"POST": Role.VIEWER},
     "/api/logs": _READ,
+    "/api/usage": _READ,
     "/api/audit": {"GET": Role.ADMIN},
     # One's own; of others only an admin lists and revokes.
     "/api/tokens": {"GET": Role.VIEWER, "POST": Role.VIEWER},

@@ -106,6 +106,9 @@ class PostgresLog:
             return at.run(_INSERT_GROUP, list(itertools.chain.from_iterable(rows)))
         return at.many(_INSERT_ONE, rows)
 
+    def settle(self) -> None:
+        """Nothing to do: a commit is on the server's disk."""
+
     def positions(self) -> Positions:
         self._make()
         with self._database.reading() as at:

@@ -139,6 +139,9 @@ class LogStore(Protocol):
         that were. An item of ``rows`` is the values of one row or of several, one behind the other; ``positions`` is
         looked at once ``rows`` is at its end. Raises StoreUnavailable."""
 
+    def settle(self) -> None:
+        """Nothing comes for the moment: put on the disk what may not be there yet. Raises StoreUnavailable."""
+
     def positions(self) -> Positions:
         """How far the rings are stored: whoever reads on from there stores each record once. Raises
         StoreUnavailable."""

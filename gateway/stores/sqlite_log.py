@@ -27,6 +27,9 @@ WINDOW_IDS = 20_000
 PAGE_BUDGET_S = 0.25
 """A look-up that takes longer is answered in parts."""
 
+SYNC_S = 0.5
+"""How much of the log a loss of power may cost while rows come."""
+
 MOST_ROWS = 1000
 """Of one page."""
 
@@ -57,6 +60,8 @@ class SqliteLog:
         self._positions: dict[tuple[int, int], tuple[int, int]] = {}
         self._appended = False
         self._verify = False
+        self._unsynced = 0.0
+        """When the first row was stored that may not be on the disk yet; 0: all are."""
         self._lock_fd = self._take_lock()
         with contextlib.suppress(StoreUnavailable), self._guarded():
             self._open()
@@ -76,13 +81,25 @@ class SqliteLog:
     def append(self, rows: Iterable[Sequence[object]], positions: Positions) -> int:
         with self._guarded():
             current = self._segment or self._open()
+            if self._unsynced and time.monotonic() - self._unsynced > SYNC_S:
+                self._sync(current)
             if self._appended:  # no segment is left empty, however low the limit
                 current = self._roll_if_due(current)
             new = current.append(rows, positions)
             self._appended = True
+            self._unsynced = self._unsynced or time.monotonic()
             self._positions.update(positions)
             self._problem = ""
             return new
+
+    def settle(self) -> None:
+        if self._unsynced and self._segment is not None:
+            with self._guarded():
+                self._sync(self._segment)
+
+    def _sync(self, current: segment.OpenSegment) -> None:
+        self._unsynced = 0.0
+        current.sync()
 
     def positions(self) -> Positions:
         with self._guarded():

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli.commands import cli
-from gateway.cli.usage import DIMENSIONS, dollars, harmless
+from gateway.cli.usage import harmless
 from gateway.control.migrate import upgrade
 from gateway.records import UsageSource
 from gateway.stores.urls import sqlite_url
+from gateway.stores.usage_report import DIMENSIONS, dollars
 from tests.cli.ledgers import fill, identity
 from tests.stores.ledger_rows import DAY_US, entry
 
