@@ -69,3 +69,24 @@ def test_whoever_else_wants_the_processor_goes_first(hasher: Passwords) -> None:
     found = asyncio.run(hasher._run(lambda: str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))))
     assert int(found) == max(own, passwords.NICENESS)
     assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
+def test_a_flood_has_a_quarter_of_a_processor(hasher: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    rests: list[float] = []
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        clock[0] += seconds
+
+    def work() -> None:
+        clock[0] += 0.04
+
+    monkeypatch.setattr(passwords.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(passwords.time, "sleep", rest)
+    for _ in range(3):
+        hasher._paced(work)
+    assert rests == pytest.approx([0, 0.12, 0.12])
+    clock[0] += 60
+    hasher._paced(work)
+    assert rests[3] == 0
