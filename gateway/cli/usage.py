@@ -26,7 +26,7 @@ EXIT_WRONG = 2
 Format = Literal["table", "json", "csv"]
 
 _SUMS = tuple(name for name in Usage.__struct_fields__ if name not in ("by", "cost_nanodollars"))
-_SHOWN = ("requests", "attempts", "prompt_tokens", "completion_tokens", "cached_tokens", "estimated")
+_SHOWN = ("requests", "attempts", "prompt_tokens", "completion_tokens", "cached_tokens", "estimated", "unpriced")
 """Of these sums a table has; JSON and CSV have all."""
 
 

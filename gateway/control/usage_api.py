@@ -36,6 +36,7 @@ class UsageEntry(msgspec.Struct):
     audio_in_tokens: int
     audio_out_tokens: int
     estimated: int
+    unpriced: int
     cost_nanodollars: int
     cost_usd: str
     """The same, exactly, in dollars."""

@@ -128,6 +128,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cost_nanodollars: int
     estimated: int
     """Attempts whose tokens the gateway estimated."""
+    unpriced: int
+    """Attempts at models without a known price."""
 
 
 class Spent(NamedTuple):

@@ -51,10 +51,12 @@ _SUMS = ", ".join(
         "CASE WHEN line < 2 THEN 1 ELSE 0 END",
         *_SUMMED,
         "CASE WHEN usage_source = 2 AND line < 2 THEN 1 ELSE 0 END",
+        "CASE WHEN (flags & 8192) <> 0 AND line < 2 THEN 1 ELSE 0 END",
     )
 )
-"""In the order of ``Usage`` behind ``by``: kind 2 is ``Kind.EXCHANGE``, usage source 2 ``UsageSource.ESTIMATE``."""
-_SUM_NAMES = ("requests", "attempts", *_SUMMED, "estimated")
+"""In the order of ``Usage`` behind ``by``: kind 2 is ``Kind.EXCHANGE``, usage source 2 ``UsageSource.ESTIMATE``,
+flag 8192 ``Flags.UNPRICED``."""
+_SUM_NAMES = ("requests", "attempts", *_SUMMED, "estimated", "unpriced")
 
 _SPENT = (
     "SELECT virtual_key, team, customer, CAST(SUM(CASE WHEN kind = 2 THEN 1 ELSE 0 END) AS BIGINT), "

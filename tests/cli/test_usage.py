@@ -103,10 +103,10 @@ def test_every_dimension_is_told_and_documented(data_dir: Path, dimension: str) 
 
 def test_a_table_has_a_total(data_dir: Path) -> None:
     lines = run(data_dir, "--by", "provider").output.splitlines()
-    head = "provider requests attempts prompt tokens completion tokens cached tokens estimated cost USD"
+    head = "provider requests attempts prompt tokens completion tokens cached tokens estimated unpriced cost USD"
     assert lines[0].split() == head.split()
     assert lines[1].split()[0] == "openai"
-    assert lines[-1].split() == ["total", "5", "5", "50", "100", "0", "1", "1.750000008"]
+    assert lines[-1].split() == ["total", "5", "5", "50", "100", "0", "1", "0", "1.750000008"]
     assert len({len(line) for line in lines}) == 1
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.records import Kind, UsageSource
+from gateway.records import Flags, Kind, UsageSource
 from gateway.stores.database import Database
 from gateway.stores.ledger import CORRECTION, Dimension, LedgerRow, Line, Spent, UsageQuery
 from gateway.stores.protocols import LedgerStore
@@ -134,7 +134,7 @@ def test_filters(ledger: LedgerStore) -> None:
         entry(1, virtual_key=1, model="a", target_model="x"),
         entry(2, team=2, model="x", target_model="b"),
         entry(3, customer=3, provider=4),
-        entry(4, usage_source=int(UsageSource.ESTIMATE)),
+        entry(4, usage_source=int(UsageSource.ESTIMATE), flags=int(Flags.UNPRICED | Flags.RETRIED)),
     ]
     ledger.post(rows)
     assert everything(ledger, virtual_key=1) == rows[:1]
@@ -143,7 +143,7 @@ def test_filters(ledger: LedgerStore) -> None:
     assert everything(ledger, customer=3, provider=7) == []
     assert everything(ledger, model="x") == rows[:2]
     assert everything(ledger, model="x", team=2) == rows[1:2]
-    assert [usage.estimated for usage in ledger.usage(UsageQuery())] == [1]
+    assert [(usage.estimated, usage.unpriced) for usage in ledger.usage(UsageQuery())] == [(1, 1)]
 
 
 def test_what_keys_have_spent_since(ledger: LedgerStore) -> None:
