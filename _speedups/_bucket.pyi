@@ -111,6 +111,12 @@ class Arena(JournaledArena):
     def reserved(self, slot: int, now_ns: int) -> int:
         """The part of ``used`` that is reserved and not settled yet. Looks through all reservations."""
 
+    def about(self, slot: int) -> tuple[int, int, int, int]:
+        """As ``ArenaWorker.about``."""
+
+    def standing(self, slot: int, now_ns: int) -> tuple[int, int, int, int]:
+        """As ``ArenaWorker.standing``."""
+
     def find(self, id_hash: int) -> int:
         """Slot defined for this id, -1 when there is none."""
 
@@ -200,6 +206,9 @@ class ArenaWorker:
 
     def about(self, slot: int) -> tuple[int, int, int, int]:
         """(kind, unit, label, period in nanoseconds) of a limit."""
+
+    def standing(self, slot: int, now_ns: int) -> tuple[int, int, int, int]:
+        """(limit, spent and reserved, reserved, nanoseconds to the reset or 0) of a limit."""
 
     def retry_after_ns(self, limits: LimitSet, i: int, now_ns: int) -> int:
         """When limit ``i`` of the set could admit again: nanoseconds from now, 0 for a gauge."""

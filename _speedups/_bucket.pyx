@@ -488,12 +488,12 @@ cdef class ArenaWorker:
         return total << line[L_GRAIN] if kind == K_ROLLING else total
 
     def about(self, slot):
-        cdef int64_t *line = self._line(slot)
-        cdef int64_t meta = line[L_META]
-        cdef int64_t periods = SUB_WINDOWS - 1 if meta & 0xFF == K_ROLLING else 1
-        return (
-            meta & 0xFF, meta >> 8 & 0xFF, meta >> LABEL_SHIFT & ((1 << LABEL_BITS) - 1), line[L_PERIOD] * periods
-        )
+        return self._arena.about(slot)
+
+    def standing(self, slot, int64_t now_ns):
+        cdef int64_t figures[3]
+        self.read_state(LimitSet((slot,)), 0, now_ns, figures)
+        return figures[0], self._arena.used(slot, now_ns), self.reserved(slot, now_ns), figures[2]
 
     cpdef int settle(
         self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns, int64_t output=0

@@ -25,15 +25,10 @@ from _speedups._layout import (
     J_COUNT,
     J_ENTRIES,
     J_OP,
-    L_LIMIT,
     L_META,
-    L_PERIOD,
     L_STEP,
     L_TAU,
-    L_WHOLE,
     L_WORD,
-    LABEL_MASK,
-    LABEL_SHIFT,
     MAX_AMOUNT,
     MAX_LIMITS,
     MONEY,
@@ -57,9 +52,7 @@ from _speedups._layout import (
     ROLLING,
     S_FREE,
     S_PENDING,
-    STEP_SHIFT,
     SUB_PAIR,
-    SUB_WINDOWS,
     TOKENS,
     USD,
     WINDOW,
@@ -339,31 +332,16 @@ class ArenaWorker:
         return 0
 
     def state_of(self, limits: LimitSet, i: int, now_ns: int) -> tuple[int, int, int]:
-        slot = limits.slots[i]
-        segment, at = self._arena.line(slot)
-        q, kind = segment.q, segment.q[at + L_META] & 0xFF
-        limit = q[at + L_LIMIT]
-        if kind == GCRA:
-            step = q[at + L_STEP]
-            full_in = max(0, q[at + L_WORD] - now_ns) + cost_of(self._arena.used(slot, NEVER_NS), step)
-            return limit, (max(0, q[at + L_TAU] - full_in) << STEP_SHIFT) // step, full_in
-        if kind == ROLLING:
-            limit = q[at + L_WHOLE]
-        remaining = max(0, limit - self._arena.used(slot, now_ns))
-        if kind == ROLLING:
-            return limit, remaining, q[at + L_PERIOD] * (SUB_WINDOWS - 1)
-        ends = period_at(q, at, now_ns)[1]
-        return limit, remaining, max(0, ends - now_ns)
+        return self._arena.state(limits.slots[i], now_ns)
 
     def reserved(self, slot: int, now_ns: int) -> int:
         return self._arena.reserved(slot, now_ns)
 
     def about(self, slot: int) -> tuple[int, int, int, int]:
-        segment, at = self._arena.line(slot)
-        q, meta = segment.q, segment.q[at + L_META]
-        kind = meta & 0xFF
-        period = q[at + L_PERIOD] * (SUB_WINDOWS - 1 if kind == ROLLING else 1)
-        return kind, meta >> 8 & 0xFF, (meta & LABEL_MASK) >> LABEL_SHIFT, period
+        return self._arena.about(slot)
+
+    def standing(self, slot: int, now_ns: int) -> tuple[int, int, int, int]:
+        return self._arena.standing(slot, now_ns)
 
     def beat(self, now_ns: int, state: int, in_flight: int, connections: int = 0) -> None:
         q, block = self._q, self._block

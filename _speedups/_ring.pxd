@@ -18,7 +18,8 @@ cdef struct RecordRow:
     unsigned char dropped[64]
     unsigned char receipt[48]
     unsigned char client[16]
-    unsigned char spare[96]
+    uint64_t team, customer
+    unsigned char spare[80]
 
 
 cdef class Record:
@@ -32,6 +33,7 @@ cdef class Record:
     cdef public uint16_t kind, schema, operation, dialect, target_dialect, status, attempt, attempts
     cdef public uint8_t stream, outcome, error_kind, usage_source, cache_verdict
     cdef public bytes request_id, model, target_model, dropped, receipt, client
+    cdef public uint64_t team, customer
 
     cdef void fill(self, RecordRow *row) noexcept
     cpdef clear(self)

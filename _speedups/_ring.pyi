@@ -61,6 +61,8 @@ class Record:
     receipt: bytes
     """At most 48 bytes."""
     client: bytes
+    team: int
+    customer: int
     """The caller's address, 16 bytes: IPv6, or IPv4 mapped into it; zeros: not known."""
 
     def clear(self) -> None: ...

@@ -85,6 +85,7 @@ cdef class Record:
         self.status = self.attempt = self.attempts = 0
         self.stream = self.outcome = self.error_kind = self.usage_source = self.cache_verdict = 0
         self.request_id = self.model = self.target_model = self.dropped = self.receipt = self.client = b""
+        self.team = self.customer = 0
 
     cdef void fill(self, RecordRow *row) noexcept:
         row.started_ns = self.started_ns
@@ -130,6 +131,8 @@ cdef class Record:
         row.dropped_len = put_text(row.dropped, 64, self.dropped)
         row.receipt_len = put_text(row.receipt, 48, self.receipt)
         put_text(row.client, 16, self.client)
+        row.team = self.team
+        row.customer = self.customer
         memset(row.spare, 0, sizeof(row.spare))
 
     cpdef bytes pack(self):
@@ -189,6 +192,8 @@ cdef class Record:
         r.dropped = (<char *>row.dropped)[:min(row.dropped_len, 64)]
         r.receipt = (<char *>row.receipt)[:min(row.receipt_len, 48)]
         r.client = (<char *>row.client)[:16]
+        r.team = row.team
+        r.customer = row.customer
         return r
 
 
@@ -395,6 +400,8 @@ cdef int take(list values, int64_t *row) except -1:
     values.append(text(r.dropped, r.dropped_len, 64))
     values.append(text(r.receipt, r.receipt_len, 48))
     values.append(PyByteArray_FromStringAndSize(<char *>r.client, 16))
+    values.append(<int64_t>r.team)
+    values.append(<int64_t>r.customer)
     return 1
 
 

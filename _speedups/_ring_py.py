@@ -39,8 +39,8 @@ RECEIPT_BYTES: Final = 48
 _MASK64: Final = (1 << 64) - 1
 _PRIME: Final = (1 << 61) - 1
 _ROW_HEAD: Final = struct.Struct("<QQQQQ24x")
-_RECORD: Final = struct.Struct("<6Q7qq5q3qI8H9B3x16s96s96s64s48s16s96x")
-_VALUES: Final = struct.Struct("<Q5q7qq5q3qI8H9B3x16s96s96s64s48s16s96x")
+_RECORD: Final = struct.Struct("<6Q7qq5q3qI8H9B3x16s96s96s64s48s16s2Q80x")
+_VALUES: Final = struct.Struct("<Q5q7qq5q3qI8H9B3x16s96s96s64s48s16s2q80x")
 """The record as SQL has it: ids are signed there."""
 assert _RECORD.size == _VALUES.size == RECORD_SIZE
 assert _ROW_HEAD.size == HEAD_SIZE
@@ -59,11 +59,11 @@ class Record:
 
     __slots__ = (
         "attempt", "attempts", "audio_in_tokens", "audio_out_tokens", "cache_verdict", "cache_write_tokens",
-        "cached_tokens", "chunks", "client", "completion_tokens", "cost_nanodollars", "dialect", "dropped",
+        "cached_tokens", "chunks", "client", "completion_tokens", "cost_nanodollars", "customer", "dialect", "dropped",
         "error_kind", "flags", "gateway_us", "kind", "model", "operation", "outcome", "prompt_tokens", "provider",
         "provider_key", "queue_us", "reasoning_tokens", "receipt", "request_bytes", "request_id", "response_bytes",
-        "route", "schema", "snapshot", "started_ns", "status", "stream", "target_dialect", "target_model", "total_us",
-        "ttft_us", "upstream_us", "usage_source", "virtual_key",
+        "route", "schema", "snapshot", "started_ns", "status", "stream", "target_dialect", "target_model", "team",
+        "total_us", "ttft_us", "upstream_us", "usage_source", "virtual_key",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -80,6 +80,7 @@ class Record:
         self.status = self.attempt = self.attempts = self.stream = self.outcome = 0
         self.error_kind = self.usage_source = self.cache_verdict = 0
         self.request_id = self.model = self.target_model = self.dropped = self.receipt = self.client = b""
+        self.team = self.customer = 0
 
     def pack(self) -> bytes:
         return _RECORD.pack(
@@ -93,6 +94,7 @@ class Record:
             self.cache_verdict, min(len(self.model), MODEL_BYTES), min(len(self.target_model), MODEL_BYTES),
             min(len(self.dropped), DROPPED_BYTES), min(len(self.receipt), RECEIPT_BYTES),
             self.request_id, self.model, self.target_model, self.dropped, self.receipt, self.client,
+            self.team, self.customer,
         )  # fmt: skip
 
     @staticmethod
@@ -111,6 +113,7 @@ class Record:
             r.attempt, r.attempts, r.stream, r.outcome, r.error_kind, r.usage_source,
             r.cache_verdict, model, target, dropped, receipt,
             r.request_id, r.model, r.target_model, r.dropped, r.receipt, r.client,
+            r.team, r.customer,
         ) = _RECORD.unpack_from(data)  # fmt: skip
         r.model, r.target_model = r.model[:model], r.target_model[:target]
         r.dropped, r.receipt = r.dropped[:dropped], r.receipt[:receipt]
@@ -215,7 +218,7 @@ class RingReader:
         values += (slot, epoch, sequence, f[0] // 1000)
         values += f[1:24]
         values += f[25:36]
-        values += (bytearray(f[40]), model, target_model, dropped, receipt, bytearray(f[45]))
+        values += (bytearray(f[40]), model, target_model, dropped, receipt, bytearray(f[45]), *f[46:48])
         return 1
 
     def resume(self, stored: Iterable[tuple[int, int]]) -> int:

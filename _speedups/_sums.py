@@ -23,9 +23,14 @@ from _speedups._layout import (
     L_META,
     L_PERIOD,
     L_STEP,
+    L_TAU,
+    L_WHOLE,
     L_WORD,
+    LABEL_MASK,
+    LABEL_SHIFT,
     MAX_LIMITS,
     MONEY,
+    NEVER_NS,
     R_COUNT,
     R_ENTRIES,
     R_MONEY,
@@ -39,6 +44,7 @@ from _speedups._layout import (
     SUB_WINDOWS,
     WINDOW,
     amount_of,
+    cost_of,
     period_at,
     roll_tag,
     saturate,
@@ -115,6 +121,33 @@ class SummedArena(DefinedArena):
                     if kind not in (WINDOW, MONEY) or named >> 32 & 0xFFFFFFFF == mark:
                         total += amount_of(words, at, *self._reserved_in(body))
         return total << words[at + L_GRAIN] if kind == ROLLING else total
+
+    def state(self, slot: int, now_ns: int) -> tuple[int, int, int]:
+        segment, at = self.line(slot)
+        q, kind = segment.q, segment.q[at + L_META] & 0xFF
+        limit = q[at + L_LIMIT]
+        if kind == GCRA:
+            step = q[at + L_STEP]
+            full_in = max(0, q[at + L_WORD] - now_ns) + cost_of(self.used(slot, NEVER_NS), step)
+            return limit, (max(0, q[at + L_TAU] - full_in) << STEP_SHIFT) // step, full_in
+        if kind == ROLLING:
+            limit = q[at + L_WHOLE]
+        remaining = max(0, limit - self.used(slot, now_ns))
+        if kind == ROLLING:
+            return limit, remaining, q[at + L_PERIOD] * (SUB_WINDOWS - 1)
+        ends = period_at(q, at, now_ns)[1]
+        return limit, remaining, max(0, ends - now_ns)
+
+    def about(self, slot: int) -> tuple[int, int, int, int]:
+        segment, at = self.line(slot)
+        q, meta = segment.q, segment.q[at + L_META]
+        kind = meta & 0xFF
+        period = q[at + L_PERIOD] * (SUB_WINDOWS - 1 if kind == ROLLING else 1)
+        return kind, meta >> 8 & 0xFF, (meta & LABEL_MASK) >> LABEL_SHIFT, period
+
+    def standing(self, slot: int, now_ns: int) -> tuple[int, int, int, int]:
+        limit, _, reset_ns = self.state(slot, now_ns)
+        return limit, self.used(slot, now_ns), self.reserved(slot, now_ns), reset_ns
 
     def pending(self, worker: int | None = None) -> int:
         q, geometry, count = self.q, self.geometry, 0

@@ -12,6 +12,7 @@ from msgspec import NODEFAULT, Struct, inspect
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gateway.config import schema, server
+from gateway.config.units import CALENDAR
 from gateway.snapshot import model
 
 # A field that is left out of the file (None) has the default of what the file is turned into.
@@ -35,6 +36,8 @@ CUSTOM = {
     "Text": "text",
     "FilePath": "path",
     "Duration": "time",
+    "Period": "time or period",
+    "Money": "amount",
     "Size": "size",
     "Usd": "amount",
 }
@@ -63,6 +66,8 @@ virtual_keys:
   `file.PATH`.
 * A **time** is a number of seconds or text: `250ms`, `30s`, `5m`, `1h30m`, `30d`. A **size** is a number of bytes or
   text: `64KiB`, `32MiB`. An **amount** is USD, a number or text with up to nine digits behind the point: `0.075`.
+* A **period** of the calendar is {", ".join(f"`{name}`" for name in CALENDAR)}: it begins when the clock of `time_zone`
+  says so.
 * An **operation** is one of {", ".join(f"`{name}`" for name in get_args(schema.OperationName))}.
 * Unknown fields are errors, and the answer names the nearest one that exists.
 * What callers ask for as `model` is, in this order: the name of a route; `provider/model`; a bare model where the

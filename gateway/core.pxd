@@ -8,7 +8,8 @@ from _speedups._scan cimport JsonScan
 from _speedups._stream cimport UsageScan
 from gateway.overload.admission cimport Admission
 from gateway.server.deadlines cimport Wheel
-from gateway.serving cimport Principal, Upstream, View
+from gateway.principal cimport Principal
+from gateway.serving cimport Upstream, View
 
 cdef class Core:
     cdef public object loop
@@ -33,6 +34,7 @@ cdef class Core:
     cdef public long long connection_cap
     cdef public long long max_connections
     cdef public long long in_flight
+    cdef public long long expire_ns
     cdef public dict hedgings
     cdef public object shadows
     cdef public long long further

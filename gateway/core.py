@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from _speedups._ring import Record, RingWriter
 from _speedups._scan import JsonScan
 from _speedups._stream import UsageScan
 from gateway.overload.admission import Admission
+from gateway.principal import Principal
 from gateway.server.deadlines import Wheel
 from gateway.server.forwarded import Forwarded
-from gateway.serving import Principal, Upstream, View
+from gateway.serving import Upstream, View
 from gateway.snapshot.model import ServerLimits
 from providers.headers import (
     FRAMING,
@@ -32,6 +34,8 @@ from providers.operations import Dialect
 
 if TYPE_CHECKING:
     from gateway.snapshot.keytable import KeyTable
+
+log = logging.getLogger("microgate")
 
 CREDENTIALS_KEPT = 100_000
 """Credentials remembered with their principal. One entry takes about 300 bytes."""
@@ -73,6 +77,7 @@ class Core:
         self.connection_cap = 1 << 30
         self.max_connections = self.connection_cap
         self.in_flight = 0
+        self.expire_ns = 0
         self.hedgings: dict[str, Any] = {}
         """Route's id -> what ``gateway.phases.hedge`` knows of its first bytes."""
         self.shadows: Any = None
@@ -192,6 +197,9 @@ class Core:
             list(found.limits),
             found.stateful,
             found.expires_s,
+            found.team,
+            found.customer,
+            self.view.rulesets[found.ruleset].configs,
         )
 
     def filter_for(self, dialect: int) -> HeaderFilter:
@@ -215,5 +223,11 @@ class Core:
             connection.cut_off()
 
     def sweep(self) -> None:
-        """Every 100 ms: deadlines."""
-        self.wheel.sweep(monotonic_ns())
+        """Every 100 ms: deadlines; every second: reservations that nobody has settled."""
+        now_ns = monotonic_ns()
+        self.wheel.sweep(now_ns)
+        if self.arena is not None and now_ns >= self.expire_ns:
+            self.expire_ns = now_ns + 1_000_000_000
+            expired = self.arena.expire(now_ns)
+            if expired:
+                log.warning("%d reservations had expired and were posted with what they had delivered", expired)

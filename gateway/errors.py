@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,6 +24,8 @@ KINDS: dict[str, Kind] = {
     "invalid_json": Kind(400, "invalid_request_error", "invalid_json", ErrorKind.BAD_REQUEST),
     "unsupported_operation": Kind(400, "invalid_request_error", "unsupported_operation", ErrorKind.UNSUPPORTED),
     "unauthorized": Kind(401, "authentication_error", "invalid_api_key", ErrorKind.UNAUTHENTICATED),
+    "budget_exceeded": Kind(402, "insufficient_quota", "budget_exceeded", ErrorKind.BUDGET),
+    "price_unknown": Kind(402, "insufficient_quota", "price_unknown", ErrorKind.BUDGET),
     "forbidden": Kind(403, "permission_error", "forbidden", ErrorKind.FORBIDDEN),
     "not_found": Kind(404, "invalid_request_error", "not_found", ErrorKind.NOT_FOUND),
     "model_not_found": Kind(404, "invalid_request_error", "model_not_found", ErrorKind.MODEL_NOT_FOUND),
@@ -79,6 +81,8 @@ class GatewayError(Exception):
         code: str | None = None,
         record: ErrorKind | None = None,
         cause: BaseException | None = None,
+        details: dict[str, Any] | None = None,
+        fields: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -90,6 +94,10 @@ class GatewayError(Exception):
         self.code = code if code is not None else KINDS[kind].code
         self.record = KINDS[kind].record if record is None else record
         self.cause = cause
+        self.details = details
+        """Of a limit that is used up: the member ``limit`` of the body."""
+        self.fields = fields
+        """Header lines that tell of it."""
 
     @property
     def status(self) -> int:
@@ -97,17 +105,16 @@ class GatewayError(Exception):
 
     def body(self, request_id: str) -> bytes:
         """The error in the OpenAI dialect, with the id under which the log knows it."""
-        return orjson.dumps(
-            {
-                "error": {
-                    "message": self.message,
-                    "type": KINDS[self.kind].type,
-                    "param": self.param,
-                    "code": self.code,
-                    "request_id": request_id,
-                }
-            }
-        )
+        error: dict[str, Any] = {
+            "message": self.message,
+            "type": KINDS[self.kind].type,
+            "param": self.param,
+            "code": self.code,
+            "request_id": request_id,
+        }
+        if self.details is not None:
+            error["limit"] = self.details
+        return orjson.dumps({"error": error})
 
 
 class Response:
@@ -155,7 +162,7 @@ def refuse(error: GatewayError, request_id: str) -> Response:
         # Read by the SDKs of OpenAI and Anthropic, which would otherwise repeat whatever has such a status.
         again = error.retry and error.retry_after <= LONGEST_RETRY_S
         headers += b"x-should-retry: true\r\n" if again else NOT_AGAIN
-    return Response(error.status, error.body(request_id), headers=headers, error=error)
+    return Response(error.status, error.body(request_id), headers=headers + error.fields, error=error)
 
 
 def speak(response: Response, error: GatewayError, dialect: int, request_id: str) -> None:

@@ -5,7 +5,8 @@ from _speedups._stream cimport StreamScan, UsageScan
 from gateway.core cimport Core
 from gateway.server.deadlines cimport Timed
 from gateway.server.routes cimport RouteEntry
-from gateway.serving cimport Plan, Principal, Resolution, Target, View
+from gateway.principal cimport Principal
+from gateway.serving cimport Plan, Resolution, Target, View
 
 cdef class Caller(Timed):
     cpdef str peer(self)
@@ -77,6 +78,11 @@ cdef class Exchange:
     cdef public bint json_declared
     cdef public bint stateful
     cdef public long long reservation
+    cdef public long long there
+    cdef public list grants
+    cdef public long long foreseen
+    cdef public long long granted
+    cdef public object closing
     cdef public Resolution resolution
     cdef public list targets
     cdef public int target_index

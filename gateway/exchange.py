@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from _speedups._stream import StreamScan, UsageScan
     from gateway.core import Core
     from gateway.errors import Response
+    from gateway.principal import Principal
     from gateway.server.routes import RouteEntry
-    from gateway.serving import Plan, Principal, Resolution, Target, View
+    from gateway.serving import Plan, Resolution, Target, View
 
 
 class Caller(Timed):
@@ -165,6 +166,15 @@ class Exchange:
         self.multipart = False
         self.stateful = False
         self.reservation = -1
+        """Handles of the arena: ``gateway.phases.metering``."""
+        self.there = -1
+        self.grants: list[int] | None = None
+        self.foreseen = 0
+        """Tokens that the request probably has."""
+        self.granted = 0
+        """Tokens of output that are reserved."""
+        self.closing: Any = None
+        """Of a stream that ends when its budget does: ``gateway.phases.closing.Closing``."""
         # Where to
         self.names: dict[str, str] | None = None
         """Objects at the provider that the request names: its own ids -> the caller's."""

@@ -38,6 +38,10 @@ def serve(x: Exchange) -> Response | None:
         from gateway.routing import explain
 
         return explain.serve(x)
+    if x.operation == int(Operation.USAGE):
+        from gateway import usage
+
+        return usage.serve(x)
     if x.operation == int(Operation.REALTIME):
         from gateway.realtime.opening import begin
 

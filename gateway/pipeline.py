@@ -33,9 +33,9 @@ from providers.operations import Dialect
 log = logging.getLogger("microgate")
 
 PARSED = 1
-ADMITTED = 2
-LOOKED_UP = 3
-ROUTED = 4
+ROUTED = 2
+ADMITTED = 3
+LOOKED_UP = 4
 HELD = slots.HELD
 OK = int(Outcome.OK)
 REFUSED = int(Outcome.REFUSED)
@@ -131,6 +131,13 @@ def proceed(x: Exchange, done: int) -> None:
             return
         if PARSED_HOOKS:
             run_hooks("parsed", x)
+    if done < ROUTED:
+        result = route(x)
+        if result is not None:
+            finish(x, result, ROUTED)
+            return
+        if ROUTED_HOOKS:
+            run_hooks("routed", x)
     if done < ADMITTED:
         result = admit(x)
         if result is not None:
@@ -141,13 +148,6 @@ def proceed(x: Exchange, done: int) -> None:
         if result is not None:
             finish(x, result, LOOKED_UP)
             return
-    if done < ROUTED:
-        result = route(x)
-        if result is not None:
-            finish(x, result, ROUTED)
-            return
-        if ROUTED_HOOKS:
-            run_hooks("routed", x)
     forward(x)
     resolution = x.resolution
     if resolution is not None and resolution.shadows is not None:

@@ -7,11 +7,12 @@ from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
 from gateway.phases.cost cimport field as cost_field
 from gateway.phases.cost cimport reckon
+from gateway.phases.metering cimport delivered
 from gateway.phases.settle cimport settle
 from gateway.serving cimport Target
 from gateway.server.response cimport connection_field, status_line
 
-cdef int ADMIN, CLEAN, TRUNCATED, BYTES_PER_TOKEN_BITS, OK, UPSTREAM_ERROR
+cdef int ADMIN, CLEAN, TRUNCATED, OK, UPSTREAM_ERROR
 cdef bytes LENGTH, CHUNKED, REQUEST_ID, ATTEMPTS, OVERHEAD, LINE, LAST_CHUNK
 
 @cython.locals(core=Core, target=Target, scan=HeadScan, passing=HeaderFilter, framing=bytes, labels=bytes, same=cython.bint)
@@ -21,6 +22,8 @@ cpdef whole(Exchange x, bytes body)
 cpdef int outcome_of(Exchange x)
 @cython.locals(scan=StreamScan, out=bytes, tail=bytes, verdict=cython.int, caller=Caller)
 cpdef piece(Exchange x, bytes data, bint complete)
+cpdef bint goes_on(Exchange x, long long events, bytes data, bint complete)
+cpdef bint ended_early(Exchange x, bytes data)
 cpdef cut(Exchange x, int kind, str message)
 @cython.locals(scan=StreamScan, out=bytes, verdict=cython.int, caller=Caller)
 cpdef begin(Exchange x, bytes data, bint complete)

@@ -6,6 +6,7 @@ from _speedups._bytes import chunk, decimal, monotonic_ns
 from gateway.exchange import Exchange
 from gateway.phases.cost import field as cost_field
 from gateway.phases.cost import reckon
+from gateway.phases.metering import UNBOUNDED, delivered
 from gateway.phases.settle import settle
 from gateway.records import ErrorKind, Outcome
 from gateway.routing import trail
@@ -19,7 +20,6 @@ OK = int(Outcome.OK)
 UPSTREAM_ERROR = int(Outcome.UPSTREAM_ERROR)
 CLEAN = 0
 TRUNCATED = 1
-BYTES_PER_TOKEN_BITS = 2
 LENGTH = b"content-length: "
 CHUNKED = b"transfer-encoding: chunked\r\n"
 REQUEST_ID = b"x-microgate-request-id: "
@@ -103,9 +103,8 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
     if scan is not None:
         if data:
             data = scan.feed(data)
-        if x.reservation >= 0 and x.core.arena is not None:
-            # What a crash would post: the tokens delivered so far (a partial stream costs what it has brought).
-            x.core.arena.deliver(x.reservation, (len(x.body) >> BYTES_PER_TOKEN_BITS) + scan.content_events, 0)
+        if x.reservation >= 0 and not goes_on(x, scan.content_events, data, complete):
+            return
         if complete:
             tail = scan.flush()
             if tail:
@@ -143,6 +142,27 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
             caller.answer(out)
         if complete:
             caller.answered(x, True)
+
+
+def goes_on(x: Exchange, events: int, data: bytes, complete: bool) -> bool:
+    """Note what has been delivered so far, which is what a crash would post; False when the answer was ended here."""
+    if not delivered(x, events) and not complete and x.head_sent:
+        return not ended_early(x, data)
+    if x.closing is not None:
+        x.closing.take(data)
+    return True
+
+
+def ended_early(x: Exchange, data: bytes) -> bool:
+    """Its budget has ended before the answer; True when the caller has been told, so that nothing more goes out."""
+    if x.closing is None:
+        if x.link is not None:
+            x.link.cancel()
+        cut(x, int(ErrorKind.BUDGET), "The budget of this key has ended.")
+        return True
+    from gateway.phases.closing import end
+
+    return end(x, data)
 
 
 def cut(x: Exchange, kind: int, message: str) -> None:
@@ -185,6 +205,10 @@ def begin(x: Exchange, data: bytes, complete: bool) -> None:
     out += chunk(data) if x.chunked else data
     x.chunks += 1
     if not complete:
+        if x.reservation >= 0 and x.granted != UNBOUNDED:
+            from gateway.phases.closing import listen
+
+            listen(x, data)
         if caller is not None:
             caller.answer(out)
         keepalive.watch(x, data)

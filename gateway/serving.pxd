@@ -1,10 +1,10 @@
 cimport cython
 
 from _speedups._affinity cimport Affinity
-from _speedups._bucket cimport LimitSet
 from _speedups._health cimport Health
 from _speedups._keys cimport KeySet
 from _speedups._head cimport HeaderFilter
+from gateway.habits cimport Habit
 from gateway.pricing cimport Price
 
 cdef class Plan:
@@ -27,6 +27,7 @@ cdef class Upstream:
     cdef public int key_count
     cdef public list values
     cdef public object book
+    cdef public dict habits
     cdef public object credentials
     cdef public Affinity affinity
     cdef public list key_hashes
@@ -46,6 +47,7 @@ cdef class Upstream:
     cdef public HeaderFilter forward_filter
     cdef public str unsupported
     cdef public dict plans
+    cpdef Habit habit_of(self, str model)
     cpdef unsigned long long narrowed(self, bytes session, unsigned long long mask, long long now_ns)
     cpdef bytes head(self, bytes method, str path, int key, bytes query=*)
 
@@ -56,6 +58,7 @@ cdef class Target:
     cdef public object condition
     cdef public Health health
     cdef public Price price
+    cdef public Habit habit
     cdef public bytes model_bytes
     cdef public bytes model_json
     cdef public bytes label
@@ -84,18 +87,6 @@ cdef class Resolution:
     cdef public list prices
     cdef public object shadows
     cdef public dict choices
-
-cdef class Principal:
-    cdef public long long seq_at
-    cdef public unsigned long long seq
-    cdef public unsigned long long id_hash
-    cdef public int flags
-    cdef public int ruleset
-    cdef public LimitSet limits
-    cdef public int limit_count
-    cdef public object pin
-    cdef public long long expires_s
-    cdef public long long claims
 
 cdef class View:
     cdef public object snapshot

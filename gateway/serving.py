@@ -15,10 +15,11 @@ from urllib.parse import quote
 import orjson
 
 from _speedups._affinity import Affinity
-from _speedups._bucket import ArenaWorker, LimitSet
+from _speedups._bucket import ArenaWorker
 from _speedups._head import HeaderFilter
 from _speedups._health import Health
 from _speedups._keys import MAX_KEYS, KeySet
+from gateway.habits import Habit
 from gateway.model_names import header_safe, matches, near
 from gateway.pricing import Price, PriceBook
 from gateway.routing import hashing
@@ -81,6 +82,7 @@ class Upstream:
         self.values = [key.value for key in keys]
         """What is sent; of a key with a credential the token that it stands for now."""
         self.book = NO_PRICES
+        self.habits: dict[str, Habit] = {}
         self.credentials: Any = None
         """``gateway.credentials.keys.KeyCredentials`` of a provider with keys that are not plain text."""
         self.affinity: Affinity | None = None
@@ -139,6 +141,15 @@ class Upstream:
         names = [self.key_hashes[index].to_bytes(8, "little") for index in indices]
         weights = [self.key_specs[index].weight for index in indices]
         return 1 << indices[hashing.choose(session, names, weights)[0]]
+
+    def habit_of(self, model: str) -> Habit:
+        """What requests for this model have been like."""
+        found = self.habits.get(model)
+        if found is None:
+            if len(self.habits) >= RESOLUTIONS_KEPT:
+                self.habits.clear()
+            found = self.habits[model] = Habit()
+        return found
 
     def put(self, key: int, value: str) -> None:
         """Send ``value`` for this key from now on."""
@@ -217,6 +228,7 @@ class Target:
         self.label = self.model_bytes[:96]
         """The model's name as a record has room for it."""
         self.mask = upstream.allowed_keys(model)
+        self.habit = upstream.habit_of(model)
         self.seed = 0 if upstream.affinity is None else seed_of(self.model_bytes)
         """Keeps prompts for this model apart from those for others."""
         self.labels = (
@@ -226,6 +238,13 @@ class Target:
             + header_safe(model)
             + b"\r\n"
         )
+
+    def copy(self, weight: float) -> Target:
+        """Another one, that can be narrowed."""
+        made = Target(self.upstream, "", weight, self.condition)
+        for name in ("model", "health", "price", "model_bytes", "model_json", "label", "mask", "seed", "labels"):
+            setattr(made, name, getattr(self, name))
+        return made
 
 
 class Choice:
@@ -263,17 +282,6 @@ class Resolution:
         """Ruleset index -> what its keys may use; None: nothing."""
 
 
-def allowed(rules: Ruleset, resolution: Resolution) -> Choice | None:
-    """The targets whose providers are within the rules, if the model's name as the caller writes it is."""
-    if rules.models and not matches(rules.models, resolution.name):
-        return None
-    primary, fallbacks = (
-        [target for target in targets if not rules.providers or target.upstream.name in rules.providers]
-        for targets in (resolution.primary, resolution.fallbacks)
-    )
-    return Choice(primary, fallbacks) if primary or fallbacks else None
-
-
 def condition_of(source: str) -> Any:
     """The condition of a target, compiled; None: it has none."""
     if not source:
@@ -281,27 +289,6 @@ def condition_of(source: str) -> Any:
     from gateway.routing.cel import compile_condition
 
     return compile_condition(source)
-
-
-class Principal:
-    """A virtual key as a request meets it; made from its row on first use and kept while the row is unchanged."""
-
-    def __init__(
-        self, seq_at: int, seq: int, hash64: int, flags: int, ruleset: int, slots: list[int], pin: int, expires_s: int
-    ) -> None:
-        self.seq_at = seq_at
-        """Where in the table's words its sequence word stands."""
-        self.seq = seq
-        self.id_hash = hash64
-        self.flags = flags
-        self.ruleset = ruleset
-        self.limits = LimitSet(slots)
-        self.limit_count = len(slots)
-        self.pin = pin
-        """id hash of the provider key that stateful requests go to; 0: none."""
-        self.expires_s = expires_s
-        self.claims = 0
-        """Its requests that hold or wait for a slot of this worker."""
 
 
 class View:
@@ -396,5 +383,7 @@ class View:
         """The targets that keys of this ruleset may use; None when there is none."""
         found = resolution.choices.get(ruleset)
         if found is None and ruleset not in resolution.choices:
+            from gateway.routing.allowed import allowed
+
             found = resolution.choices[ruleset] = allowed(self.rulesets[ruleset], resolution)
         return found

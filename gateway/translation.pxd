@@ -20,6 +20,7 @@ cdef class Translation:
     cdef public object fault
     cdef public bint begun
     cdef public bint done
+    cdef public object open
     cdef public long long contents
     cdef public bint streaming
     cdef public object array

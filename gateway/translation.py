@@ -59,6 +59,8 @@ KINDS: dict[str, FaultKind] = {
     "request_timeout": "timeout",
     "too_large": "too_large",
     "rate_limited": "rate_limit",
+    "budget_exceeded": "quota",
+    "price_unknown": "quota",
     "internal": "server",
     "upstream": "server",
     "overloaded": "overloaded",
@@ -70,6 +72,30 @@ KINDS: dict[str, FaultKind] = {
 def needed(caller: int, target: int) -> bool:
     """Whether an exchange between these dialects goes through a ``Translation``."""
     return caller != target or caller > LAST_OF_OPENAI
+
+
+class Open:
+    """What a stream has begun and not ended."""
+
+    def __init__(self) -> None:
+        self.parts: dict[tuple[int, int], None] = {}
+        self.choices: dict[int, None] = {0: None}
+        self.ended: set[int] = set()
+
+    def note(self, event: Event) -> None:
+        if isinstance(event, PartStart):
+            self.parts[event.choice, event.part] = None
+            self.choices[event.choice] = None
+        elif isinstance(event, PartEnd):
+            self.parts.pop((event.choice, event.part), None)
+        elif isinstance(event, Ended):
+            self.ended.add(event.choice)
+
+    def closed(self, usage: Usage) -> list[Event]:
+        """The events that end it."""
+        parts: list[Event] = [PartEnd(choice, part) for choice, part in self.parts]
+        ends: list[Event] = [Ended(choice, "length") for choice in self.choices if choice not in self.ended]
+        return [*parts, *ends, usage, Done()]
 
 
 class Translation:
@@ -90,6 +116,7 @@ class Translation:
         self.begun = False
         """Something of the answer itself has come."""
         self.done = False
+        self.open = Open()
         self.contents = 0
         """Events that carried contents: what stands in for usage that was not said."""
         self.streaming = False
@@ -106,6 +133,7 @@ class Translation:
         self.losses = Losses(target.upstream.unsupported)
         self.decoder = self.encoder = None
         self.usage = self.fault = None
+        self.open = Open()
         self.begun = self.done = self.streaming = False
         self.array = None
         if self.same:
@@ -229,6 +257,7 @@ class Translation:
                 self.done = self.begun = True
             elif not isinstance(event, Start | Ping):
                 self.begun = True
+                self.open.note(event)
 
     def cut(self, message: str, timed_out: bool) -> bytes:
         """The event that says that the stream has broken off."""

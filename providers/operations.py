@@ -33,6 +33,7 @@ class Operation(IntEnum):
     OCR = 21
     VIDEOS = 22
     ROUTE = 23
+    USAGE = 24
     REALTIME = 40
 
 
@@ -52,7 +53,9 @@ class Dialect(IntEnum):
     VOYAGE = 10
 
 
-OWN = frozenset({Operation.NONE, Operation.MODELS, Operation.ROUTE, Operation.ADMIN, Operation.REALTIME})
+OWN = frozenset(
+    {Operation.NONE, Operation.MODELS, Operation.ROUTE, Operation.USAGE, Operation.ADMIN, Operation.REALTIME}
+)
 """The gateway answers them itself, or hands them to somebody else than the phases."""
 RELAYED = frozenset(
     {

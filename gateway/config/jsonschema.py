@@ -9,7 +9,18 @@ import msgspec
 
 from gateway.config.references import FilePath, Secret, SecretDocument, Text
 from gateway.config.schema import Config
-from gateway.config.units import DURATION_PATTERN, SIZE_PATTERN, USD_PATTERN, Duration, Size, Usd
+from gateway.config.units import (
+    CALENDAR,
+    DURATION_PATTERN,
+    MONEY_PATTERN,
+    SIZE_PATTERN,
+    USD_PATTERN,
+    Duration,
+    Money,
+    Period,
+    Size,
+    Usd,
+)
 
 SCHEMA_ID = "urn:microgate:config"
 
@@ -39,6 +50,20 @@ def _custom(kind: type) -> dict[str, Any]:
         return {
             "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": USD_PATTERN}],
             "examples": [0.075, "2.50"],
+        }
+    if kind is Period:
+        return {
+            "oneOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": DURATION_PATTERN},
+                {"enum": list(CALENDAR)},
+            ],
+            "examples": ["1m", "30d", "day", "month"],
+        }
+    if kind is Money:
+        return {
+            "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": MONEY_PATTERN}],
+            "examples": [100, "12.50"],
         }
     if kind is Secret:
         return {"type": "string", "examples": ["env.API_KEY", "file.secrets/key"]}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from gateway.config.levels import VirtualKeyEntry
 from gateway.config.names import RowId
 from gateway.config.problems import Path, Problem
-from gateway.config.schema import VirtualKeyEntry
 from gateway.snapshot.digest import hash_of, sha256_in
 
 MIN_CHARACTERS = 8

@@ -17,7 +17,18 @@ from gateway.config.explain import explain
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.references import FilePath, Resolver, Secret, SecretDocument, Text
 from gateway.config.schema import Config
-from gateway.config.units import Duration, Size, Usd, parse_duration, parse_size, parse_usd
+from gateway.config.units import (
+    Duration,
+    Money,
+    Period,
+    Size,
+    Usd,
+    parse_duration,
+    parse_money,
+    parse_period,
+    parse_size,
+    parse_usd,
+)
 from gateway.config.validate import validate
 
 MAX_FILE_BYTES = 256 << 20
@@ -85,6 +96,10 @@ def _convert(wanted: type, found: Any, resolver: Resolver) -> Any:
         return parse_size(found)
     if wanted is Usd:
         return parse_usd(found)
+    if wanted is Period:
+        return parse_period(found)
+    if wanted is Money:
+        return parse_money(found)
     if not isinstance(found, str):
         raise ValueError("expected text; put it in quotes" if isinstance(found, (int, float)) else "expected text")
     if wanted is Secret:

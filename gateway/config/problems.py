@@ -65,3 +65,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
         found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
         near = found[0] if found else None
     return f"did you mean {near}?" if near is not None and near != name else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """What there is instead of a name that nothing is near to."""
+    first = ", ".join(sorted(names)[:8])
+    return f"there is: {first}" if first else "none is configured"

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.config.credentials import CredentialEntry
+from gateway.config.levels import CustomerEntry, TeamEntry, VirtualKeyEntry
 from gateway.config.names import HeaderName, ModelName, Name
 from gateway.config.prices import PriceEntry
 from gateway.config.references import FilePath, Secret, Text
@@ -210,57 +211,6 @@ class ProviderEntry(Entry, frozen=True):
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
-class LimitEntry(Entry, frozen=True):
-    """One limit; exactly one of requests, tokens and concurrency."""
-
-    requests: Annotated[int, Meta(ge=1, le=2**53)] | None = None
-    tokens: Annotated[int, Meta(ge=1, le=2**53)] | None = None
-    concurrency: Annotated[int, Meta(ge=1, le=2**31)] | None = None
-    per: Annotated[Duration | None, Meta(description="Length of the window.")] = None
-    window: Annotated[
-        Literal["fixed", "rolling", "smooth"],
-        Meta(description="fixed: starts anew; rolling: any such span; smooth: evenly spaced with a burst (GCRA)."),
-    ] = "fixed"
-    burst: Annotated[
-        Annotated[int, Meta(ge=1, le=2**53)] | None, Meta(description="smooth only: how many at once.")
-    ] = None
-
-
-class VirtualKeyEntry(Entry, frozen=True):
-    """A credential that callers present to the gateway."""
-
-    name: Name
-    value: Annotated[Secret | None, Meta(description="The key itself; usually env.NAME or file.PATH.")] = None
-    hash: Annotated[
-        Secret | None,
-        Meta(
-            description="Instead of a value: sha256: and the hexadecimal SHA-256 of the key, as other gateways keep it."
-        ),
-    ] = None
-    models: Annotated[
-        list[ModelName],
-        Meta(description="Models it may ask for, as callers write them, trailing * allowed. Empty: all."),
-    ] = []
-    providers: Annotated[list[Name], Meta(description="Providers it may reach. Empty: all.")] = []
-    limits: list[LimitEntry] = []
-    stateful: Annotated[
-        str | None,
-        Meta(
-            description="provider/key: an account of its own for files, batches and stored responses, with the "
-            "provider's own ids and lists."
-        ),
-    ] = None
-    priority: Annotated[
-        Literal["high", "normal", "low"],
-        Meta(description="Who is served first, and refused last, when there is too much; high has slots of its own."),
-    ] = "normal"
-    enabled: bool = True
-    expires: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Unix time from which it is refused.")] = (
-        None
-    )
-    id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
-
-
 class RetryEntry(Entry, frozen=True):
     """Further attempts before the first byte has gone to the caller."""
 
@@ -338,6 +288,8 @@ class Config(Entry, frozen=True):
     routes: Annotated[
         dict[Annotated[str, Meta(pattern=r"^[!-~]{1,256}$")], RouteEntry], Meta(description="Model names of your own.")
     ] = {}
+    customers: Annotated[dict[Name, CustomerEntry], Meta(description="Whom teams and virtual keys belong to.")] = {}
+    teams: dict[Name, TeamEntry] = {}
     virtual_keys: list[VirtualKeyEntry] = []
     prices: Annotated[
         list[PriceEntry], Meta(description="What models cost, instead of what the bundled lists say.")
@@ -349,6 +301,9 @@ class Config(Entry, frozen=True):
             "dearest known model."
         ),
     ] = "deny"
+    time_zone: Annotated[
+        str, Meta(max_length=64, description="Of periods of the calendar that name none of their own: Europe/Berlin.")
+    ] = "UTC"
     retry: RetryEntry = RetryEntry()
     timeouts: Annotated[TimeoutsEntry, Meta(description="For every provider that does not say otherwise.")] = (
         TimeoutsEntry()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Final, Self
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -14,6 +16,17 @@ _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "
 
 DURATION_PATTERN = r"^(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$"
 USD_PATTERN = r"^\d{1,6}(\.\d{1,9})?$"
+MONEY_PATTERN = r"^\d{1,9}(\.\d{1,9})?$"
+CALENDAR: Final = {
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+    "week": 7 * 86400.0,
+    "month": 31 * 86400.0,
+    "quarter": 92 * 86400.0,
+    "year": 366 * 86400.0,
+}
+"""Periods that begin when the clock or the calendar says, with the longest that each can be."""
 SIZE_PATTERN = r"^\d+(\.\d+)?\s*([kKMGT]i?B?|B)?$"
 
 
@@ -38,6 +51,57 @@ class Usd(str):
         whole, _, part = self.partition(".")
         part = part.ljust(3, "0")
         return f"{int(whole + part[:3])}.{part[3:] or 0}"
+
+
+class Period(float):
+    """Seconds of a time, or the most that a period of the calendar has, which ``calendar`` names then."""
+
+    __slots__ = ("calendar",)
+
+    def __new__(cls, seconds: float, calendar: str = "") -> Self:
+        made = super().__new__(cls, seconds)
+        made.calendar = calendar
+        return made
+
+    calendar: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Period) and (float(self), self.calendar) == (float(other), other.calendar)
+
+    def __hash__(self) -> int:
+        return hash((float(self), self.calendar))
+
+
+class Money(int):
+    """Nano-dollars; written in USD, as a number or as text such as ``12.50``."""
+
+    __slots__ = ()
+
+    def in_usd(self) -> str:
+        """As it can be written."""
+        return f"{self // 1_000_000_000}.{self % 1_000_000_000:09d}"
+
+
+def parse_period(value: object) -> Period:
+    """Raises ValueError with words fit for the operator."""
+    if isinstance(value, str) and value in CALENDAR:
+        return Period(CALENDAR[value], value)
+    try:
+        return Period(parse_duration(value))
+    except ValueError as error:
+        raise ValueError(f"{error}; or one of {', '.join(CALENDAR)}") from None
+
+
+def parse_money(value: object) -> Money:
+    """Raises ValueError with words fit for the operator."""
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            amount = Decimal(str(value).strip().removeprefix("$")) * 1_000_000_000
+        except InvalidOperation:
+            amount = Decimal(-1)
+        if amount.is_finite() and 0 <= amount <= 10**18 and amount == int(amount):
+            return Money(amount)
+    raise ValueError(f"expected an amount in USD, up to 1000000000, with 9 digits behind the point, got {value!r}")
 
 
 def parse_duration(value: object) -> Duration:

@@ -7,44 +7,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 from gateway.config.addresses import judge_host
 from gateway.config.credentials import judge as judge_credential
-from gateway.config.key_values import MIN_CHARACTERS, Values
-from gateway.config.key_values import judge as judge_key_value
-from gateway.config.names import NAME_PATTERN
+from gateway.config.hierarchy import judge as judge_hierarchy
+from gateway.config.key_values import MIN_CHARACTERS
+from gateway.config.names import NAME_PATTERN, misplaced_stars
 from gateway.config.places import judge as judge_place
 from gateway.config.prices import judge as judge_prices
-from gateway.config.problems import Path, Problem, nearest
+from gateway.config.problems import Path, Problem, listed, nearest
 from gateway.config.routes import TargetEntry
-from gateway.config.schema import (
-    Config,
-    LimitEntry,
-    ProviderEntry,
-    TimeoutsEntry,
-    VirtualKeyEntry,
-)
-from gateway.snapshot.keytable import MAX_LIMITS
+from gateway.config.schema import Config, ProviderEntry, TimeoutsEntry
 from gateway.snapshot.model import ServerLimits
-from gateway.snapshot.plan import (
-    limit_id,
-    provider_id,
-    provider_key_id,
-    route_id,
-    target_of,
-    virtual_key_id,
-)
+from gateway.snapshot.plan import provider_id, provider_key_id, route_id, target_of
 from gateway.snapshot.vendor import base_url_of, known_url, vendor_of
 from providers.addresses import placeholders
 from providers.headers import NEVER_FORWARDED, NEVER_FORWARDED_PREFIXES
-from providers.natives import DEMOS
 from providers.vendors import CUSTOM, VENDORS
 
 MAX_PROVIDER_KEYS = 64
 """One bit each in the mask with which a key is chosen."""
-MAX_WINDOW_S = 366 * 86400
 MOST_HEAD = {"header_bytes": ServerLimits().header_bytes, "target_bytes": ServerLimits().target_bytes}
 """What the scanner of heads takes; the bounds can be lowered."""
 
@@ -76,8 +60,8 @@ def validate(config: Config) -> list[Problem]:
         problems += _provider(name, entry)
     problems += _ids(config)
     problems += _routes(config)
-    problems += _virtual_keys(config)
     problems += judge_prices(config.prices, config.providers, [entry.name for entry in config.virtual_keys])
+    problems += judge_hierarchy(config)
     problems += _timeouts(config.timeouts, ("timeouts",))
     problems += _server(config)
     return problems
@@ -141,7 +125,7 @@ def _keys(entry: ProviderEntry, path: Path, keyless: bool) -> Iterator[Problem]:
         elif not key.value and key.credential is None and not keyless:
             yield Problem(here, "value is missing", "e.g. value: env.API_KEY")
         for field, patterns in (("models", key.models), ("deny_models", key.deny_models)):
-            yield from _patterns(patterns, (*here, field))
+            yield from misplaced_stars(patterns, (*here, field))
     if entry.keys and not any(key.enabled for key in entry.keys) and entry.enabled:
         yield Problem((*path, "keys"), "every key is switched off", warning=True)
 
@@ -235,7 +219,7 @@ def _target(config: Config, entry: str | TargetEntry, path: Path) -> Iterator[Pr
         return
     provider = config.providers.get(target.provider)
     if provider is None:
-        hint = nearest(target.provider, config.providers) or _known(config.providers)
+        hint = nearest(target.provider, config.providers) or listed(config.providers)
         yield Problem(path, f"no provider is called {target.provider}", hint)
     elif not provider.enabled:
         yield Problem(path, f"the provider {target.provider} is switched off", warning=True)
@@ -246,94 +230,6 @@ def _target(config: Config, entry: str | TargetEntry, path: Path) -> Iterator[Pr
             compile_condition(target.when)
         except ConditionError as error:
             yield Problem((*path, "when"), str(error))
-
-
-def _virtual_keys(config: Config) -> Iterator[Problem]:
-    names: dict[str, int] = {}
-    ids: dict[str, int] = {}
-    values = Values(config.virtual_keys)
-    pins: dict[str, str] = {}
-    # Most keys share one of a few sets of limits, which need be judged once.
-    right_limits: set[tuple[LimitEntry, ...]] = set()
-    for i, entry in enumerate(config.virtual_keys):
-        stable_id = virtual_key_id(entry.name, entry.id)
-        if entry.name in names:
-            yield Problem(("virtual_keys", i, "name"), f"another virtual key is called {entry.name}")
-        elif stable_id in ids:
-            yield Problem(("virtual_keys", i), "has the same id as another virtual key")
-        names.setdefault(entry.name, i)
-        ids.setdefault(stable_id, i)
-        yield from judge_key_value(entry, values, ("virtual_keys", i))
-        if entry.limits and (limits := tuple(entry.limits)) not in right_limits:
-            problems = list(_limits(limits, ("virtual_keys", i, "limits")))
-            if not problems:
-                right_limits.add(limits)
-            yield from problems
-        if entry.models or entry.providers:
-            yield from _rules(config, entry, ("virtual_keys", i))
-        if entry.stateful is not None:
-            yield from _pin(config, entry, pins, ("virtual_keys", i, "stateful"))
-
-
-def _rules(config: Config, entry: VirtualKeyEntry, path: Path) -> Iterator[Problem]:
-    yield from _patterns(entry.models, (*path, "models"))
-    for n, provider in enumerate(entry.providers):
-        if provider not in config.providers and provider not in ("demo", *DEMOS.values()):
-            hint = nearest(provider, config.providers) or _known(config.providers)
-            yield Problem((*path, "providers", n), f"no provider is called {provider}", hint)
-
-
-def _pin(config: Config, entry: VirtualKeyEntry, pins: dict[str, str], path: Path) -> Iterator[Problem]:
-    wanted = entry.stateful or ""
-    provider, _, key = wanted.partition("/")
-    if not provider or not key:
-        yield Problem(path, "expected provider/key")
-    elif provider not in config.providers:
-        yield Problem(path, f"no provider is called {provider}", nearest(provider, config.providers))
-    else:
-        keys = [k.name for k in config.providers[provider].keys]
-        if key not in keys:
-            yield Problem(path, f"the provider {provider} has no key called {key}", nearest(key, keys))
-        elif entry.providers and provider not in entry.providers:
-            yield Problem(path, f"{provider} is not among the providers of this virtual key")
-        elif wanted in pins:
-            yield Problem(
-                path,
-                f"{pins[wanted]} has the same pin",
-                "files and batches of one account cannot be told apart by caller: give each its own provider key",
-            )
-        pins.setdefault(wanted, entry.name)
-
-
-def _limits(limits: tuple[LimitEntry, ...], path: Path) -> Iterator[Problem]:
-    if len(limits) > MAX_LIMITS:
-        yield Problem(path, f"a virtual key can have at most {MAX_LIMITS} limits")
-    seen: set[str] = set()
-    for i, limit in enumerate(limits):
-        here = (*path, i)
-        given = sum(value is not None for value in (limit.requests, limit.tokens, limit.concurrency))
-        if given != 1:
-            yield Problem(here, "expected exactly one of requests, tokens and concurrency")
-            continue
-        if limit.concurrency is not None:
-            if limit.per is not None:
-                yield Problem((*here, "per"), "a limit of concurrency has no window")
-        elif limit.per is None:
-            yield Problem(here, "per is missing", "e.g. per: 1m")
-        elif not 0.001 <= limit.per <= MAX_WINDOW_S:
-            yield Problem((*here, "per"), "must be between 1ms and 366d")
-        if limit.burst is not None and limit.window != "smooth":
-            yield Problem((*here, "burst"), "only a smooth window has a burst", "add window: smooth")
-        identity = limit_id("", limit)
-        if identity in seen:
-            yield Problem(here, "another limit of this virtual key counts the same")
-        seen.add(identity)
-
-
-def _patterns(patterns: Iterable[str], path: Path) -> Iterator[Problem]:
-    for i, pattern in enumerate(patterns):
-        if "*" in pattern[:-1]:
-            yield Problem((*path, i), "a * can only stand at the end")
 
 
 def _server(config: Config) -> Iterator[Problem]:
@@ -371,8 +267,3 @@ def _server(config: Config) -> Iterator[Problem]:
 def _readable(file: str | None, path: Path) -> Iterator[Problem]:
     if file and not os.access(file, os.R_OK):
         yield Problem(path, f"the file {file} cannot be read")
-
-
-def _known(names: Iterable[str]) -> str:
-    listed = ", ".join(sorted(names)[:8])
-    return f"there is: {listed}" if listed else "none is configured"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -118,6 +119,8 @@ class LogEntry(msgspec.Struct, kw_only=True):
     kind: str
     started_at: dt.datetime
     virtual_key: str
+    team: str
+    customer: str
     provider: str
     provider_key: str
     route: str
@@ -332,6 +335,8 @@ def _entry(row: LogRow, names: Mapping[int, str]) -> LogEntry:
         kind=_spelling(Kind, row.kind),
         started_at=_time(row.started_us),
         virtual_key=name(row.virtual_key),
+        team=name(row.team),
+        customer=name(row.customer),
         provider=name(row.provider),
         provider_key=name(row.provider_key),
         route=name(row.route),
@@ -384,9 +389,7 @@ def _receipt(text: str) -> ReceiptEntry | None:
     return ReceiptEntry(text, steps, found.left_out, found.end)
 
 
-def _spelling(
-    enum: type[Kind | Operation | Dialect | Outcome | ErrorKind | UsageSource | CacheVerdict], value: int
-) -> str:
+def _spelling(enum: type[IntEnum], value: int) -> str:
     """Empty for nothing; the number itself when a newer program wrote it."""
     try:
         return enum(value).name.lower() if value else ""

@@ -113,7 +113,7 @@ class Configuration:
         self._paths = context.paths
         self._arena = arena
         self._on_adopted = on_adopted
-        self._building = asyncio.Lock()
+        self.building = asyncio.Lock()
         self._pending: list[_Pending] = []
         self._retired: tuple[int, ...] = ()
         self._settling: asyncio.Task[None] | None = None
@@ -199,7 +199,7 @@ class Configuration:
         return done
 
     async def _rebuild(self, loaded: Loaded | None) -> ReloadResult:
-        async with self._building:
+        async with self.building:
             started = time.perf_counter()
             try:
                 made = await asyncio.to_thread(self._make, loaded)
@@ -258,7 +258,7 @@ class Configuration:
 
     async def take_lists(self, found: Mapping[str, ModelList]) -> bool:
         """Publish providers' lists of models. False before the first configuration has been made."""
-        async with self._building:
+        async with self.building:
             made, old = self._made, self.snapshot
             if made is None:
                 return False
@@ -333,7 +333,7 @@ class Configuration:
             if self._predecessors_serve():
                 await asyncio.sleep(POLL_S)
                 continue
-            async with self._building:
+            async with self.building:
                 if self._pending[-1].version != version:
                     continue
                 done, self._pending = self._pending, []

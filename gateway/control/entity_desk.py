@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway import virtual_key
-from gateway.config.schema import VirtualKeyEntry
+from gateway.config.levels import VirtualKeyEntry
 from gateway.control.configuration import Configuration
 from gateway.control.entity_kinds import PROVIDER, VIRTUAL_KEY, Kind, Stored, entities_of, spec_of, stored_of
 from gateway.control.entity_secrets import Unfit, fit, kept, needs_confirmation

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway.config.levels import VirtualKeyEntry
 from gateway.config.names import PrivateRowId, RowId
 from gateway.config.references import Secret
 from gateway.config.routes import RouteEntry
-from gateway.config.schema import ProviderEntry, VirtualKeyEntry
+from gateway.config.schema import ProviderEntry
 from gateway.secrets.bodies import converted, opened
 from gateway.secrets.envelope import SealedError
 from gateway.secrets.master_key import KeyRing

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import itemgetter
 
 from gateway.control.trail import WIDTH, Values
@@ -26,23 +26,19 @@ PAUSE_S = 0.5
 REPLAYED_S = 0.05
 """How long rows of the spool are posted before the rings are looked at again."""
 
-NOBODY = (0, 0)
-
 _COPY = int(Kind.SHADOW)
 _SHADOW, _CALL = int(Line.SHADOW), int(Line.CALL)
 
 _FIELDS = LogRow._fields
-_PROVIDER, _ATTEMPT, _KIND, _KEY = map(_FIELDS.index, ("provider", "attempt", "kind", "virtual_key"))
-_NOT_RECORDED = 3
-"""Fields at the end of a row that a record does not have: line, team, customer."""
-_recorded = itemgetter(*map(_FIELDS.index, LedgerRow._fields[:-_NOT_RECORDED]))
-
-Owners = Mapping[int, tuple[int, int]]
-"""Virtual key -> (team, customer), signed hashes; keys that belong to nobody are left out."""
+_PROVIDER, _ATTEMPT, _KIND = map(_FIELDS.index, ("provider", "attempt", "kind"))
+_LAST = 3
+"""Fields at the end of a row that stand in another order in a record, or in none: line, team, customer."""
+_recorded = itemgetter(*map(_FIELDS.index, LedgerRow._fields[:-_LAST]))
+_owners = itemgetter(*map(_FIELDS.index, ("team", "customer")))
 
 
 class LedgerFeed:
-    """Used by the thread that reads the rings; ``owners`` may be replaced by any."""
+    """Used by the thread that reads the rings."""
 
     def __init__(self, store: LedgerStore, spool: LedgerSpool, is_ready: Callable[[], bool] = lambda: True) -> None:
         """``is_ready``: whether the ledger has its tables yet. Until then rows go to the spool."""
@@ -50,7 +46,6 @@ class LedgerFeed:
         self._spool = spool
         self._is_ready = is_ready
         self._not_before = 0.0
-        self.owners: Owners = {}
         self.posted = 0
         """Rows that were new to the ledger."""
         self.spooled = 0
@@ -65,13 +60,12 @@ class LedgerFeed:
         """The rows of records: of each attempt that reached a provider, or was to. A request that nobody was asked for
         (refused, answered by the gateway itself) has none."""
         rows: list[LedgerRow] = []
-        owners = self.owners
         for at in range(0, len(values), WIDTH):
             record = values[at : at + WIDTH]
             if record[_PROVIDER] and record[_ATTEMPT]:
                 line = _SHADOW if record[_KIND] == _COPY else _CALL
                 # A plain tuple: nothing but the database looks at it.
-                row = (*_recorded(record), line, *owners.get(record[_KEY], NOBODY))
+                row = (*_recorded(record), line, *_owners(record))
                 rows.append(row)  # type: ignore[arg-type]
         return rows
 

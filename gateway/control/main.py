@@ -26,6 +26,7 @@ from gateway.control.ingest import Ingest
 from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.model_lists import ModelLists
+from gateway.control.periods import Periods
 from gateway.control.state import ControlState
 from gateway.operators.accounts import Accounts
 from gateway.processes import logs
@@ -96,6 +97,7 @@ class _Control:
         self.ingest = Ingest(
             self.paths, self.log_store, self.aggregates, feed=self.feed, event_fd=context.record_event_fd
         )
+        self.periods = Periods(self.arena)
         self.adopted = asyncio.Event()
         self.stop = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
@@ -118,6 +120,7 @@ class _Control:
         self.ingest.start()
         await channel.start()
         self._background(configuration.watch(), "configuration")
+        self._background(self.periods.watch(configuration.building), "periods")
         self._background(self._tend(), "log lines")
         self._background(self._maintain(), "maintenance")
         self._background(self._note(configuration), "database")
@@ -166,6 +169,7 @@ class _Control:
         settings = configuration.snapshot.settings
         logs.follow(self.context.log_level, settings.log_level, settings.log_format, "control")
         self.aggregates.rename(configuration.names)
+        self.periods.zones = configuration.snapshot.time_zones
         if configuration.config is not None and configuration.config.log.retention is not None:
             self.log_store.limits = LogLimits(max_age_s=float(configuration.config.log.retention))
         self.adopted.set()

@@ -1,7 +1,7 @@
 cimport cython
 
 from _speedups._bytes cimport monotonic_ns
-from gateway.serving cimport Principal
+from gateway.principal cimport Principal
 
 cdef int HELD, WAITING, ADMIT, WAIT, FULL, LATE, EXPIRED, SHARE, LAG, MEMORY, NORMAL, HIGH, LOW
 cdef int PRIORITY_SHIFT, PRIORITY_BITS, HIGH_FLAG, RECORDED_A_SECOND

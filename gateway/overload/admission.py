@@ -18,7 +18,7 @@ from gateway.routing.deadline import set_alarm
 
 if TYPE_CHECKING:
     from gateway.errors import Response
-    from gateway.serving import Principal
+    from gateway.principal import Principal
 
 HELD = slots.HELD
 WAITING = slots.WAITING

@@ -1,39 +1,39 @@
-"""May they: every limit of the principal at once, all or none, before anything is spent."""
+"""May they: every limit of the key, its team and its customer at once, all or none, before anything is spent."""
 
 from __future__ import annotations
 
 from _speedups._bytes import monotonic_ns
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
-from gateway.records import ErrorKind
-
-BYTES_PER_TOKEN_BITS = 2
-"""English text in the tokenizers in use averages about four bytes a token; part of the estimate only."""
-DEFAULT_OUTPUT_TOKENS = 1024
-
-
-def estimate(x: Exchange) -> int:
-    """Tokens this request may take: its body by size, and the output it allows itself."""
-    output = x.max_tokens
-    if output < 0:
-        output = DEFAULT_OUTPUT_TOKENS
-    return (len(x.body) >> BYTES_PER_TOKEN_BITS) + output
+from gateway.phases.metering import UNBOUNDED, foresee, foreseen_cost, read_kinds, until
 
 
 def admit(x: Exchange) -> Response | None:
     """Reserve at every limit; ``x.reservation`` is settled exactly once, in ``settle``."""
     principal = x.principal
-    if principal is None or principal.limit_count == 0:
+    if principal is None or (principal.limit_count == 0 and principal.there is None):
         return None
     arena = x.core.arena
     if arena is None:
         return None
+    if not principal.read:
+        read_kinds(principal, arena)
+    output = foresee(x)
+    x.granted = output if x.max_tokens < 0 and principal.growing is not None else UNBOUNDED
+    if principal.limit_count == 0:
+        return None
+    money = 0
+    if principal.budgeted:
+        money = foreseen_cost(x, principal, output)
+        if money < 0:
+            return unpriced(x)
+    tokens = x.foreseen + output
     now_ns = monotonic_ns()
-    handle = arena.reserve(principal.limits, 1, estimate(x), 0, now_ns)
+    handle = arena.reserve(principal.limits, 1, tokens, money, now_ns, output, until(x, now_ns))
     if handle < 0:
         # Who lost the processor behind the reading of the clock was judged by a time that other workers have passed.
         now_ns = monotonic_ns()
-        handle = arena.reserve(principal.limits, 1, estimate(x), 0, now_ns)
+        handle = arena.reserve(principal.limits, 1, tokens, money, now_ns, output, until(x, now_ns))
     if handle >= 0:
         x.reservation = handle
         return None
@@ -42,26 +42,14 @@ def admit(x: Exchange) -> Response | None:
             "overloaded", "Too many requests are under way.", source="gateway", retry=True, retry_after=1
         )
         return refuse(error, x.request_id.decode())
-    which = -1 - handle
-    wait_ns = arena.retry_after_ns(principal.limits, which, now_ns)
-    limit, remaining, reset_ns = arena.state_of(principal.limits, which, now_ns)
-    concurrent = wait_ns == 0
-    if concurrent:
-        message = f"This key may have {limit} requests under way at a time."
-    else:
-        message = f"This key's limit of {limit} is used up; it resets in {max(1, -(-reset_ns // 1_000_000_000))} s."
-    error = GatewayError(
-        "rate_limited",
-        message,
-        retry=True,
-        retry_after=1.0 if concurrent else wait_ns / 1e9,
-        record=ErrorKind.CONCURRENCY if concurrent else ErrorKind.RATE_LIMITED,
-    )
-    response = refuse(error, x.request_id.decode())
-    response.headers += b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n" % (
-        limit,
-        max(0, remaining),
-    )
-    if not concurrent:
-        response.headers += b"x-ratelimit-reset-requests: %.3fs\r\n" % (reset_ns / 1e9)
-    return response
+    from gateway.phases.refusing import used_up
+
+    error = used_up(x, arena, principal.limits, principal.general, -1 - handle, now_ns)
+    return refuse(error, x.request_id.decode())
+
+
+def unpriced(x: Exchange) -> Response:
+    """Nobody knows what it would cost, and the key has a budget."""
+    from gateway.phases.refusing import unknown_price
+
+    return refuse(unknown_price(x), x.request_id.decode())

@@ -7,6 +7,7 @@ from _speedups._health cimport Health
 from _speedups._keys cimport KeySet
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange, Link
+from gateway.phases.metering cimport delivered, reserve_there
 from gateway.phases.retry cimport Retrying
 from gateway.phases.splice cimport splice
 from gateway.routing.budget cimport RetryBudget
@@ -15,14 +16,14 @@ from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Resolution, Target, Upstream
 from gateway.upstream.pool cimport Pool
 
-cdef int WAITING, UNDECIDED, FALLBACK, REUSED, ADMIN, BYTES_PER_TOKEN_BITS, LAST_OF_OPENAI, IS_WELL, IS_DUE
+cdef int WAITING, UNDECIDED, FALLBACK, REUSED, ADMIN, LAST_OF_OPENAI, IS_WELL, IS_DUE
 cdef bytes POST, LENGTH, BLANK
 
 cdef class Asking(Retrying):
     @cython.locals(first=Target, resolution=Resolution)
     cpdef begin(self, Exchange x)
     @cython.locals(now_ns=cython.longlong, ready_ns=cython.longlong, ready=cython.longlong, mask=cython.ulonglong, key=cython.int,
-                   target=Target, upstream=Upstream, plan=Plan, pool=Pool, link=Link, targets=list)
+                   target=Target, upstream=Upstream, plan=Plan, pool=Pool, link=Link, targets=list, refusal=cython.longlong)
     cpdef ask(self, Exchange x)
     cpdef bint prepared(self, Exchange x, Target target, Plan plan)
     cpdef wait(self, Exchange x, Pool pool)

@@ -10,6 +10,7 @@ from gateway.credentials.outcome import REASONS
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
 from gateway.phases import translated
+from gateway.phases.metering import delivered, reserve_there
 from gateway.phases.retry import Retrying
 from gateway.phases.route import relayed_path
 from gateway.phases.splice import splice
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gateway.upstream.pool import Pool
 
 UNDECIDED = 0
-BYTES_PER_TOKEN_BITS = 2
 POST = b"POST"
 LENGTH = b"content-length: "
 BLANK = b"\r\n\r\n"
@@ -72,6 +72,7 @@ class Asking(Retrying):
         unsupported: Target | None = None
         why = ""
         full: Target | None = None
+        used_up: tuple[Target, int, int] | None = None
         ready_ns = -1
         targets = x.targets or []
         while x.target_index < len(targets):
@@ -123,6 +124,13 @@ class Asking(Retrying):
                 x.target_index += 1
                 x.tried_keys = 0
                 continue
+            refusal = reserve_there(x, target, now_ns)
+            if refusal < 0:
+                used_up = used_up or (target, refusal, now_ns)
+                trail.passed(x, target, receipt.LIMITED)
+                x.target_index += 1
+                x.tried_keys = 0
+                continue
             if x.target_index > 0:
                 x.flags |= FALLBACK
             x.target = target
@@ -144,7 +152,9 @@ class Asking(Retrying):
                 x.flags |= REUSED
                 self.send(x, link)
             return
-        if why:
+        if used_up is not None:
+            self.spent(x, *used_up)
+        elif why:
             self.uncredentialed(x, why)
         elif full is not None:
             self.too_much(x, full)
@@ -189,6 +199,12 @@ class Asking(Retrying):
             "overloaded", message, source="gateway", retry=True, retry_after=1, record=ErrorKind.OVERLOADED
         )
         self.give_up(x, error)
+
+    def spent(self, x: Exchange, target: Target, refusal: int, now_ns: int) -> None:
+        """The key's own limits at every provider that could be asked are used up."""
+        from gateway.phases.refusing import used_up_there
+
+        self.give_up(x, used_up_there(x, target, -1 - refusal, now_ns))
 
     def uncredentialed(self, x: Exchange, why: str) -> None:
         """No key can be sent with: its token could not be had, or not in time."""
@@ -308,7 +324,7 @@ class Asking(Retrying):
         x.request_bytes = len(data)
         if x.reservation >= 0 and core.arena is not None:
             # What a crash would post from here on: the request has been paid for.
-            core.arena.deliver(x.reservation, len(x.body) >> BYTES_PER_TOKEN_BITS, 0)
+            delivered(x, 0)
         link.send(x, data, chunked)
 
     def path_of(self, x: Exchange, target: Target) -> str:

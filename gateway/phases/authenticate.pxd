@@ -4,7 +4,7 @@ from _speedups._bytes cimport part
 from _speedups._head cimport HeadScan
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange
-from gateway.serving cimport Principal
+from gateway.principal cimport Principal
 
 cdef bytes BEARER, SIGV4
 

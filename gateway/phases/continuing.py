@@ -247,6 +247,7 @@ class Continuing:
             encoder = translation.caller.stream_encoder(translation.decoded(x))
             for event in said.retold():
                 encoder.encode(event)
+                translation.open.note(event)
             translation.encoder = encoder
             if not translation.streaming:
                 translation.contents = said.deltas

@@ -291,6 +291,9 @@ def race_of(x: Exchange) -> Race | None:
         return None
     if x.route is None or x.route.websocket:
         return None
+    if x.principal is not None and x.principal.there is not None:
+        # What it reserves at a provider belongs to one attempt.
+        return None
     rules = resolution.route.hedge
     if rules is None:
         return None

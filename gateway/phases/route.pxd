@@ -3,7 +3,8 @@ cimport cython
 from gateway.exchange cimport Exchange
 from gateway.server.routes cimport RouteEntry
 from gateway.routing.arrange cimport arrange
-from gateway.serving cimport Choice, Plan, Principal, Resolution, Target, Upstream, View
+from gateway.principal cimport Principal
+from gateway.serving cimport Choice, Plan, Resolution, Target, Upstream, View
 
 cdef int PASSTHROUGH, RESPONSES, ANTHROPIC, GEMINI
 

@@ -3,13 +3,16 @@ cimport cython
 from _speedups._bucket cimport ArenaWorker
 from _speedups._bytes cimport monotonic_ns, realtime_ns, unhex
 from _speedups._health cimport Health
+from gateway.habits cimport Habit
 from _speedups._ring cimport Record
 from _speedups._stream cimport UsageScan
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange
 from gateway.phases.cost cimport reckon
+from gateway.phases.metering cimport post
 from gateway.server.routes cimport RouteEntry
-from gateway.serving cimport Plan, Principal, Resolution, Target, Upstream
+from gateway.principal cimport Principal
+from gateway.serving cimport Plan, Resolution, Target, Upstream
 
 cdef int ATTEMPT, EXCHANGE, SHADOW, SHADOWED, CLIENT_ABORT, FROM_PROVIDER, KEEPALIVE
 cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, WELL
@@ -17,7 +20,7 @@ cdef int WAS_GOOD
 cdef tuple VERDICTS
 cdef long long MOST_MICROS
 
-@cython.locals(core=Core, tokens=cython.longlong, entry=RouteEntry)
+@cython.locals(core=Core, entry=RouteEntry, target=Target)
 cpdef settle(Exchange x, int outcome)
 @cython.locals(health=Health, target=Target, upstream=Upstream, now_ns=cython.longlong, change=cython.int)
 cpdef release(Exchange x, int verdict)

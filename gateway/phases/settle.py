@@ -6,6 +6,7 @@ from _speedups._bytes import monotonic_ns, realtime_ns, unhex
 from _speedups._health import GOOD, NEUTRAL, SICK
 from gateway.exchange import Exchange
 from gateway.phases.cost import reckon
+from gateway.phases.metering import post
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
 from gateway.routing import trail
 from providers.operations import Operation
@@ -60,10 +61,10 @@ def settle(x: Exchange, outcome: int) -> None:
         core.admission.leave(x.slot, x.principal)
         x.slot = 0
     reckon(x, outcome != WELL)
-    if x.reservation >= 0 and core.arena is not None:
-        tokens = (x.prompt if x.prompt > 0 else 0) + (x.completion if x.completion > 0 else 0)
-        core.arena.settle(x.reservation, 1 if x.attempt else 0, tokens, x.spent + x.cost, x.done_ns)
-        x.reservation = -1
+    if x.reservation >= 0 or x.there >= 0:
+        post(x)
+    if x.usage_source == FROM_PROVIDER and x.target is not None and not x.multipart:
+        x.target.habit.learn(len(x.body), x.prompt, x.completion)
     if x.hide_usage and x.usage_source == FROM_PROVIDER:
         x.flags |= USAGE_HIDDEN
     if x.operation == PASSTHROUGH:
@@ -128,6 +129,8 @@ def write(x: Exchange, kind: int) -> None:
     principal = x.principal
     if principal is not None:
         r.virtual_key = principal.id_hash
+        r.team = principal.team
+        r.customer = principal.customer
     target = x.target
     if target is not None:
         upstream = target.upstream

@@ -5,12 +5,13 @@ from _speedups._head cimport HeaderFilter, HeadScan
 from _speedups._stream cimport UsageScan
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
+from gateway.phases.metering cimport delivered
 from gateway.phases.settle cimport settle
 from gateway.phases.splice cimport splice
 from gateway.serving cimport Plan, Target, Upstream
 from gateway.translation cimport Translation
 
-cdef int UNDECIDED, HOLD, PEEK, RELAY, BYTES_PER_TOKEN_BITS, INVOKE, COUNT_TOKENS, ANTHROPIC, CHAT
+cdef int UNDECIDED, HOLD, PEEK, RELAY, INVOKE, COUNT_TOKENS, ANTHROPIC, CHAT
 cdef long long HOLD_BYTES, PEEK_BYTES, PEEK_NS, GUARDED_BYTES
 cdef bytes JSON_TYPE, LAST_CHUNK, TYPE_AND_LENGTH
 
@@ -33,8 +34,9 @@ cpdef refused(Exchange x, int status, bytes body, int kind)
 cpdef peek(object attempts, Exchange x, bytes data, bint complete)
 @cython.locals(translation=Translation)
 cpdef piece(Exchange x, bytes data, bint complete)
-@cython.locals(translation=Translation, core=Core, caller=Caller, framed=bytes, ended=cython.bint)
+@cython.locals(translation=Translation, core=Core, caller=Caller, framed=bytes, ended=cython.bint, so_far=cython.longlong)
 cpdef send(Exchange x, bytes head, bytes out, bint complete)
+cpdef bint over_early(Exchange x, bytes out)
 cpdef cut(Exchange x, int kind, str message)
 @cython.locals(translation=Translation, usage=UsageScan)
 cpdef take_usage(Exchange x)

@@ -10,6 +10,7 @@ from _speedups._head import MEDIA_HTML, MEDIA_JSON
 from gateway import forms, relay
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
+from gateway.phases.metering import UNBOUNDED, delivered
 from gateway.phases.sealing import as_named, sealing_of_messages
 from gateway.phases.settle import settle
 from gateway.phases.splice import splice, without_model
@@ -37,7 +38,6 @@ PEEK_BYTES = 16_384
 PEEK_NS = 2_000_000_000
 GUARDED_BYTES = 262_144
 """In place of ``PEEK_BYTES`` where another target can be asked if no content comes in time."""
-BYTES_PER_TOKEN_BITS = 2
 JSON_TYPE = b"application/json"
 FIELDS = {
     int(Dialect[dialect.upper()]): b"".join(f"{name}: {value}\r\n".encode() for name, value in native.fields)
@@ -256,6 +256,10 @@ def peek(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
         x.sent_status = x.status
         head = relay.head_of(x, -1, b"")
         keepalive.watch(x, out)
+        if x.reservation >= 0 and x.granted != UNBOUNDED and translation.same:
+            from gateway.phases.closing import listen
+
+            listen(x, b"")
         send(x, head, out, complete)
 
 
@@ -268,7 +272,14 @@ def send(x: Exchange, head: bytes, out: bytes, complete: bool) -> None:
     translation: Translation = x.translation
     core, caller = x.core, x.caller
     if x.reservation >= 0 and core.arena is not None:
-        core.arena.deliver(x.reservation, (len(x.body) >> BYTES_PER_TOKEN_BITS) + translation.contents, 0)
+        usage = translation.usage
+        # Some say with every event how much it has been so far.
+        so_far = max(translation.contents, usage.output_tokens if usage is not None else 0)
+        if not delivered(x, so_far) and not complete and not head and translation.streaming:
+            if over_early(x, out):
+                return
+        elif x.closing is not None:
+            x.closing.take(out)
     ended = translation.done or translation.fault is not None
     out = translation.framed(out, complete and ended)
     if out:
@@ -291,6 +302,18 @@ def send(x: Exchange, head: bytes, out: bytes, complete: bool) -> None:
             caller.answer(framed)
         if complete:
             caller.answered(x, True)
+
+
+def over_early(x: Exchange, out: bytes) -> bool:
+    """The budget has ended before the stream; True when the caller has been told."""
+    if x.closing is None and x.translation.same:
+        if x.link is not None:
+            x.link.cancel()
+        cut(x, int(ErrorKind.BUDGET), "The budget of this key has ended.")
+        return True
+    from gateway.phases.closing import end
+
+    return end(x, out)
 
 
 def cut(x: Exchange, kind: int, message: str) -> None:

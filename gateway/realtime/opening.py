@@ -53,10 +53,10 @@ def begin(x: Exchange) -> Response | None:
         return _refused(x, GatewayError("overloaded", "The gateway is restarting.", source="gateway", retry=True))
     form = FORMS[family(NAMES[x.dialect])]
     refusal = None if form.model_first else name_model(x)
-    if refusal is None:
-        refusal = admit(x)
     if refusal is None and not form.model_first:
         refusal = destination(x)
+    if refusal is None:
+        refusal = admit(x)
     if refusal is not None:
         return refusal
     opening = Opening(x.core, offer)

@@ -10,6 +10,7 @@ from _speedups._stream import UsageScan
 from gateway.core import Core
 from gateway.errors import Response
 from gateway.exchange import Exchange
+from gateway.phases.metering import delivered
 from gateway.phases.settle import settle
 from gateway.realtime.books import Books
 from gateway.realtime.handshake import accepted
@@ -136,8 +137,14 @@ class Session(Timed):
         x.chunks += 1
         if self.form.listen(data) and x.reservation >= 0 and self.core.arena is not None:
             usage = self.form.usage
+            x.foreseen = usage.input_tokens
             # What a crash would post.
-            self.core.arena.deliver(x.reservation, usage.input_tokens + usage.output_tokens, 0)
+            if not delivered(x, usage.output_tokens) and not x.ended:
+                self.end(Outcome.REFUSED, ErrorKind.BUDGET)
+                self.shut(
+                    POLICY, "The budget of this key has ended.", GOING_AWAY, "The budget of its caller has ended."
+                )
+                return
         if self.caller is not None:
             self.caller.deliver(data, text)
         if self.leaving and not self.form.answering:

@@ -41,11 +41,13 @@ EJECTED = "ejected"
 FULL = "full"
 THROTTLED = "throttled"
 RESTING = "resting"
+LIMITED = "limited"
 NO_TOKEN = "no-token"
 NO_KEY = "no-key"
 UNABLE = "unable"
 CONDITION = "condition"
-"""Why a target was passed over: out; ``max_concurrency``; left out by lot; every key rests; no credential could be had;
+"""Why a target was passed over: out; ``max_concurrency``; left out by lot; every key rests; the virtual
+key's limits there are used up; no credential could be had;
 no key may serve the model; the operation is none of its provider's; its condition is false."""
 
 

@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.config.references import FilePath, Secret, SecretDocument, Text
-from gateway.config.units import Duration, Size, parse_duration, parse_size
+from gateway.config.units import (
+    Duration,
+    Money,
+    Period,
+    Size,
+    parse_duration,
+    parse_money,
+    parse_period,
+    parse_size,
+)
 from gateway.secrets.envelope import Place, key_of, seal, unseal
 from gateway.secrets.master_key import KeyRing
 
@@ -112,6 +121,10 @@ def _taken(wanted: type, found: Any) -> Any:
         return parse_duration(found)
     if wanted is Size:
         return parse_size(found)
+    if wanted is Period:
+        return parse_period(found)
+    if wanted is Money:
+        return parse_money(found)
     if not isinstance(found, str):
         raise ValueError("expected text")
     if issubclass(wanted, Secret):
@@ -126,6 +139,10 @@ def _taken(wanted: type, found: Any) -> Any:
 def _revealed(value: Any) -> Any:
     if isinstance(value, Secret):
         return value.reveal()
+    if isinstance(value, Period):
+        return value.calendar or float(value)
+    if isinstance(value, Money):
+        return value.in_usd()
     # msgspec writes no subclass of a built-in type.
     for kind in (str, float, int):
         if isinstance(value, kind):

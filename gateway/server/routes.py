@@ -242,6 +242,8 @@ def _entries() -> list[RouteEntry]:
         )
         number = int(Operation.ROUTE)
         rows.append(RouteEntry(base + "/route", GET, DATA, number, chat, NO_BODY, prefix, metered=False))
+        number = int(Operation.USAGE)
+        rows.append(RouteEntry(base + "/usage", GET, DATA, number, chat, NO_BODY, prefix, metered=False))
         rows.append(
             RouteEntry(base + "/realtime", GET, DATA, int(Operation.REALTIME), chat, NO_BODY, prefix, websocket=True)
         )

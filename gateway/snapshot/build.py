@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,8 +20,10 @@ import msgspec
 from _speedups._bucket import HEALTH
 from gateway.config.schema import Config
 from gateway.snapshot.keytable import KeyRow, KeyTable, rows_checksum
+from gateway.snapshot.levels import LimitPlan
+from gateway.snapshot.limits import CUSTOMER, PERIODS, TEAM, Label
 from gateway.snapshot.model import Provider, ProviderKey, Route, Snapshot, Target, id_hash
-from gateway.snapshot.plan import LimitPlan, Plan, plan
+from gateway.snapshot.plan import Plan, plan
 from providers.vendors import CUSTOM
 
 STRANGERS = frozenset({CUSTOM, "demo"})
@@ -30,8 +33,21 @@ STRANGERS = frozenset({CUSTOM, "demo"})
 class Slots(Protocol):
     """What the builder needs of ``_speedups._bucket.Arena``."""
 
+    @property
+    def wall_offset(self) -> int: ...
     def define(
-        self, slot: int, id_hash: int, kind: int, limit: int, period_ns: int, burst: int = 0, unit: int = 0
+        self,
+        slot: int,
+        id_hash: int,
+        kind: int,
+        limit: int,
+        period_ns: int,
+        burst: int = 0,
+        unit: int = 0,
+        *,
+        offset_ns: int = 0,
+        ends: tuple[int, int] | None = None,
+        label: int = 0,
     ) -> int: ...
     def find(self, id_hash: int) -> int: ...
     def allocate(self) -> int: ...
@@ -93,7 +109,7 @@ def provision(
     ``restart`` no worker serves from ``previous``: rule sets are numbered anew and provider keys start healthy,
     whatever put them away before. Raises OSError when tmpfs is full.
     """
-    slots = _SlotBook(arena)
+    slots = _SlotBook(arena, previous.time_zones if previous is not None and not restart else ())
     asked = _models_asked(made)
     providers = {
         name: _with_affinity(_with_health(provider, asked.get(name, ()), slots, restart), paths)
@@ -117,6 +133,8 @@ def provision(
             tuple([slots.of_limit(limit) for limit in key.limits]) if key.limits else (),
             key.stateful,
             key.expires_s,
+            team=key.team,
+            customer=key.customer,
         )
         for key in made.keys
     ]
@@ -140,6 +158,7 @@ def provision(
         facts=_facts(providers, made.routes, listed, previous),
         price_lists=lists,
         price_rules=made.price_rules,
+        time_zones=tuple(slots.zones),
         # Names of what is gone are kept: records about it may still arrive.
         names={**previous.names, **made.names} if previous is not None else made.names,
         principals=made.principals,
@@ -156,16 +175,52 @@ def release(arena: Slots, retired: Iterable[int]) -> tuple[int, ...]:
 class _SlotBook:
     """Slots given out in this build: an id keeps the slot it has, a new one takes a free one."""
 
-    def __init__(self, arena: Slots) -> None:
+    def __init__(self, arena: Slots, zones: Iterable[str] = ()) -> None:
         self._arena = arena
         self.taken: set[int] = set()
+        self._of_limits: dict[LimitPlan, int] = {}
+        """Of limits that many keys share, which need be defined once."""
+        self.zones = {zone: index for index, zone in enumerate(zones)}
+        """Names of earlier versions keep their numbers."""
+        self._periods: dict[tuple[int, str], tuple[int, tuple[int, int] | None]] = {}
 
     def of_limit(self, limit: LimitPlan) -> int:
+        shared = limit.level in (TEAM, CUSTOMER)
+        if shared and (known := self._of_limits.get(limit)) is not None:
+            return known
         slot = self._slot(limit.id_hash)
+        offset_ns, ends = self._period(limit.period, limit.time_zone) if limit.period else (0, None)
+        zone = self.zones.setdefault(limit.time_zone, len(self.zones)) if limit.period else 0
         self._arena.define(
-            slot, limit.id_hash, limit.kind, limit.limit, limit.period_ns, burst=limit.burst, unit=limit.unit
+            slot,
+            limit.id_hash,
+            limit.kind,
+            limit.limit,
+            limit.period_ns,
+            burst=limit.burst,
+            unit=limit.unit,
+            offset_ns=offset_ns,
+            ends=ends,
+            label=Label(limit.level, limit.period, zone).pack(),
         )
+        if shared:
+            self._of_limits[limit] = slot
         return slot
+
+    def _period(self, period: int, zone: str) -> tuple[int, tuple[int, int] | None]:
+        """Offset of even periods, or ends of others, computed once a build."""
+        found = self._periods.get((period, zone))
+        if found is None:
+            # Here and not above: a start without any need not wait for time zones.
+            from gateway.snapshot import calendar
+
+            name, known, now_ns = PERIODS[period], calendar.zone_of(zone), time.monotonic_ns()
+            if name in calendar.EVEN:
+                found = calendar.offset_of(known, self._arena.wall_offset, now_ns), None
+            else:
+                found = 0, calendar.first_ends(name, known, time.time_ns() - now_ns, now_ns)
+            self._periods[period, zone] = found
+        return found
 
     def of_health(self, identity: int, forget: bool) -> int:
         if forget and (slot := self._arena.find(identity)) >= 0:

@@ -4,14 +4,14 @@ Layout, little endian, every 64-bit word naturally aligned::
 
     header   64 B   magic, row size, rows in use, rows there is room for, index size, checksum of the rows as built
     index    8 B x  a power of two: upper 32 bits a tag from the digest, lower 32 the row + 1; 0 is free
-    rows     208 B x sequence, digest, id, flags, rule set, limit slots, pinned provider key, expiry
+    rows     224 B x sequence, digest, id, flags, rule set, limit slots, pinned provider key, expiry, team, customer
 
 One process writes (boot, later the control process), any number read. A row's sequence word is even when the row is
 stable and odd while it is being written; its top bit means *revoked*, so that a revocation is one store and every
 reader that kept the old sequence number notices it. An entry is published by the store of its index word, after its
 row. Entries are never taken out of the index: a revoked key stays as a closed row until the next table is built.
 
-A hundred thousand keys cost about 22 MiB once, for all workers together, and nothing when a snapshot is swapped.
+A hundred thousand keys cost about 29 MiB once, for all workers together, and nothing when a snapshot is swapped.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ REVOKED = 1 << 63
 MAX_LIMITS = 32
 """Slots of a row: what one request can be held to in the arena (a test holds the two together)."""
 
-_MAGIC = b"MGVKEYS1"
+_MAGIC = b"MGVKEYS2"
 _HEADER = struct.Struct("<8sIIQQ16s16x")
 _HEADER_BYTES = 64
 _USED_WORD = 2
 """Word of the header that counts the rows in use."""
 _CHECKSUM = slice(32, 48)
-_ROW = struct.Struct(f"<Q32sQIII{MAX_LIMITS}I4xQQ")
-_BODY = struct.Struct(f"<32sQIII{MAX_LIMITS}I4xQQ")
-ROW_BYTES = 208
+_ROW = struct.Struct(f"<Q32sQIII{MAX_LIMITS}I4xQQQQ")
+_BODY = struct.Struct(f"<32sQIII{MAX_LIMITS}I4xQQQQ")
+ROW_BYTES = 224
 _ROW_WORDS = ROW_BYTES // 8
 _SPARE = 64
 """Room for keys added in place, beside a quarter of those there are."""
@@ -75,6 +75,9 @@ class KeyRow:
     expires_s: int = 0
     """Wall-clock second from which it is refused; 0: never."""
     seq: int = 0
+    team: int = 0
+    """id_hash, like the next; 0: none."""
+    customer: int = 0
 
     @property
     def enabled(self) -> bool:
@@ -205,7 +208,8 @@ class KeyTable:
                 if seq & REVOKED:
                     flags &= ~ENABLED
                 slots = tuple(rest[: min(count, MAX_LIMITS)])
-                return KeyRow(digest, id_hash, flags, ruleset, slots, rest[MAX_LIMITS], rest[MAX_LIMITS + 1], seq)
+                stateful, expires_s, team, customer = rest[MAX_LIMITS:]
+                return KeyRow(digest, id_hash, flags, ruleset, slots, stateful, expires_s, seq, team, customer)
         return KeyRow(bytes(DIGEST_BYTES), 0, 0, seq=self._words[at])
 
     def insert(self, row: KeyRow) -> int:
@@ -285,7 +289,7 @@ def _body(row: KeyRow) -> tuple[bytes | int, ...]:
     if n > MAX_LIMITS:
         raise ValueError(f"a virtual key can have at most {MAX_LIMITS} limits")
     fixed = (row.digest, row.id_hash, row.flags, row.ruleset, n)
-    return (*fixed, *row.limits, *_PADDING[n], row.stateful, row.expires_s)
+    return (*fixed, *row.limits, *_PADDING[n], row.stateful, row.expires_s, row.team, row.customer)
 
 
 def rows_checksum(rows: Iterable[KeyRow]) -> bytes:

@@ -303,6 +303,19 @@ class Settings(_Base, frozen=True):
     listen_tls: ListenTls | None = None
 
 
+class ProviderConfig(_Base, frozen=True):
+    """What holds for a virtual key at one provider."""
+
+    provider: str
+    """Provider's name."""
+    keys: tuple[str, ...] = ()
+    """Names of the provider's keys that it may use; empty: all."""
+    weight: float = -1.0
+    """Among the targets of a route; negative: the target's own."""
+    limits: int = 0
+    """How many of its row's slots are limits there."""
+
+
 class Ruleset(_Base, frozen=True):
     """What virtual keys may use; shared by all keys with equal rules, so a row only names its index."""
 
@@ -310,6 +323,8 @@ class Ruleset(_Base, frozen=True):
     """Models as the caller writes them (exact, or a trailing ``*``); empty: all."""
     providers: tuple[str, ...] = ()
     """Provider names; empty: all."""
+    configs: tuple[ProviderConfig, ...] = ()
+    """Their limits stand behind all others in the row, in this order."""
 
 
 class Snapshot(_Base, frozen=True):
@@ -333,6 +348,8 @@ class Snapshot(_Base, frozen=True):
     """File of ``providers/models`` -> JSON of what it says about money, for the vendors of the providers."""
     price_rules: tuple[PriceRule, ...] = ()
     """The most exact first."""
+    time_zones: tuple[str, ...] = ()
+    """Of periods of the calendar; a limit's label has the index."""
     names: dict[int, str] = {}
     """id_hash -> ``kind/name`` of every entity but virtual keys (control keeps theirs)."""
     principals: dict[int, str] = {}
@@ -361,6 +378,7 @@ class Delta(_Base, frozen=True):
     price_lists: dict[str, bytes] = {}
     """Likewise."""
     price_rules: tuple[PriceRule, ...] | None = None
+    time_zones: tuple[str, ...] | None = None
     names: dict[int, str] = {}
     principals: dict[int, str] | None = None
     principal_ids: dict[int, str] | None = None

@@ -7,26 +7,23 @@ an id that begins with ``file:`` (the built-in demo: ``demo:``); what came from 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 import msgspec
 
-from _speedups._bucket import GAUGE, GCRA, REQUESTS, TOKENS, WINDOW
-from _speedups._bucket import ROLLING as ROLLING_WINDOW
+from gateway.config.levels import VirtualKeyEntry
 from gateway.config.names import RowId
 from gateway.config.routes import RouteEntry, TargetEntry
 from gateway.config.schema import (
     Config,
     HealthEntry,
-    LimitEntry,
     PromptCacheAffinityEntry,
     ProviderEntry,
     TimeoutsEntry,
-    VirtualKeyEntry,
 )
 from gateway.snapshot.credentials import resolved
 from gateway.snapshot.digest import imported_digest, key_digest, sha256_in
-from gateway.snapshot.keytable import ENABLED, FROM_FILE, PRIORITY_HIGH, PRIORITY_LOW, STATEFUL
+from gateway.snapshot.keytable import ENABLED, FROM_FILE, STATEFUL
+from gateway.snapshot.levels import Levels, LimitPlan, level_names
 from gateway.snapshot.model import (
     Health,
     Hedge,
@@ -56,19 +53,6 @@ _DIALECT_OPERATIONS = {
 }
 """What a custom provider of an OpenAI dialect offers unless it says so."""
 
-_NS = 1_000_000_000
-
-
-class LimitPlan(msgspec.Struct, frozen=True, array_like=True):
-    """One limit as the arena wants it."""
-
-    id_hash: int
-    kind: int
-    limit: int
-    period_ns: int
-    burst: int
-    unit: int
-
 
 class KeyPlan(msgspec.Struct, frozen=True, array_like=True):
     """One virtual key; only its digest is known from here on."""
@@ -80,6 +64,9 @@ class KeyPlan(msgspec.Struct, frozen=True, array_like=True):
     limits: tuple[LimitPlan, ...] = ()
     stateful: int = 0
     expires_s: int = 0
+    team: int = 0
+    """id_hash, like the next; 0: none."""
+    customer: int = 0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,13 +96,9 @@ def plan(config: Config, pepper: bytes) -> Plan:
     for route in routes.values():
         names[id_hash(route.id)] = f"route/{route.name}"
     rulesets: dict[Ruleset, int] = {Ruleset(): 0}
-    keys = []
-    for entry in config.virtual_keys:
-        ruleset = 0
-        if entry.models or entry.providers:
-            rules = Ruleset(models=tuple(entry.models), providers=tuple(entry.providers))
-            ruleset = rulesets.setdefault(rules, len(rulesets))
-        keys.append(_key(entry, ruleset, pepper, providers))
+    names |= level_names(config)
+    levels = Levels(config)
+    keys = [_key(entry, levels, rulesets, pepper, providers) for entry in config.virtual_keys]
     pins = {key.stateful for key in keys if key.stateful}
     asked = _asked(routes.values())
     return Plan(
@@ -347,12 +330,18 @@ def target_of(entry: str | TargetEntry) -> Target:
     return Target(provider=entry.provider, model=entry.model, weight=entry.weight, when=entry.when)
 
 
-def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[str, Provider]) -> KeyPlan:
+def _key(
+    entry: VirtualKeyEntry,
+    levels: Levels,
+    rulesets: dict[Ruleset, int],
+    pepper: bytes,
+    providers: dict[str, Provider],
+) -> KeyPlan:
     stable_id = virtual_key_id(entry.name, entry.id)
-    flags, stateful = 0 if isinstance(entry.id, RowId) else FROM_FILE, 0
-    if entry.enabled:
+    held = levels.of(entry, stable_id)
+    flags, stateful = held.priority | (0 if isinstance(entry.id, RowId) else FROM_FILE), 0
+    if held.enabled:
         flags |= ENABLED
-    flags |= {"high": PRIORITY_HIGH, "normal": 0, "low": PRIORITY_LOW}[entry.priority]
     if entry.stateful is not None:
         provider, _, name = entry.stateful.partition("/")
         flags |= STATEFUL
@@ -361,10 +350,12 @@ def _key(entry: VirtualKeyEntry, ruleset: int, pepper: bytes, providers: dict[st
         digest_of(entry, pepper),
         id_hash(stable_id),
         flags,
-        ruleset,
-        tuple(_limit(stable_id, limit) for limit in entry.limits) if entry.limits else (),
+        rulesets.setdefault(held.rules, len(rulesets)),
+        held.limits,
         stateful,
         entry.expires or 0,
+        held.team,
+        held.customer,
     )
 
 
@@ -374,27 +365,3 @@ def digest_of(entry: VirtualKeyEntry, pepper: bytes) -> bytes:
         return key_digest(pepper, entry.value.reveal().encode())
     hashed = entry.hash.reveal() if entry.hash is not None else ""
     return bytes.fromhex(hashed) if isinstance(entry.id, RowId) else imported_digest(pepper, sha256_in(hashed))
-
-
-def limit_id(owner: str, entry: LimitEntry) -> str:
-    """Stable: the figure may change and what is spent stays, another window or unit is another limit."""
-    return owner + _limit_suffix(entry)
-
-
-@lru_cache(maxsize=1024)
-def _limit_suffix(entry: LimitEntry) -> str:
-    if entry.concurrency is not None:
-        return "/limit/concurrency"
-    unit = "requests" if entry.requests is not None else "tokens"
-    return f"/limit/{unit}/{float(entry.per or 0):g}s/{entry.window}"
-
-
-def _limit(owner: str, entry: LimitEntry) -> LimitPlan:
-    identity = id_hash(limit_id(owner, entry))
-    if entry.concurrency is not None:
-        return LimitPlan(identity, GAUGE, entry.concurrency, 0, 0, REQUESTS)
-    unit, most = (REQUESTS, entry.requests) if entry.requests is not None else (TOKENS, entry.tokens)
-    most = most or 0
-    kind = {"fixed": WINDOW, "rolling": ROLLING_WINDOW, "smooth": GCRA}[entry.window]
-    burst = (entry.burst or most) if kind == GCRA else 0
-    return LimitPlan(identity, kind, most, round(float(entry.per or 0) * _NS), burst, unit)

@@ -70,6 +70,9 @@ class LogRow(NamedTuple):
     receipt: str | None
     client: bytes | None = None
     """The caller's address, 16 bytes; None in rows of a program that did not record it."""
+    team: int = 0
+    """Of the virtual key when it asked, as is ``customer``; 0: none."""
+    customer: int = 0
 
 
 Positions: TypeAlias = Mapping[tuple[int, int], tuple[int, int]]

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from gateway.stores.protocols import LogRow, Positions
 from gateway.stores.sqlite_rules import connect_reader, connect_writer, enter_wal
 
-FORMAT = 3
+FORMAT = 4
 """``PRAGMA user_version`` of a segment. A reader refuses a greater one. 1: without ``client``. 1 and 2: with a unique
-key on the record's identity, and the positions of rings alone."""
+key on the record's identity, and the positions of rings alone. Up to 3: without ``team`` and ``customer``."""
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(?:-(\d+))?\.db", re.ASCII)
 
@@ -54,7 +54,7 @@ _INDEXES = (
 
 WIDTH = len(LogRow._fields)
 GROUP = 16
-"""Rows that one statement inserts: a row's share of preparing and stepping it falls below that of its values. 704
+"""Rows that one statement inserts: a row's share of preparing and stepping it falls below that of its values. 736
 values are within the 999 that any SQLite takes."""
 
 _NAMES = ", ".join(LogRow._fields)
@@ -140,9 +140,12 @@ class OpenSegment:
         execute("BEGIN IMMEDIATE")
         if version == 1:
             execute("ALTER TABLE log ADD COLUMN client BLOB")
-        execute(_POSITION)
-        execute("INSERT INTO position SELECT slot, 0, epoch, max(sequence) FROM ring_position GROUP BY slot")
-        execute("DROP TABLE ring_position")
+        execute("ALTER TABLE log ADD COLUMN team INTEGER DEFAULT 0")
+        execute("ALTER TABLE log ADD COLUMN customer INTEGER DEFAULT 0")
+        if version < 3:
+            execute(_POSITION)
+            execute("INSERT INTO position SELECT slot, 0, epoch, max(sequence) FROM ring_position GROUP BY slot")
+            execute("DROP TABLE ring_position")
         execute(f"PRAGMA user_version = {FORMAT}")
         execute("COMMIT")
 

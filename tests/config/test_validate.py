@@ -108,7 +108,10 @@ def vkey(rest: str, providers: str = "  p: {base_url: 'http://h.example/v1', key
         ),
         (vkey("providers: [q]"), "virtual_keys[0].providers[0]: no provider is called q; there is: p"),
         (vkey("models: ['*x']"), "virtual_keys[0].models[0]: a * can only stand at the end"),
-        (vkey("limits: [{per: 1m}]"), "limits[0]: expected exactly one of requests, tokens and concurrency"),
+        (
+            vkey("limits: [{per: 1m}]"),
+            "limits[0]: expected exactly one of requests, tokens, input_tokens, output_tokens and concurrency",
+        ),
         (vkey("limits: [{requests: 1, tokens: 2, per: 1m}]"), "expected exactly one of"),
         (vkey("limits: [{requests: 1}]"), "limits[0]: per is missing; e.g. per: 1m"),
         (vkey("limits: [{concurrency: 1, per: 1m}]"), "limits[0].per: a limit of concurrency has no window"),
@@ -117,11 +120,11 @@ def vkey(rest: str, providers: str = "  p: {base_url: 'http://h.example/v1', key
         (vkey("limits: [{requests: 1, per: 1m, burst: 2}]"), "limits[0].burst: only a smooth window has a burst"),
         (
             vkey("limits: [{requests: 1, per: 1m}, {requests: 2, per: 60s}]"),
-            "limits[1]: another limit of this virtual key counts the same",
+            "limits[1]: another limit here counts the same",
         ),
         (
             vkey("limits: [" + ", ".join(f"{{requests: 1, per: {n}s}}" for n in range(1, 34)) + "]"),
-            "limits: a virtual key can have at most 32 limits",
+            "is held to 33 limits and budgets (33 its own); at most 32 can be looked at with each request",
         ),
         (vkey("stateful: p"), "virtual_keys[0].stateful: expected provider/key"),
         (vkey("stateful: q/k"), "virtual_keys[0].stateful: no provider is called q"),

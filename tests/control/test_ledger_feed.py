@@ -101,8 +101,8 @@ def logged(store: SqliteLog) -> int:
 
 
 def test_a_record_becomes_a_row(feed: LedgerFeed, ledger: Ledger) -> None:
-    feed.owners = {signed(VIRTUAL_KEY): (-5, 6)}
     fields = {"cached_tokens": 3, "reasoning_tokens": 4, "cost_nanodollars": 12345, "flags": 8}
+    fields |= {"team": 2**64 - 5, "customer": 6}
     feed.keep(feed.rows_of(values_of(exchange(1, **fields))))
     [row] = ledger.find([(1).to_bytes(16, "big")])
     assert row._asdict() == {

@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from _speedups._bucket import Arena
-from gateway.config.schema import LimitEntry
-from gateway.config.units import Duration
+from gateway.config.levels import LimitEntry
+from gateway.config.units import Period
 from gateway.records import ErrorKind, Outcome
+from gateway.snapshot.levels import limit_id
 from gateway.snapshot.model import id_hash
-from gateway.snapshot.plan import limit_id, virtual_key_id
+from gateway.snapshot.plan import virtual_key_id
 from gateway.stores.protocols import LogRow
 from tests.live.fixtures import Start
 from tests.live.frames import (
@@ -1143,7 +1144,7 @@ def test_a_killed_worker_s_sessions_have_cost_what_was_said(provider: Provider, 
         assert (await end.ended()).code is None
 
     run(main())
-    entry = LimitEntry(tokens=9000, per=Duration(3600))
+    entry = LimitEntry(tokens=9000, per=Period(3600))
     arena = Arena.attach(gateway.paths.arena)
     try:
         slot = arena.find(id_hash(limit_id(virtual_key_id("metered", ""), entry)))

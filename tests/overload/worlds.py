@@ -8,7 +8,7 @@ from typing import Any
 from gateway.errors import Response
 from gateway.overload.admission import Admission
 from gateway.overload.refusals import Reason
-from gateway.serving import Principal
+from gateway.principal import Principal
 
 SECOND = 1_000_000_000
 HIGH, LOW = 16, 32

@@ -15,7 +15,8 @@ from gateway.serving import STRATEGIES
 
 ASKED = sorted(set(WHYS) - {PASSED})
 REASONS = [
-    receipt.EJECTED, receipt.FULL, receipt.THROTTLED, receipt.RESTING, receipt.NO_TOKEN, receipt.NO_KEY, receipt.UNABLE
+    receipt.EJECTED, receipt.FULL, receipt.THROTTLED, receipt.RESTING, receipt.NO_TOKEN, receipt.NO_KEY, receipt.UNABLE,
+    receipt.LIMITED
 ]  # fmt: skip
 results = st.sampled_from([*CAUSES.values(), receipt.LOST, "failed"]) | st.integers(100, 599).map(str)
 steps = st.lists(

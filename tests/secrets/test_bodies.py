@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from gateway.config.levels import VirtualKeyEntry
 from gateway.config.references import Secret
 from gateway.config.schema import KeyEntry, ProviderEntry
 from gateway.secrets.bodies import converted, key_ids, mask, masked, opened, plain, sealed, secrets_of
@@ -100,3 +101,16 @@ def test_an_entity_without_secrets_stays_the_object_it_is() -> None:
     assert list(secrets_of(entry)) == []
     assert opened(RING, "k", "1", sealed(RING, "k", "1", entry), KeyEntry) == entry
     assert KeyEntry(name="a", value=Secret("x")) != entry
+
+
+def test_limits_and_budgets_come_back_as_they_were() -> None:
+    given = {
+        "name": "a",
+        "limits": [{"tokens": 5, "per": "month"}, {"requests": 5, "per": 90}, {"concurrency": 3}],
+        "budgets": [{"usd": "12.000000001", "per": "day"}, {"usd": 0.5, "per": "30d", "window": "rolling"}],
+        "providers": ["p", {"provider": "q", "budgets": [{"usd": 3}]}],
+    }
+    entry = converted(given, VirtualKeyEntry)
+    assert converted(plain(entry), VirtualKeyEntry) == entry
+    assert [budget.usd for budget in entry.budgets] == [12_000_000_001, 500_000_000]
+    assert [limit.per and limit.per.calendar for limit in entry.limits] == ["month", "", None]

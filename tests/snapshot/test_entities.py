@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from gateway.config.levels import VirtualKeyEntry
 from gateway.config.loader import loads
 from gateway.config.names import RowId
 from gateway.config.references import Secret
-from gateway.config.schema import Config, VirtualKeyEntry
+from gateway.config.schema import Config
 from gateway.config.validate import validate
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.entities import Entities, Merged, merge

@@ -123,7 +123,7 @@ def test_new_keys_in_place_until_there_is_no_room(tmp_path: Path) -> None:
 def test_a_row_whose_writer_died_is_closed(tmp_path: Path) -> None:
     table = KeyTable.build(str(tmp_path / "t"), rows(3))
     i = table.find(digest(1))
-    table._words[table._rows_at + i * 26] |= 1
+    table._words[table.seq_at(i)] |= 1
     assert not table.row(i).enabled
     table.update(i, KeyRow(digest(1), 2))
     assert table.row(i).enabled

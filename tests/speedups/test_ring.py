@@ -30,7 +30,7 @@ wide, signed, medium, short, byte = (
     st.integers(0, 255),
 )  # fmt: skip
 TYPES = {
-    wide: "started_ns snapshot virtual_key provider provider_key route",
+    wide: "started_ns snapshot virtual_key provider provider_key route team customer",
     signed: "prompt_tokens completion_tokens cached_tokens cache_write_tokens reasoning_tokens audio_in_tokens "
     "audio_out_tokens cost_nanodollars queue_us gateway_us upstream_us ttft_us total_us request_bytes response_bytes "
     "chunks",
@@ -47,7 +47,7 @@ NAMES = [
     "audio_out_tokens", "cost_nanodollars", "queue_us", "gateway_us", "upstream_us", "ttft_us", "total_us",
     "request_bytes", "response_bytes", "chunks", "flags", "kind", "operation", "dialect", "target_dialect", "status",
     "attempt", "attempts", "stream", "outcome", "error_kind", "usage_source", "cache_verdict", "request_id", "model",
-    "target_model", "dropped", "receipt", "client",
+    "target_model", "dropped", "receipt", "client", "team", "customer",
 ]  # fmt: skip
 ROOM = {"model": 96, "target_model": 96, "dropped": 64, "receipt": 48}
 
@@ -88,7 +88,7 @@ def test_both_twins_read_the_same_values(values: dict[str, Any]) -> None:
         found.append({name: value for name, value in row.items() if name != "sequence"})
         expected: dict[str, Any] = {"slot": 3, "epoch": 1, "started_us": values["started_ns"] // 1000}
         expected |= {name: value for name, value in values.items() if name not in ("started_ns", "schema")}
-        for name in ("snapshot", "virtual_key", "provider", "provider_key", "route"):
+        for name in ("snapshot", "virtual_key", "provider", "provider_key", "route", "team", "customer"):
             expected[name] = int.from_bytes(values[name].to_bytes(8, "little"), "little", signed=True)
         expected |= {name: values[name][:room].decode("utf-8", "replace") for name, room in ROOM.items()}
         assert found[-1] == expected

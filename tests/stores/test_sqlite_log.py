@@ -248,29 +248,35 @@ def test_reading_goes_on_beside_the_writer_in_another_process(store: SqliteLog) 
     assert store.append([row(2)], {}) == 1
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_segment_of_an_earlier_program_goes_on(tmp_path: Path, version: int) -> None:
     """Its rows and positions are read, and new rows are stored beside them. Format 1 had no column for the caller's
-    address; both had a unique key on slot, epoch and sequence instead of the positions of spilled records."""
+    address; 1 and 2 had a unique key, not the positions of spilled records; none had team and customer."""
     path = tmp_path / "old.db"
-    columns = LogRow._fields if version == 2 else LogRow._fields[:-1]
+    columns = LogRow._fields[: {1: -3, 2: -2, 3: -2}[version]]
     with sqlite3.connect(path) as connection:
         connection.execute(
             f"CREATE TABLE log (id INTEGER PRIMARY KEY, {', '.join(columns)}, UNIQUE (slot, epoch, sequence))"
         )
-        connection.execute("CREATE TABLE ring_position (slot INTEGER, epoch INTEGER, sequence INTEGER)")
+        if version == 3:
+            connection.execute("CREATE TABLE position (slot, spilled, epoch, sequence, PRIMARY KEY (slot, spilled))")
+        else:
+            connection.execute("CREATE TABLE ring_position (slot INTEGER, epoch INTEGER, sequence INTEGER)")
         connection.execute("CREATE TABLE closed (first_us INTEGER, last_us INTEGER, row_count INTEGER)")
         connection.execute(f"PRAGMA user_version = {version}")
         marks = ", ".join("?" * len(columns))
         connection.execute("INSERT INTO log VALUES (1, %s)".__mod__(marks), row(1)[: len(columns)])
-        connection.execute("INSERT INTO ring_position VALUES (0, 1, 1), (0, 2, 5), (1, 1, 9)")
+        if version == 3:
+            connection.execute("INSERT INTO position VALUES (0, 0, 2, 5), (1, 0, 1, 9)")
+        else:
+            connection.execute("INSERT INTO ring_position VALUES (0, 1, 1), (0, 2, 5), (1, 1, 9)")
     connection.close()
     reader = connect_reader(str(path))
     assert [found for _, found in rows_between(reader, 1, 9, (), (), 9)] == [row(1)]
     reader.close()
     segment = OpenSegment(str(path), {})
     assert segment.positions() == {(0, 0): (2, 5), (1, 0): (1, 9)}
-    new = row(2, client=bytes(16))
+    new = row(2, client=bytes(16), team=7, customer=-8)
     assert segment.append([row(1), new], {(0, 0): (2, 6), (0, 1): (2, 7)}) == 1
     assert segment.positions() == {(0, 0): (2, 6), (0, 1): (2, 7), (1, 0): (1, 9)}
     segment.close()
