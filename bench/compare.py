@@ -59,14 +59,21 @@ def verdict(ratios: list[float]) -> tuple[bool, dict[str, object]]:
     return low <= 1.0 or high <= MOST, statistics.summary(ratios, 4)
 
 
-def _measure(session: Session, builds: tuple[Build, Build], config: str, kind: str) -> dict[str, list[dict[str, Any]]]:
+def _measure(
+    session: Session, builds: tuple[Build, Build], configs: dict[str, str], kind: str
+) -> dict[str, list[dict[str, Any]]]:
     options = session.options
     subjects: list[Subject] = []
     for build in builds:
         made = session.start(
             build.name,
             lambda place, build=build: subject.microgate(  # type: ignore[misc]  # the default binds the loop's variable
-                place, session.upstream, python=build.python, tree_root=build.root, name=build.name, config=config
+                place,
+                session.upstream,
+                python=build.python,
+                tree_root=build.root,
+                name=build.name,
+                config=configs[build.name],
             ),
         )
         if made is None:
@@ -105,6 +112,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=MIN_ROUNDS)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--head-config", metavar="FILE", help="of bench/, for HEAD alone: what a configuration costs")
     parser.add_argument("--tls", action="store_true", help="with a TLS upstream")
     parser.add_argument("--instructions", action="store_true", help="count a request's instructions in both builds")
     parser.add_argument("--callgrind", action="append", default=[], metavar="SCRIPT", type=Path,
@@ -115,10 +123,13 @@ def main() -> int:
         options = Options(rounds=chosen.rounds, seconds=chosen.seconds, connections=chosen.connections)
         counted: dict[str, list[float]] = {}
         with Session(options) as session:
-            how = ("p12.yaml", "tls") if chosen.tls else ("p1.yaml", "instant")
-            rows = _measure(session, builds, *how) if chosen.rounds else {"base": [], "head": []}
+            config, kind = ("p12.yaml", "tls") if chosen.tls else ("p1.yaml", "instant")
+            configs = {"base": config, "head": chosen.head_config or config}
+            rows = _measure(session, builds, configs, kind) if chosen.rounds else {"base": [], "head": []}
             if chosen.instructions:
-                counted["a request"] = [a_request(session, b.name, b.python, b.root) for b in builds]
+                counted["a request"] = [
+                    a_request(session, b.name, b.python, b.root, config=configs[b.name]) for b in builds
+                ]
         counted |= {str(script): [instructions(build, script) for build in builds] for script in chosen.callgrind}
     except (NotReady, RuntimeError, ValueError) as fault:
         print(fault, file=sys.stderr)

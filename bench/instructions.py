@@ -66,14 +66,23 @@ def _counted(place: Path, worker: int, part: int) -> int:
     return int(found[1])
 
 
-def a_request(session: Session, name: str, python: str, root: Path | None, requests: int = REQUESTS) -> float:
+def a_request(
+    session: Session, name: str, python: str, root: Path | None, requests: int = REQUESTS, config: str = "p1.yaml"
+) -> float:
     """Instructions a request of the build that ``python`` and ``root`` choose. Raises NotReady and RuntimeError."""
     place = session.directory / f"callgrind-{name}"
     place.mkdir()
     valgrind = ("valgrind", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no",
                 f"--callgrind-out-file={place}/callgrind.%p")  # fmt: skip
     one = subject.microgate(
-        place, session.upstream, python=python, tree_root=root, name=name, under=valgrind, patience=300
+        place,
+        session.upstream,
+        python=python,
+        tree_root=root,
+        name=name,
+        under=valgrind,
+        patience=300,
+        config=config,
     )
     try:
         worker = next(pid for pid, role in one.roles(one.snapshot()).items() if role == "worker")

@@ -24,8 +24,22 @@ KINDS = {
     "gauge": ("GAUGE", 1000, 0, 0),
     "money": ("MONEY", 1 << 60, 0, 0),
 }
-# "p1": the five limits of bench/p1.yaml.
-SETS = {"empty": [], **{name: [slot] for slot, name in enumerate(KINDS)}, "p1": [2, 4, 0, 3, 5]}
+LEVELS = [("window", "rolling", "gcra", "window-tokens", "money")] * 3
+# "levels": those of bench/levels.yaml, five on each of three levels. "p1": the five limits of bench/p1.yaml.
+SETS = {
+    "empty": [],
+    **{name: [slot] for slot, name in enumerate(KINDS)},
+    "p1": [2, 4, 0, 3, 5],
+    "levels": list(range(8, 23)),
+}
+
+
+def define(bucket: ModuleType, arena: Any) -> None:
+    """Each kind in a slot of its own, then those of the levels from slot 8 on."""
+    rows = dict(enumerate(KINDS.values()))
+    rows |= {8 + n: KINDS[kind] for n, kind in enumerate(kind for level in LEVELS for kind in level)}
+    for slot, (kind, limit, period, unit) in rows.items():
+        arena.define(slot, slot + 1, getattr(bucket, kind), limit, period, unit=unit)
 
 
 @pytest.fixture(params=MODULES.values(), ids=MODULES.keys())
@@ -37,8 +51,7 @@ def bucket(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.fixture
 def worker(bucket: ModuleType, tmp_path: Path) -> Iterator[Any]:
     arena = bucket.Arena.create(str(tmp_path / "arena"), workers=2, capacity=64, reservations=64)
-    for slot, (kind, limit, period, unit) in enumerate(KINDS.values()):
-        arena.define(slot, slot + 1, getattr(bucket, kind), limit, period, unit=unit)
+    define(bucket, arena)
     made = arena.worker(0)
     yield made
     made.close()
@@ -63,8 +76,7 @@ def test_reserve_and_settle_from_c(benchmark: Any, tmp_path: Path, name: str, wo
     """P10: the figure is for LOOPS operations. Every worker has requests in every sub-window of the rolling limit."""
     bucket = MODULES["c"]
     arena = bucket.Arena.create(str(tmp_path / "arena"), workers=workers, capacity=64, reservations=64)
-    for slot, (kind, limit, period, unit) in enumerate(KINDS.values()):
-        arena.define(slot, slot + 1, getattr(bucket, kind), limit, period, unit=unit)
+    define(bucket, arena)
     places, limits = [arena.worker(index) for index in range(workers)], bucket.LimitSet(SETS[name])
     now = time.monotonic_ns()
     for ago in range(59, -1, -1):

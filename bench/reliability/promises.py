@@ -22,6 +22,7 @@ GROUPS: Mapping[str, str] = {
     "D": "Overload",
     "E": "Processes",
     "F": "What must last",
+    "G": "Accounting and limits",
     "H": "Secrets and authorisation",
 }
 

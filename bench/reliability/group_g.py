@@ -1,0 +1,7 @@
+"""Accounting and limits: nobody overspends, nothing leaks, every figure that is told is true."""
+
+from __future__ import annotations
+
+from bench.reliability import accounts, spending
+
+__all__ = ["accounts", "spending"]
