@@ -148,7 +148,8 @@ def write(x: Exchange, kind: int) -> None:
     r.dialect = x.dialect
     r.status = x.sent_status if kind == EXCHANGE else x.status
     r.attempt = x.attempt
-    r.attempts = x.attempt + x.hedges
+    # A copy's number tells it from the request's other copies; it is sent once.
+    r.attempts = 1 if kind == SHADOW else x.attempt + x.hedges
     r.stream = 1 if x.scan is not None else 0
     if x.translation is not None:
         r.stream = 1 if x.translation.streaming else 0
