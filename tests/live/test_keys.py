@@ -31,7 +31,7 @@ def keyed(upstream_for_module: Upstream, start_for_module: Start) -> Gateway:
     return start_for_module(configuration(upstream_for_module.url, virtual_keys=keys))
 
 
-@pytest.mark.parametrize("key", [OWN, IMPORTED, LONG + "1"])
+@pytest.mark.parametrize("key", [OWN, IMPORTED, LONG + "1"], ids=["own", "imported", "long"])
 def test_a_key_opens_however_the_file_names_it(keyed: Gateway, key: str) -> None:
     assert ask(keyed.port, request(key=key)).status == 200
 
