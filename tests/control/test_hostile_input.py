@@ -53,10 +53,15 @@ QUERIES = ("cursor", "limit", "since", "until", "key", "provider", "model", "req
 FIELDS = ("name", "password", "secret", "role", "current", "new", "spec", "expires_at", "drop", "enabled")
 
 
-@pytest.mark.parametrize(("path", "method"), sorted((p, m) for p, methods in PERMISSIONS.items() for m in methods))
+NOT_HERE = {"/api/secrets/rotate", "/api/logout"}
+"""Takes no text, or ends the session."""
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    sorted((p, m) for p, methods in PERMISSIONS.items() for m in methods if p not in NOT_HERE),
+)
 def test_no_route_breaks(open_control: Control, path: str, method: str) -> None:
-    if path in ("/api/secrets/rotate", "/api/logout"):
-        pytest.skip("takes no text, or ends the session")
     bearer = f"Bearer {open_control.token()}"
     for here, body, fields in attempts(path, method):
         media = {} if body is None else {"content_type": "application/json"}
