@@ -335,7 +335,8 @@ class Provider:
                 self.ends.append(end)
                 await self.script(end)
             await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            # Cancelled when the server ends before the connection: streams complain of a task that says so.
             pass
         finally:
             self.open -= 1
