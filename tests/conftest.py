@@ -47,6 +47,13 @@ def _children() -> dict[str, str]:
     return found
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nothing_unclosed() -> Iterator[None]:
+    """Fails the module that dropped something unclosed; it would be found in whichever test the collector next runs."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def nothing_is_left() -> Iterator[None]:
     """Fails the run when it leaves a child process, a thread or sockets behind."""

@@ -4,7 +4,7 @@ from _speedups._bytes cimport monotonic_ns
 from gateway.principal cimport Principal
 
 cdef int HELD, WAITING, ADMIT, WAIT, FULL, LATE, EXPIRED, SHARE, LAG, MEMORY, NORMAL, HIGH, LOW
-cdef int PRIORITY_SHIFT, PRIORITY_BITS, HIGH_FLAG, RECORDED_A_SECOND
+cdef int PRIORITY_SHIFT, PRIORITY_BITS, HIGH_FLAG, RECORDED_A_SECOND, SOONER_SHIFT, LATER_SHIFT
 
 cdef class Admission:
     cdef public object loop
@@ -26,6 +26,7 @@ cdef class Admission:
     cdef public list queues
     cdef public long long empty_ns
     cdef public long long lag
+    cdef public long long soonest
     cdef public bint scheduled
     cdef public list refused
     cdef public object refusals
@@ -38,6 +39,8 @@ cdef class Admission:
     cpdef hold(self, Principal principal)
     cpdef claim(self, Principal principal)
     cpdef leave(self, int slot, Principal principal)
+    @cython.locals(above=cython.longlong)
+    cpdef answered(self, long long took_ns)
     cpdef bint has_time(self)
     cpdef long long now(self)
     cpdef object at_head(self, object x)

@@ -40,6 +40,9 @@ SHARE = int(Reason.SHARE)
 LAG = int(Reason.LAG)
 MEMORY = int(Reason.MEMORY)
 
+SOONER_SHIFT, LATER_SHIFT = 2, 5
+"""``Admission.soonest`` goes a quarter of the way to a sooner answer, a thirty-second to a later one."""
+
 RECORDED_A_SECOND = 100
 """Refusals that leave a record of their own: a flood of them would fill the request log with what was not done."""
 
@@ -80,6 +83,8 @@ class Admission:
         """When the queue was last seen empty."""
         self.lag = 0
         """How late the loop is."""
+        self.soonest = 0
+        """After how long the soonest answers begin, as far as was seen while others waited; 0: nothing was."""
         self.scheduled = False
         self.refused = [0] * len(Reason)
         """By reason."""
@@ -134,6 +139,15 @@ class Admission:
             self.waiting -= 1
         if self.waiting:
             self.schedule()
+
+    def answered(self, took_ns: int) -> None:
+        """Learn how soon answers begin; called while others wait. More of the sooner ones: a caller is turned away
+        only where even those would come too late."""
+        above = took_ns - self.soonest
+        if self.soonest == 0:
+            self.soonest = took_ns
+        else:
+            self.soonest += above >> (LATER_SHIFT if above > 0 else SOONER_SHIFT)
 
     def has_time(self) -> bool:
         """Whether there is more than callers need: nobody waits, and not half of what everybody may have is in use."""
@@ -283,9 +297,9 @@ class Admission:
             self.empty_ns = now_ns
 
     def overdue(self, x: Any, expires_ns: int, now_ns: int, standing: bool) -> int:
-        """The reason for which a waiting request is refused now; -1: none. While the loop is late, its answer would
-        wait for as long to be heard."""
-        if now_ns + self.lag >= expires_ns:
+        """The reason for which a waiting request is refused now; -1: none. Its answer would take as long as the soonest
+        ones do, and wait to be heard for as long as the loop is late."""
+        if now_ns + self.lag + self.soonest >= expires_ns:
             return EXPIRED
         return LATE if now_ns - x.queued_ns > (self.target if standing else self.patience) else -1
 

@@ -58,6 +58,8 @@ def settle(x: Exchange, outcome: int) -> None:
     x.outcome = outcome
     x.done_ns = monotonic_ns()
     if x.slot:
+        if core.admission.waiting and outcome == WELL and x.first_byte_ns:
+            core.admission.answered(x.first_byte_ns - x.sent_ns)
         core.admission.leave(x.slot, x.principal)
         x.slot = 0
     reckon(x, outcome != WELL)

@@ -77,6 +77,28 @@ def test_whoever_has_less_time_left_than_the_loop_is_late_is_not_begun() -> None
     assert at.why(waiting) == Reason.EXPIRED
 
 
+def test_whoever_has_less_time_left_than_even_the_soonest_answers_take_is_not_begun() -> None:
+    at = world(10, queue=9, wait_s=10)
+    running = ask(at, 8)
+    hopeless, hopeful, embeds = (at.ask(key(), deadline_s=seconds) for seconds in (1.3, 1.5, 1.5))
+    for _ in range(3):
+        at.admission.answered(SECOND // 2)
+    at.now_ns += 9 * SECOND // 10
+    at.end(running[0])
+    at.turn()
+    assert at.why(hopeless) == Reason.EXPIRED
+    assert at.begun[-1] is hopeful
+    # Slow ones among them do not say that all are slow; sooner ones count at once.
+    at.admission.answered(SECOND)
+    assert SECOND // 2 < at.admission.soonest < 6 * SECOND // 10
+    for _ in range(10):
+        at.admission.answered(SECOND // 10)
+    at.now_ns += 3 * SECOND // 10
+    at.end(running[1])
+    at.turn()
+    assert at.begun[-1] is embeds
+
+
 def test_low_priority_is_let_in_while_it_is_easy() -> None:
     at = world(10, queue=0)
     assert [at.why(x) for x in ask(at, 7, key(LOW))] == [None] * 6 + [Reason.FULL]
