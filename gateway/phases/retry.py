@@ -102,6 +102,9 @@ class Retrying(Attempts):
         now_ns = monotonic_ns()
         if x.uploading or x.caller is None:
             return False
+        if x.target is not None and x.target.upstream is self.core.control:
+            # Whoever asks control learns at once that it is away; the waits that an operator sets are for providers.
+            return False
         if x.attempt >= x.view.max_attempts or now_ns >= x.answer_deadline_ns:
             if found.verdict >= IN_TROUBLE:
                 trail.stopped(x, "attempts" if x.attempt >= x.view.max_attempts else "deadline")

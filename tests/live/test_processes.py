@@ -41,6 +41,18 @@ def test_reloads_fail_no_request(start_gateway: Start, upstream: Upstream) -> No
     assert set(callers.statuses) == {200}
 
 
+def test_whoever_asks_while_control_is_away_is_told_at_once(start_gateway: Start, upstream: Upstream) -> None:
+    """The waits between attempts are for providers."""
+    retry = {"attempts": 5, "backoff_initial": "50s", "backoff_max": "50s", "budget": 10}
+    gateway = start_gateway(configuration(upstream.url, retry=retry))
+    gateway.wait_for_control()
+    (control,) = [pid for pid in gateway.children() if Path(f"/proc/{pid}/comm").read_text() == "mg-control\n"]
+    os.kill(control, signal.SIGKILL)
+    answers = [ask(gateway.port, request("GET", "/metrics", None), timeout=5).status for _ in range(5)]
+    assert set(answers) <= {200, 502}
+    gateway.wait_for_control()
+
+
 def test_without_its_databases_the_gateway_serves_and_says_so(start_gateway: Start, upstream: Upstream) -> None:
     gateway = start_gateway(configuration(upstream.url), workers=1)
     gateway.wait_for_control()
