@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any, get_args
 
 from msgspec import NODEFAULT, Struct, inspect
+from msgspec.structs import asdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gateway.config import schema, server
 from gateway.config.units import CALENDAR
 from gateway.snapshot import model
+from gateway.snapshot.settings import defaults
 
 # A field that is left out of the file (None) has the default of what the file is turned into.
-DEFAULTS: dict[type[Struct], type[Struct]] = {
-    schema.TimeoutsEntry: model.Timeouts,
-    schema.PromptCacheAffinityEntry: model.PromptCacheAffinity,
-    schema.RetryEntry: model.Retry,
-    server.ServerLimitsEntry: model.ServerLimits,
-    server.OverloadEntry: model.Overload,
+DEFAULTS: dict[type[Struct], dict[str, Any]] = {
+    schema.Config: defaults("accounting"),
+    schema.TimeoutsEntry: defaults("timeouts"),
+    schema.HealthEntry: defaults("health"),
+    schema.PromptCacheAffinityEntry: asdict(model.PromptCacheAffinity()),
+    schema.RetryEntry: defaults("retry"),
+    schema.LogEntry: defaults("log"),
+    schema.ModelListsEntry: defaults("model_lists"),
+    server.ServerEntry: defaults("server"),
+    server.ServerLimitsEntry: defaults("server.limits"),
+    server.OverloadEntry: defaults("server.overload"),
 }
 KINDS = {
     inspect.BoolType: "yes or no",
@@ -156,7 +163,7 @@ def default_of(struct: type[Struct], field: inspect.Field) -> str:
         return "**needed**"
     value = field.default if field.default is not NODEFAULT else None
     if value is None and struct in DEFAULTS and field.default_factory is NODEFAULT:
-        value = getattr(DEFAULTS[struct](), field.name, None)
+        value = DEFAULTS[struct].get(field.name)
     if value is None or isinstance(value, Struct | dict | list):
         return ""
     return readable(value, custom_name(field.type))

@@ -37,6 +37,7 @@ from gateway.snapshot.entities import Entities, Merged, merge
 from gateway.snapshot.model import Snapshot
 from gateway.snapshot.plan import Plan, combine, plan
 from gateway.snapshot.store import Keys, StoreError
+from gateway.snapshot.stored_settings import under_stored, with_stored
 
 LAST_GOOD = "MICROGATE_LAST_GOOD"
 """Environment variable: 1 starts from the sealed copy when the file cannot be used."""
@@ -190,11 +191,12 @@ def _make(
         if found is not None:
             merged = merge(loaded.config, found, validate, keys.pepper)
             warnings += [f"warning: {left.label} of the database is left out: {left.why}" for left in merged.left_out]
-            whole = plan(merged.config, keys.pepper)
+            whole = with_stored(plan(merged.config, keys.pepper), merged.settings)
+        elif entities_sealed:
+            sealed = _unseal(paths, keys)
+            whole = combine(plan(under_stored(loaded.config, sealed), keys.pepper), sealed)
         else:
             whole = plan(loaded.config, keys.pepper)
-            if entities_sealed:
-                whole = combine(whole, _unseal(paths, keys))
     if options.demo:
         whole = with_demo(whole, paths.demo_socket, options.demo_key, keys.pepper)
     version = max(previous.version if previous is not None else 0, sealed_version) + 1

@@ -27,7 +27,7 @@ def judge(config: Config) -> Iterator[Problem]:
 
 
 def _zones(config: Config) -> Iterator[Problem]:
-    yield from _zone(config.time_zone, ("time_zone",))
+    yield from _zone(config.time_zone or "", ("time_zone",))
     named = {limit.time_zone for each in _all_levels(config) for limit in each.limits}
     named |= {budget.time_zone for each in _all_levels(config) for budget in each.budgets}
     if len(named) >= MAX_TIME_ZONES:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from gateway.config.names import ModelName, Name
+from gateway.config.names import ModelName, Name, RowId
 from gateway.config.problems import Path, Problem, nearest
 from gateway.config.units import Usd
 from providers.prices.figures import rates_of
@@ -58,11 +58,16 @@ class PriceEntry(Entry, frozen=True, kw_only=True):
     web_search: Annotated[Usd | None, Meta(description="Of one search of the provider's.")] = None
     request: Annotated[Usd | None, Meta(description="Of one request, beside its tokens.")] = None
     above: Annotated[list[TierEntry], Meta(description="Prices of longer requests, the shortest first.")] = []
+    name: Annotated[
+        Annotated[str, Meta(pattern=r"^[!-~]{1,256}$")] | None,
+        Meta(description="Of the rule, where reports name it; without one its place: prices[0]."),
+    ] = None
+    id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
 SINGLE = {"web_search": "web_searches_kcount", "request": "requests_kcount"}
 """What is priced one by one here and by the thousand in the lists."""
-NO_FIGURES = ("provider", "model", "virtual_keys", "above")
+NO_FIGURES = ("provider", "model", "virtual_keys", "above", "name", "id")
 
 
 def prices_of(entry: PriceEntry) -> dict[str, Any]:
@@ -84,21 +89,31 @@ def prices_of(entry: PriceEntry) -> dict[str, Any]:
     return prices
 
 
-def exactness(entry: PriceEntry) -> tuple[bool, bool, int, bool, int]:
-    """Sorts rules: those for virtual keys last, then by model, then by provider, the most exact last."""
-    model, provider = entry.model or "*", entry.provider or "*"
-    return (
-        bool(entry.virtual_keys),
-        *(not model.endswith("*"), len(model)),
-        *(not provider.endswith("*"), len(provider)),
-    )
+def price_id(name: str, given: str) -> str:
+    """Of a rule of this name (or in this place)."""
+    return str(given) if isinstance(given, RowId) else f"file:price/{given or name}"
+
+
+def price_name(entry: PriceEntry, place: int) -> str:
+    """Its own, or its place in the section."""
+    return entry.name or f"prices[{place}]"
 
 
 def judge(prices: Sequence[PriceEntry], providers: Mapping[str, Any], keys: Sequence[str]) -> Iterator[Problem]:
     """What is wrong with the rules, in the light of the names of providers and virtual keys."""
     seen: Counter[tuple[str, str, str]] = Counter()
+    names: set[str] = set()
+    ids: set[str] = set()
     for i, entry in enumerate(prices):
         path: Path = ("prices", i)
+        name = price_name(entry, i)
+        if name in names:
+            yield Problem((*path, "name"), f"another rule is called {name}")
+        elif (stable_id := price_id(name, entry.id)) in ids:
+            yield Problem(path, "has the same id as another rule")
+        else:
+            ids.add(stable_id)
+        names.add(name)
         model, provider = entry.model or "*", entry.provider or "*"
         if "*" in model[:-1]:
             yield Problem((*path, "model"), "* can only be the last character")

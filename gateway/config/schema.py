@@ -244,14 +244,13 @@ class LogEntry(Entry, frozen=True):
     """Log lines (level, format) and the request log."""
 
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Of log lines; --log-level goes before it.")
-    ] = "info"
-    format: Annotated[
-        Literal["text", "json"], Meta(description="Of log lines; MICROGATE_LOG_FORMAT goes before it.")
-    ] = "text"
-    retention: Annotated[
-        Duration | None, Meta(description="How long rows of the request log are kept; default 30d.")
+        Literal["debug", "info", "warning", "error"] | None,
+        Meta(description="Of log lines; --log-level goes before it."),
     ] = None
+    format: Annotated[
+        Literal["text", "json"] | None, Meta(description="Of log lines; MICROGATE_LOG_FORMAT goes before it.")
+    ] = None
+    retention: Annotated[Duration | None, Meta(description="How long rows of the request log are kept.")] = None
     content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
 
 
@@ -295,15 +294,16 @@ class Config(Entry, frozen=True):
         list[PriceEntry], Meta(description="What models cost, instead of what the bundled lists say.")
     ] = []
     unknown_price: Annotated[
-        Literal["deny", "estimate"],
+        Literal["deny", "estimate"] | None,
         Meta(
             description="Models whose price is not known: refused to keys with a budget, or charged as much as the "
             "dearest known model."
         ),
-    ] = "deny"
+    ] = None
     time_zone: Annotated[
-        str, Meta(max_length=64, description="Of periods of the calendar that name none of their own: Europe/Berlin.")
-    ] = "UTC"
+        Annotated[str, Meta(max_length=64)] | None,
+        Meta(description="Of periods of the calendar that name none of their own: Europe/Berlin."),
+    ] = None
     retry: RetryEntry = RetryEntry()
     timeouts: Annotated[TimeoutsEntry, Meta(description="For every provider that does not say otherwise.")] = (
         TimeoutsEntry()

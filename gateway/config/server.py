@@ -99,11 +99,11 @@ class ServerEntry(Entry, frozen=True):
         Meta(description="Longest silence of a stream before its caller gets a comment; 0, the default: none is sent."),
     ] = None
     trusted_proxies: Annotated[
-        list[str], Meta(description="Addresses or networks whose X-Forwarded-For or Forwarded is believed.")
-    ] = []
+        list[str] | None, Meta(description="Addresses or networks whose X-Forwarded-For or Forwarded is believed.")
+    ] = None
     forward_rate_limit_headers: Annotated[
-        bool, Meta(description="Pass the provider's rate-limit header fields on.")
-    ] = False
+        bool | None, Meta(description="Pass the provider's rate-limit header fields on.")
+    ] = None
     explain: Annotated[
-        bool, Meta(description="Tell callers who ask which way their request went, and which one it would go.")
-    ] = True
+        bool | None, Meta(description="Tell callers who ask which way their request went, and which one it would go.")
+    ] = None

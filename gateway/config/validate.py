@@ -241,7 +241,7 @@ def _server(config: Config) -> Iterator[Problem]:
         value = getattr(server.limits, field)
         if value is not None and not 0 < value <= most:
             yield Problem(("server", "limits", field), f"must be between 1 and {most} bytes")
-    for i, network in enumerate(server.trusted_proxies):
+    for i, network in enumerate(server.trusted_proxies or ()):
         try:
             ip_network(network, strict=False)
         except ValueError:

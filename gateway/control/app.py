@@ -24,7 +24,9 @@ from gateway.control.errors import error_answer
 from gateway.control.login_api import LOGIN_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
 from gateway.control.operators_api import OPERATOR_HANDLERS
+from gateway.control.provider_keys_api import PROVIDER_KEY_HANDLERS
 from gateway.control.secrets_api import SECRETS_HANDLERS
+from gateway.control.settings_api import SETTINGS_HANDLERS
 from gateway.control.state import ControlState
 from gateway.control.usage_api import USAGE_HANDLERS
 from gateway.operator_ticket import COOKIE
@@ -69,6 +71,8 @@ def api_router() -> Router:
             *LOGIN_HANDLERS,
             *OPERATOR_HANDLERS,
             *ENTITY_HANDLERS,
+            *PROVIDER_KEY_HANDLERS,
+            *SETTINGS_HANDLERS,
             *SECRETS_HANDLERS,
             *USAGE_HANDLERS,
         ],

@@ -16,8 +16,8 @@ from msgspec import Meta
 
 from gateway.config.names import NAME_PATTERN
 from gateway.control.callers import caller_of
-from gateway.control.entity_desk import EntityDesk, Page, Shown
-from gateway.control.entity_kinds import KINDS, ROUTE, VIRTUAL_KEY, Kind
+from gateway.control.entity_desk import EntityDesk, Page, Shown, id_in
+from gateway.control.entity_kinds import KINDS, PRICE, ROUTE, VIRTUAL_KEY, Kind
 from gateway.control.entity_secrets import Unfit
 from gateway.control.state import ControlState
 from gateway.control.versions import etag_of, expected_version
@@ -28,7 +28,7 @@ Id = Annotated[str, Parameter(max_length=256)]
 
 
 EntityName = Annotated[str, Meta(pattern=r"^[!-~]{1,256}$")]
-"""Of a route; other kinds take fewer characters."""
+"""Of a route or a price rule; other kinds take fewer characters."""
 
 
 class NewEntity(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,20 +69,20 @@ def handlers_of(kind: Kind) -> list[HTTPRouteHandler]:
 
     @get(one, operation_id=f"get_{kind.name}", summary=f"One {what}")
     async def entity(request: Request[Any, Any, Any], entity_id: Id) -> Response[Shown]:
-        return _answer(await _desk(request).get(kind, entity_id))
+        return _answer(await _desk(request).get(kind, id_in(entity_id)))
 
     @put(one, operation_id=f"replace_{kind.name}", summary=f"Change a {what}")
     async def replace(request: Request[Any, Any, Any], entity_id: Id, data: EntityChange) -> Response[Shown]:
         version = expected_version(request)
         named(kind, data.name)
         shown = await _desk(request).replace(
-            kind, entity_id, version, data.name, data.spec, caller_of(request), allow_private=data.allow_private
+            kind, id_in(entity_id), version, data.name, data.spec, caller_of(request), allow_private=data.allow_private
         )
         return _answer(shown)
 
     @delete(one, status_code=204, operation_id=f"remove_{kind.name}", summary=f"Remove a {what}")
     async def remove(request: Request[Any, Any, Any], entity_id: Id) -> None:
-        await _desk(request).remove(kind, entity_id, expected_version(request), caller_of(request))
+        await _desk(request).remove(kind, id_in(entity_id), expected_version(request), caller_of(request))
 
     return [entries, make, entity, replace, remove]
 
@@ -91,12 +91,12 @@ def handlers_of(kind: Kind) -> list[HTTPRouteHandler]:
 async def renew(request: Request[Any, Any, Any], entity_id: Id) -> Response[Shown]:
     """The new value is shown once; the old one is refused from now on. Limits and records go on."""
     version = expected_version(request)
-    return _answer(await _desk(request).renew(VIRTUAL_KEY, entity_id, version, caller_of(request)))
+    return _answer(await _desk(request).renew(VIRTUAL_KEY, id_in(entity_id), version, caller_of(request)))
 
 
 def named(kind: Kind, name: str | None) -> None:
     """Raises Unfit for a name that no entity of this kind can have."""
-    if name is not None and kind is not ROUTE and not re.search(NAME_PATTERN, name):
+    if name is not None and kind not in (ROUTE, PRICE) and not re.search(NAME_PATTERN, name):
         raise Unfit("name: letters, digits, dots, colons, underscores and hyphens, 128 at most")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -28,6 +29,8 @@ OF_FILE, OF_DATABASE = "file:", "database:"
 BEGINNING, ENDING = 6, 4
 """Characters of a virtual key that are shown; of one that was brought along only the last ones, of a short one none."""
 SHOWN_FROM = 20
+NOT_SHOWN = ("id", "name", "value", "hash")
+"""Members of the file's entries that stand beside the spec, or nowhere."""
 
 
 class ReadOnly(Exception):
@@ -39,6 +42,8 @@ class Shown(msgspec.Struct, kw_only=True):
 
     id: str
     name: str
+    path: str
+    """Where it is read and changed."""
     source: Literal["file", "database"]
     version: int
     """0 for one of the file."""
@@ -48,6 +53,7 @@ class Shown(msgspec.Struct, kw_only=True):
     created_at: dt.datetime | None
     updated_at: dt.datetime | None
     spec: Any
+    """Null when its row cannot be read."""
     shown: str = ""
     """Of a virtual key: its beginning and its end."""
     key: str | None = None
@@ -87,7 +93,7 @@ class EntityDesk:
             at = int(number)
         if at >= 0:
             declared = self._declared(kind)
-            entries = [self._of_file(entry) for entry in declared[at : at + limit]]
+            entries = [self._of_file(kind, entry) for entry in declared[at : at + limit]]
             if at + limit < len(declared):
                 return Page(entries, f"{OF_FILE}{at + limit}")
         found = await asyncio.to_thread(
@@ -101,7 +107,7 @@ class EntityDesk:
     async def get(self, kind: Kind, entity_id: str) -> Shown:
         """Raises NotFound."""
         if entity_id.startswith(OF_FILE):
-            return self._of_file(self._declared_as(kind, entity_id))
+            return self._of_file(kind, self.declared_as(kind, entity_id))
         return self._of_database(kind, await asyncio.to_thread(self.store.get, kind.name, entity_id))
 
     # -- changing
@@ -113,8 +119,8 @@ class EntityDesk:
         entity_id = new_id()
         async with self.changing:
             stored, key = await asyncio.to_thread(self._made, kind, entity_id, given, None, allow_private)
-            await self._try(kind, entity_id, name, stored)
-            change = Change(actor=caller.actor, action="create", after=self._audited(kind, entity_id, stored))
+            await self.tried(kind, entity_id, name, stored)
+            change = Change(actor=caller.actor, action="create", after=self.audited(kind, entity_id, stored))
             entity = await asyncio.to_thread(
                 lambda: self.store.create(kind.name, name, msgspec.json.encode(stored), change, entity_id=entity_id)
             )
@@ -138,43 +144,45 @@ class EntityDesk:
         value or hash is given; a secret that is sent as it was shown stays as it is. Raises Unfit, NotFound, NameTaken,
         Conflict, ReadOnly, MasterKeyError."""
         async with self.changing:
-            old = await self._own(kind, entity_id, version)
+            old = await self.own(kind, entity_id, version)
             stored, _ = await asyncio.to_thread(self._made, kind, entity_id, given, old, allow_private)
-            return await self._put(kind, old, name, stored, "update", caller)
+            return await self.put(kind, old, name, stored, "update", caller)
 
     async def renew(self, kind: Kind, entity_id: str, version: int, caller: Caller) -> Shown:
         """The same virtual key with another value; the old one is refused from now on. Raises as ``replace``."""
         async with self.changing:
-            old = await self._own(kind, entity_id, version)
+            old = await self.own(kind, entity_id, version)
             key = virtual_key.generate()
             stored = msgspec.structs.replace(stored_of(old), digest=self._digest(key), shown=shown_of(key, True))
-            shown = await self._put(kind, old, None, stored, "renew", caller)
+            shown = await self.put(kind, old, None, stored, "renew", caller)
         shown.key = key
         return shown
 
     async def remove(self, kind: Kind, entity_id: str, version: int, caller: Caller) -> None:
         """Raises NotFound, Conflict, ReadOnly."""
         async with self.changing:
-            old = await self._own(kind, entity_id, version)
-            before = self._audited(kind, old.id, stored_of(old))
+            old = await self.own(kind, entity_id, version)
+            before = self.audited(kind, old.id, stored_of(old))
             change = Change(actor=caller.actor, action="delete", before=before)
             await asyncio.to_thread(self.store.delete, kind.name, old.id, version, change)
             await self._configuration.follow_database()
 
-    async def _own(self, kind: Kind, entity_id: str, version: int) -> Entity:
+    async def own(self, kind: Kind, entity_id: str, version: int | None) -> Entity:
+        """One of the database, of this version (None: any). Raises NotFound, Conflict, ReadOnly."""
         if entity_id.startswith(OF_FILE):
-            self._declared_as(kind, entity_id)
+            self.declared_as(kind, entity_id)
             raise ReadOnly("the file declares it: change it there")
         entity = await asyncio.to_thread(self.store.get, kind.name, entity_id)
-        if entity.version != version:
+        if version is not None and entity.version != version:
             raise Conflict(entity.version)
         return entity
 
-    async def _put(
+    async def put(
         self, kind: Kind, old: Entity, name: str | None, stored: Stored, action: str, caller: Caller
     ) -> Shown:
-        await self._try(kind, old.id, name or old.name, stored)
-        before, after = (self._audited(kind, old.id, each) for each in (stored_of(old), stored))
+        """In the place of ``old``, in force. Raises Unfit, NameTaken, Conflict."""
+        await self.tried(kind, old.id, name or old.name, stored)
+        before, after = (self.audited(kind, old.id, each) for each in (stored_of(old), stored))
         change = Change(actor=caller.actor, action=action, before=before, after=after)
         entity = await asyncio.to_thread(
             lambda: self.store.update(
@@ -191,7 +199,7 @@ class EntityDesk:
         MasterKeyError."""
         if kind is VIRTUAL_KEY:
             return self._made_key(kind, given, None if old is None else stored_of(old))
-        spec = fit(kind, given)
+        spec: Any = fit(kind.spec, given)
         if not kind.has_secrets:
             return Stored(spec=msgspec.Raw(msgspec.json.encode(plain(spec)))), None
         if old is not None:
@@ -202,7 +210,7 @@ class EntityDesk:
         return Stored(spec=msgspec.Raw(msgspec.json.encode(body)), allow_private=allow_private), None
 
     def _made_key(self, kind: Kind, given: Mapping[str, Any], before: Stored | None) -> tuple[Stored, str | None]:
-        fit(kind, given)
+        fit(kind.spec, given)
         spec = dict(given)
         value, hashed = spec.pop("value", None), spec.pop("hash", None)
         if value is not None and hashed is not None:
@@ -227,7 +235,7 @@ class EntityDesk:
     def _digest(self, key: str) -> str:
         return key_digest(self._pepper, key.encode()).hex()
 
-    async def _try(self, kind: Kind, entity_id: str, name: str, stored: Stored) -> None:
+    async def tried(self, kind: Kind, entity_id: str, name: str, stored: Stored) -> None:
         """Raises Unfit when the entity would not come into force."""
         row = _row(kind, entity_id, name, stored)
         candidate = await asyncio.to_thread(entities_of, 0, [row], self.keeper.ring())
@@ -246,32 +254,33 @@ class EntityDesk:
             return ()
         return [(kind.file_id(name, entry.id), name, entry) for name, entry in declared(config, kind.name).items()]
 
-    def _declared_as(self, kind: Kind, entity_id: str) -> tuple[str, str, Any]:
+    def declared_as(self, kind: Kind, entity_id: str) -> tuple[str, str, Any]:
+        """(id, name, entry) of one of the file. Raises NotFound."""
         found = next((each for each in self._declared(kind) if each[0] == entity_id), None)
         if found is None:
             raise NotFound("no such entity")
         return found
 
     @staticmethod
-    def _of_file(declared: tuple[str, str, Any]) -> Shown:
+    def _of_file(kind: Kind, declared: tuple[str, str, Any]) -> Shown:
         entity_id, name, entry = declared
         spec = masked(entry)
         shown = ""
         if isinstance(entry, VirtualKeyEntry):
             shown = "imported" if entry.value is None else _shown_value(entry.value.reveal())
-        for member in ("id", *(("name", "value", "hash") if isinstance(entry, VirtualKeyEntry) else ())):
+        for member in NOT_SHOWN:
             spec.pop(member, None)
         return Shown(
-            id=entity_id, name=name, source="file", version=0, state="in_force", problem="", created_at=None,
-            updated_at=None, spec=spec, shown=shown,
+            id=entity_id, name=name, path=path_of(kind, entity_id), source="file", version=0, state="in_force",
+            problem="", created_at=None, updated_at=None, spec=spec, shown=shown,
         )  # fmt: skip
 
     def _of_database(self, kind: Kind, entity: Entity) -> Shown:
         state, problem = self._configuration.state_of(entity.id)
         stored = stored_of(entity)
         return Shown(
-            id=entity.id, name=entity.name, source="database", version=entity.version, state=state, problem=problem,
-            created_at=_time(entity.created_us), updated_at=_time(entity.updated_us),
+            id=entity.id, name=entity.name, path=path_of(kind, entity.id), source="database", version=entity.version,
+            state=state, problem=problem, created_at=_time(entity.created_us), updated_at=_time(entity.updated_us),
             spec=self._masked(kind, entity.id, stored), shown=stored.shown,
             allow_private=stored.allow_private if kind is PROVIDER else None,
         )  # fmt: skip
@@ -282,9 +291,9 @@ class EntityDesk:
             return masked(spec_of(kind, row, self.keeper.ring()))
         except (SealedError, ValueError):
             # It is named as unusable with the reason; what is encrypted is shown by nobody.
-            return {}
+            return None
 
-    def _audited(self, kind: Kind, entity_id: str, stored: Stored) -> bytes:
+    def audited(self, kind: Kind, entity_id: str, stored: Stored) -> bytes:
         """For the audit: secrets as they are shown."""
         said = {"spec": self._masked(kind, entity_id, stored)}
         if kind is VIRTUAL_KEY:
@@ -299,6 +308,17 @@ def shown_of(key: str, own: bool) -> str:
 
 def _shown_value(key: str) -> str:
     return shown_of(key, virtual_key.is_own(key.encode())) if len(key) >= SHOWN_FROM else "..."
+
+
+def path_of(kind: Kind, entity_id: str) -> str:
+    """The path of an entity; what would end a segment of it is written as in RFC 6901 section 3."""
+    segment = quote(entity_id.replace("~", "~0").replace("/", "~1"), safe=":~")
+    return f"/api/{kind.path}/{segment}"
+
+
+def id_in(segment: str) -> str:
+    """The id that ``path_of`` was given."""
+    return segment.replace("~1", "/").replace("~0", "~")
 
 
 def _row(kind: Kind, entity_id: str, name: str, stored: Stored) -> Entity:

@@ -11,36 +11,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway.config.levels import VirtualKeyEntry
+from gateway.config.levels import CustomerEntry, TeamEntry, VirtualKeyEntry
 from gateway.config.names import PrivateRowId, RowId
+from gateway.config.parts import without
+from gateway.config.prices import PriceEntry, price_id
 from gateway.config.references import Secret
 from gateway.config.routes import RouteEntry
 from gateway.config.schema import ProviderEntry
+from gateway.config.settings import GROUPS, SETTING, StoredSetting
 from gateway.secrets.bodies import converted, opened
 from gateway.secrets.envelope import SealedError
 from gateway.secrets.master_key import KeyRing
 from gateway.snapshot.entities import Entities, Left, Place
+from gateway.snapshot.levels import customer_id, team_id
 from gateway.snapshot.plan import provider_id, route_id, virtual_key_id
 from gateway.stores.entities import Entity
-
-
-def without(entry: type[msgspec.Struct], name: str, *left_out: str) -> type[msgspec.Struct]:
-    """The type ``entry`` as ``name``, without some members."""
-    fields: list[Any] = []
-    for each in msgspec.structs.fields(entry):
-        if each.name in left_out:
-            continue
-        if each.default is not msgspec.NODEFAULT:
-            fields.append((each.name, each.type, each.default))
-        elif each.default_factory is not msgspec.NODEFAULT:
-            fields.append((each.name, each.type, msgspec.field(default_factory=each.default_factory)))
-        else:
-            fields.append((each.name, each.type))
-    made = msgspec.defstruct(
-        name, fields, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, module=__name__
-    )
-    made.__doc__ = entry.__doc__
-    return made
 
 
 class Kind(NamedTuple):
@@ -59,6 +44,11 @@ class Kind(NamedTuple):
     has_secrets: bool = False
 
 
+def setting_id(name: str, _given: str) -> str:
+    """Of a group of settings in the file."""
+    return f"file:setting/{name}"
+
+
 VIRTUAL_KEY = Kind(
     "virtual_key",
     "virtual-keys",
@@ -66,11 +56,30 @@ VIRTUAL_KEY = Kind(
     without(VirtualKeyEntry, "VirtualKey", "name", "id"),
     virtual_key_id,
 )
+CUSTOMER = Kind("customer", "customers", CustomerEntry, without(CustomerEntry, "Customer", "id"), customer_id)
+TEAM = Kind("team", "teams", TeamEntry, without(TeamEntry, "Team", "id"), team_id)
 PROVIDER = Kind("provider", "providers", ProviderEntry, without(ProviderEntry, "Provider", "id"), provider_id, True)
 ROUTE = Kind("route", "routes", RouteEntry, without(RouteEntry, "Route", "id"), route_id)
+PRICE = Kind("price", "prices", PriceEntry, without(PriceEntry, "Price", "name", "id"), price_id)
 
-KINDS = {kind.path: kind for kind in (VIRTUAL_KEY, PROVIDER, ROUTE)}
+KINDS = {kind.path: kind for kind in (CUSTOMER, TEAM, VIRTUAL_KEY, PROVIDER, ROUTE, PRICE)}
+SETTINGS = {
+    group.name: Kind(SETTING, f"settings/{group.name}", StoredSetting, group.spec, setting_id)
+    for group in GROUPS.values()
+}
+"""Group -> kind; a row of each at most, which has the group's name."""
 NAMES = {kind.name: kind for kind in KINDS.values()}
+STORED = (*NAMES, SETTING)
+"""Every kind as the store calls it."""
+
+
+def kind_of(row: Entity) -> Kind:
+    """Raises ValueError for what only a newer version knows."""
+    if row.kind == SETTING and row.name in SETTINGS:
+        return SETTINGS[row.name]
+    if row.kind not in NAMES:
+        raise ValueError(f"this version knows no {row.kind}/{row.name}")
+    return NAMES[row.kind]
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -105,7 +114,7 @@ def entities_of(revision: int, rows: Iterable[Entity], ring: KeyRing | None) -> 
     broken: list[Left] = []
     for row in rows:
         try:
-            entries[row.kind, row.name] = _entry_of(NAMES[row.kind], row, ring)
+            entries[row.kind, row.name] = _entry_of(kind_of(row), row, ring)
         except (msgspec.ValidationError, ValueError, SealedError) as error:
             broken.append(Left(row.id, f"{row.kind}/{row.name}", f"its row cannot be read: {error}"))
     return Entities(revision, entries, broken)
@@ -113,10 +122,14 @@ def entities_of(revision: int, rows: Iterable[Entity], ring: KeyRing | None) -> 
 
 def _entry_of(kind: Kind, row: Entity, ring: KeyRing | None) -> Any:
     stored, spec = stored_of(row), spec_of(kind, row, ring)
+    if kind.name == SETTING:
+        return StoredSetting(RowId(row.id), spec)
     members = {field: getattr(spec, field) for field in spec.__struct_fields__} | {"id": RowId(row.id)}
     if kind is VIRTUAL_KEY:
         members |= {"name": row.name, "hash": Secret(stored.digest), "value": None}
     elif kind is PROVIDER:
         members["id"] = PrivateRowId(row.id) if stored.allow_private else RowId(row.id)
         members["keys"] = [msgspec.structs.replace(key, id=RowId(f"{row.id}/{key.name}")) for key in spec.keys]
+    elif kind is PRICE:
+        members["name"] = row.name
     return kind.entry(**members)

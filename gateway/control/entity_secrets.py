@@ -4,24 +4,25 @@ address, and a secret that was sent as it is shown stays what it was."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from gateway.config.addresses import judge_url
 from gateway.config.references import FilePath, Secret
-from gateway.control.entity_kinds import Kind
 from gateway.secrets.bodies import changed_secrets, converted, mask, secrets_of
+
+T = TypeVar("T")
 
 
 class Unfit(ValueError):
     """What was sent cannot be used; the message says why."""
 
 
-def fit(kind: Kind, given: Mapping[str, Any]) -> Any:
+def fit(wanted: type[T], given: Mapping[str, Any]) -> T:
     """The spec as its type. Raises Unfit."""
     try:
-        spec = converted(given, kind.spec)
+        spec = converted(given, wanted)
     except (msgspec.ValidationError, ValueError) as error:
         raise Unfit(f"spec: {error}") from None
     for path in _files(spec):
@@ -65,3 +66,6 @@ def _files(value: Any, path: str = "") -> Iterator[str]:
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             yield from _files(getattr(value, name), f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for i, member in enumerate(value):
+            yield from _files(member, f"{path}[{i}]")

@@ -6,7 +6,7 @@ import logging
 
 from gateway.config.schema import Config
 from gateway.control.database import ControlDatabase
-from gateway.control.entity_kinds import NAMES, entities_of
+from gateway.control.entity_kinds import STORED, entities_of
 from gateway.secrets.keeper import Keeper
 from gateway.secrets.master_key import MasterKeyError
 from gateway.snapshot.entities import Entities
@@ -28,7 +28,7 @@ class DatabaseEntities:
         if not self._database.is_ready:
             return None
         try:
-            return entities_of(*self._database.config.every(NAMES), self._keeper.ring())
+            return entities_of(*self._database.config.every(STORED), self._keeper.ring())
         except (StoreUnavailable, MasterKeyError) as error:
             log.warning("entities of the database: %s", error)
             return None

@@ -17,6 +17,11 @@ _CHANGED_BY_OPERATORS: tuple[dict[str, Role | None], dict[str, Role | None]] = (
     {"GET": Role.VIEWER, "PUT": Role.OPERATOR, "DELETE": Role.OPERATOR},
 )
 
+_CHANGED_BY_ADMINS: tuple[dict[str, Role | None], dict[str, Role | None]] = (
+    {"GET": Role.VIEWER, "POST": Role.ADMIN},
+    {"GET": Role.VIEWER, "PUT": Role.ADMIN, "DELETE": Role.ADMIN},
+)
+
 PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/setup": {"POST": ANYONE},
     "/api/login": {"POST": ANYONE},
@@ -32,13 +37,31 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     # One's own; of others only an admin lists and revokes.
     "/api/tokens": {"GET": Role.VIEWER, "POST": Role.VIEWER},
     "/api/tokens/{token_id}": {"DELETE": Role.VIEWER},
+    "/api/customers": _CHANGED_BY_OPERATORS[0],
+    "/api/customers/{entity_id}": _CHANGED_BY_OPERATORS[1],
+    "/api/teams": _CHANGED_BY_OPERATORS[0],
+    "/api/teams/{entity_id}": _CHANGED_BY_OPERATORS[1],
     "/api/virtual-keys": _CHANGED_BY_OPERATORS[0],
     "/api/virtual-keys/{entity_id}": _CHANGED_BY_OPERATORS[1],
     "/api/virtual-keys/{entity_id}/renew": {"POST": Role.OPERATOR},
     "/api/routes": _CHANGED_BY_OPERATORS[0],
     "/api/routes/{entity_id}": _CHANGED_BY_OPERATORS[1],
-    "/api/providers": {"GET": Role.VIEWER, "POST": Role.ADMIN},
-    "/api/providers/{entity_id}": {"GET": Role.VIEWER, "PUT": Role.ADMIN, "DELETE": Role.ADMIN},
+    "/api/prices": _CHANGED_BY_OPERATORS[0],
+    "/api/prices/{entity_id}": _CHANGED_BY_OPERATORS[1],
+    "/api/providers": _CHANGED_BY_ADMINS[0],
+    "/api/providers/{entity_id}": _CHANGED_BY_ADMINS[1],
+    "/api/providers/{entity_id}/keys": _CHANGED_BY_ADMINS[0],
+    "/api/providers/{entity_id}/keys/{key_name}": _CHANGED_BY_ADMINS[1],
+    "/api/settings": _READ,
+    "/api/settings/accounting": _CHANGED_BY_ADMINS[1],
+    "/api/settings/retry": _CHANGED_BY_ADMINS[1],
+    "/api/settings/timeouts": _CHANGED_BY_ADMINS[1],
+    "/api/settings/health": _CHANGED_BY_ADMINS[1],
+    "/api/settings/server": _CHANGED_BY_ADMINS[1],
+    "/api/settings/server.limits": _CHANGED_BY_ADMINS[1],
+    "/api/settings/server.overload": _CHANGED_BY_ADMINS[1],
+    "/api/settings/log": _CHANGED_BY_ADMINS[1],
+    "/api/settings/model_lists": _CHANGED_BY_ADMINS[1],
     "/api/secrets": {"GET": Role.ADMIN},
     "/api/secrets/rotate": {"POST": Role.ADMIN},
     "/api/operators": {"GET": Role.ADMIN, "POST": Role.ADMIN},

@@ -17,10 +17,12 @@ from gateway.config.units import (
     Money,
     Period,
     Size,
+    Usd,
     parse_duration,
     parse_money,
     parse_period,
     parse_size,
+    parse_usd,
 )
 from gateway.secrets.envelope import Place, key_of, seal, unseal
 from gateway.secrets.master_key import KeyRing
@@ -125,6 +127,8 @@ def _taken(wanted: type, found: Any) -> Any:
         return parse_period(found)
     if wanted is Money:
         return parse_money(found)
+    if wanted is Usd:
+        return parse_usd(found)
     if not isinstance(found, str):
         raise ValueError("expected text")
     if issubclass(wanted, Secret):

@@ -14,13 +14,24 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.config.prices import price_name
 from gateway.config.problems import Problem
 from gateway.config.schema import Config
+from gateway.config.settings import SETTING, StoredSetting, filled, group_of
 from gateway.snapshot.plan import digest_of
 
-VIRTUAL_KEY = "virtual_key"
-SECTIONS = {VIRTUAL_KEY: "virtual_keys", "provider": "providers", "route": "routes"}
-"""Kind of entity -> member of the configuration."""
+VIRTUAL_KEY, PRICE = "virtual_key", "price"
+SECTIONS = {
+    VIRTUAL_KEY: "virtual_keys",
+    "provider": "providers",
+    "route": "routes",
+    "customer": "customers",
+    "team": "teams",
+    PRICE: "prices",
+}
+"""Kind of entity -> member of the configuration. Settings lie in several: ``gateway/config/settings.py``."""
+LISTS = (VIRTUAL_KEY, PRICE)
+"""Kinds of which the configuration has a list, not a mapping."""
 _KINDS = {section: kind for kind, section in SECTIONS.items()}
 
 Place: TypeAlias = tuple[str, str]
@@ -59,6 +70,8 @@ class Merged:
     config: Config
     shadowed: tuple[Left, ...] = ()
     unusable: tuple[Left, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Those of the database: group -> value."""
 
     @property
     def left_out(self) -> tuple[Left, ...]:
@@ -80,7 +93,7 @@ def merge(config: Config, entities: Entities, validate: Callable[[Config], list[
     entity of the database leaves that one out. ``pepper`` tells whether two virtual keys have the same value."""
     found = dict(entities.entries)
     of_file = {kind: declared(config, kind).keys() for kind in SECTIONS}
-    hidden = [place for place in found if place[1] in of_file[place[0]]]
+    hidden = [place for place in found if place[1] in of_file.get(place[0], ())]
     shadowed = [_left(place, found.pop(place), "the file declares one of this name") for place in hidden]
     taken = "another virtual key has the same value"
     unusable = [
@@ -88,14 +101,14 @@ def merge(config: Config, entities: Entities, validate: Callable[[Config], list[
         *(_left(place, found.pop(place), taken) for place in _values_taken(config, found, pepper)),
     ]
     while found:
-        whole, keys = _whole(config, found)
+        whole = _whole(config, found)
         bad: dict[Place, str] = {}
         for problem in validate(whole):
-            if not problem.warning and (place := _place(problem, len(config.virtual_keys), keys)) in found:
+            if not problem.warning and (place := _place(problem, whole)) in found:
                 bad.setdefault(place, problem.message)
         unusable += [_left(place, found.pop(place), why) for place, why in bad.items()]
         if not bad:
-            return Merged(whole, tuple(shadowed), tuple(unusable))
+            return Merged(whole, tuple(shadowed), tuple(unusable), _settings(found))
     return Merged(config, tuple(shadowed), tuple(unusable))
 
 
@@ -103,6 +116,8 @@ def declared(config: Config, kind: str) -> Mapping[str, Any]:
     """Name -> entry of those of a kind."""
     if kind == VIRTUAL_KEY:
         return {entry.name: entry for entry in config.virtual_keys}
+    if kind == PRICE:
+        return {price_name(entry, i): entry for i, entry in enumerate(config.prices)}
     section: Mapping[str, Any] = getattr(config, SECTIONS[kind])
     return section
 
@@ -120,28 +135,31 @@ def _values_taken(config: Config, found: Mapping[Place, Any], pepper: bytes) -> 
     return late
 
 
-def _whole(config: Config, found: Mapping[Place, Any]) -> tuple[Config, list[str]]:
-    """The configuration with these in it, and the names of its virtual keys that are not the file's."""
+def _whole(config: Config, found: Mapping[Place, Any]) -> Config:
+    """The configuration with these in it, behind the file's own."""
     sections: dict[str, Any] = {}
-    names: list[str] = []
     for kind, section in SECTIONS.items():
         mine = {name: entry for (each, name), entry in found.items() if each == kind}
-        if kind == VIRTUAL_KEY:
-            names = list(mine)
-            sections[section] = [*config.virtual_keys, *mine.values()]
-        else:
-            sections[section] = {**getattr(config, section), **mine}
-    return msgspec.structs.replace(config, **sections), names
+        if not mine:
+            continue
+        of_file = getattr(config, section)
+        sections[section] = [*of_file, *mine.values()] if kind in LISTS else {**of_file, **mine}
+    return filled(msgspec.structs.replace(config, **sections), _settings(found).items())
 
 
-def _place(problem: Problem, own: int, keys: Sequence[str]) -> Place:
-    """Kind and name of what a problem is about; empty for what is no entity, or a virtual key of the file."""
+def _settings(found: Mapping[Place, Any]) -> dict[str, Any]:
+    """Group -> value of those in force."""
+    return {name: stored.value for (kind, name), stored in found.items() if isinstance(stored, StoredSetting)}
+
+
+def _place(problem: Problem, whole: Config) -> Place:
+    """Kind and name of what a problem is about; empty for what is none of these."""
     match problem.path:
-        case ("virtual_keys", int(at), *_):
-            return (VIRTUAL_KEY, keys[at - own]) if at >= own else ("", "")
-        case (str(section), str(name), *_):
-            return _KINDS.get(section, ""), name
-    return "", ""
+        case (str(section), int(at), *_) if section in _KINDS:
+            return _KINDS[section], getattr(whole, section)[at].name or ""
+        case (str(section), str(name), *_) if section in _KINDS:
+            return _KINDS[section], name
+    return SETTING, group_of(problem.path)
 
 
 def _left(place: Place, entry: object, why: str) -> Left:

@@ -101,7 +101,7 @@ class Levels:
     """The hierarchy of one configuration."""
 
     def __init__(self, config: Config) -> None:
-        self._zone = config.time_zone
+        self._zone = config.time_zone or "UTC"
         self._provider_ids = {name: _stable_id("provider", name, entry.id) for name, entry in config.providers.items()}
         self._customers = {name: self._customer(name, entry) for name, entry in config.customers.items()}
         self._teams = {name: self._team(name, entry) for name, entry in config.teams.items()}

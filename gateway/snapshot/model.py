@@ -175,7 +175,7 @@ class PriceRule(_Base, frozen=True):
     """What the operator says that models cost."""
 
     source: str
-    """Where it stands in the configuration: ``prices[2]``."""
+    """Where it stands in the configuration: ``prices[2]``, or ``price`` and its name."""
     prices: dict[str, Any]
     """As a model of ``providers/models`` has them."""
     provider: str = ""
@@ -184,6 +184,7 @@ class PriceRule(_Base, frozen=True):
     """Likewise, as callers or as the provider call it."""
     virtual_keys: tuple[int, ...] = ()
     """id_hash of those it is for; empty: all that no other rule names."""
+    id: str = ""
 
 
 Strategy = Literal["weighted", "order", "least-latency", "least-cost", "least-busy", "hash"]

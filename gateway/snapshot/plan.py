@@ -40,7 +40,7 @@ from gateway.snapshot.model import (
     Tls,
     id_hash,
 )
-from gateway.snapshot.price_rules import price_rules
+from gateway.snapshot.price_rules import most_exact_first, price_rules
 from gateway.snapshot.settings import settings_of
 from gateway.snapshot.vendor import base_url_of, dialect_of, vendor_of
 from providers.natives import Native, native_of
@@ -82,6 +82,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     principals: dict[int, str] = {}
     """As in the snapshot."""
     principal_ids: dict[int, str] = {}
+    stored_settings: dict[str, bytes] = {}
+    """Those of the database: group -> JSON. What they come to is in the rest already."""
 
 
 def plan(config: Config, pepper: bytes) -> Plan:
@@ -145,16 +147,24 @@ def combine(file: Plan, sealed: Plan) -> Plan:
         settings=file.settings,
         keys=tuple(keys),
         names={**sealed.names, **file.names},
-        price_rules=file.price_rules,
+        price_rules=most_exact_first(
+            (*file.price_rules, *(rule for rule in sealed.price_rules if rule.id and not from_file(rule.id)))
+        ),
         principals={**sealed.principals, **file.principals},
         principal_ids={**sealed.principal_ids, **file.principal_ids},
+        stored_settings=sealed.stored_settings,
     )
 
 
 def database_entities(plan: Plan) -> int:
     """How many entities of the plan are not declared by the file of this start."""
-    entities = [p.id for p in plan.providers.values()] + [r.id for r in plan.routes.values()]
-    return sum(not from_file(i) for i in entities) + sum(not key.flags & FROM_FILE for key in plan.keys)
+    ids = [each.id for each in plan.providers.values()] + [each.id for each in plan.routes.values()]
+    ids += [each.id for each in plan.price_rules]
+    return (
+        sum(not from_file(i) for i in ids)
+        + sum(not key.flags & FROM_FILE for key in plan.keys)
+        + len(plan.stored_settings)
+    )
 
 
 def from_file(stable_id: str) -> bool:

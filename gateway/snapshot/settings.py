@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 
 from gateway.config.schema import Config
 from gateway.config.server import OverloadEntry, ServerLimitsEntry
-from gateway.snapshot.model import ListenTls, Overload, Retry, ServerLimits, Settings
+from gateway.config.settings import GROUPS
+from gateway.snapshot.model import Health, ListenTls, Overload, Retry, ServerLimits, Settings, Timeouts
+
+LOG_RETENTION_S = 30 * 86400.0
 
 
 def _given(entry: ServerLimitsEntry | OverloadEntry, settings: type[msgspec.Struct]) -> dict[str, object]:
@@ -34,24 +38,46 @@ def settings_of(config: Config) -> Settings:
     drain = config.server.drain_timeout
     keepalive = config.server.stream_keepalive
     refresh = config.model_lists.refresh
+    default = Settings()
+    forward, explain = config.server.forward_rate_limit_headers, config.server.explain
     return Settings(
         retry=msgspec.convert(retry, Retry),
         limits=msgspec.convert(given, ServerLimits),
         overload=msgspec.convert(overload, Overload),
-        drain_timeout=float(drain) if drain is not None else Settings().drain_timeout,
-        stream_keepalive=float(keepalive) if keepalive is not None else Settings().stream_keepalive,
+        drain_timeout=float(drain) if drain is not None else default.drain_timeout,
+        stream_keepalive=float(keepalive) if keepalive is not None else default.stream_keepalive,
         metrics_token_sha256=hashlib.sha256(token.reveal().encode()).hexdigest() if token is not None else "",
-        trusted_proxies=tuple(config.server.trusted_proxies),
-        forward_rate_limit_headers=config.server.forward_rate_limit_headers,
-        explain=config.server.explain,
-        log_level=config.log.level,
-        log_format=config.log.format,
+        trusted_proxies=tuple(config.server.trusted_proxies or ()),
+        forward_rate_limit_headers=default.forward_rate_limit_headers if forward is None else forward,
+        explain=default.explain if explain is None else explain,
+        log_level=config.log.level or default.log_level,
+        log_format=config.log.format or default.log_format,
         admin_listen=config.admin.listen or "",
-        model_refresh=float(refresh) if refresh is not None else Settings().model_refresh,
-        unknown_price=config.unknown_price,
+        model_refresh=float(refresh) if refresh is not None else default.model_refresh,
+        unknown_price=config.unknown_price or default.unknown_price,
         listen_tls=(
             ListenTls(cert_file=str(config.server.tls.cert), key_file=str(config.server.tls.key))
             if config.server.tls is not None
             else None
         ),
     )
+
+
+def defaults(group: str) -> dict[str, Any]:
+    """Member -> what holds of a group of ``gateway/config/settings.py`` when nobody says anything."""
+    settings = Settings()
+    if group == "accounting":
+        return {"time_zone": "UTC", "unknown_price": settings.unknown_price}
+    if group == "log":
+        return {"level": settings.log_level, "format": settings.log_format, "retention": LOG_RETENTION_S}
+    if group == "model_lists":
+        return {"refresh": settings.model_refresh}
+    groups: dict[str, msgspec.Struct] = {
+        "retry": settings.retry,
+        "timeouts": Timeouts(),
+        "health": Health(),
+        "server": settings,
+        "server.limits": settings.limits,
+        "server.overload": settings.overload,
+    }
+    return {member: getattr(groups[group], member) for member in GROUPS[group].spec.__struct_fields__}

@@ -30,6 +30,9 @@ def rule(text: str) -> list[str]:
         ("input: 1, output: '0.0000000001'", "with up to 9 digits behind the point, got '0.0000000001'"),
         ("input: 1, output: yes", "prices[0].output: expected an amount in USD"),
         ("input: 1, output: 1, inptu: 2", "prices[0].inptu"),
+        ("input: 1, output: 1, name: 'a b'", "prices[0].name"),
+        ("input: 1, output: 1, name: x}\n  - {model: m, input: 1, output: 1, name: x", "another rule is called x"),
+        ("input: 1, output: 1, id: x}\n  - {model: m, input: 1, output: 1, id: x", "has the same id as another rule"),
         ("model: 'a*b', input: 1, output: 1", "prices[0].model: * can only be the last character"),
         (
             "provider: opnai, input: 1, output: 1",

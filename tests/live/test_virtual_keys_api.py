@@ -102,9 +102,9 @@ def test_keys_of_elsewhere_are_taken_over(desk: Desk) -> None:
 
 
 def test_an_expired_key_is_refused(desk: Desk) -> None:
-    made = desk.made("expiring", expires=int(time.time()) + 2)
+    made = desk.made("expiring", expires=int(time.time()) + 4)
     assert desk.status(made["key"]) == 200
-    wait_for(lambda: desk.status(made["key"]) == 401, "its end", 5)
+    wait_for(lambda: desk.status(made["key"]) == 401, "its end", 10)
 
 
 @pytest.mark.parametrize(

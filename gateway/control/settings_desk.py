@@ -1,0 +1,111 @@
+"""Groups of settings (``gateway/config/settings.py``) as operators see and change them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.config.schema import Config
+from gateway.config.settings import in_force, said
+from gateway.control.configuration import Configuration
+from gateway.control.entity_desk import EntityDesk
+from gateway.control.entity_kinds import SETTINGS, Kind, Stored, spec_of, stored_of
+from gateway.control.entity_secrets import fit
+from gateway.operators.accounts import Caller
+from gateway.secrets.bodies import plain
+from gateway.snapshot.settings import defaults
+from gateway.stores.entities import Change, Entity, new_id
+from gateway.stores.protocols import Conflict, NotFound
+
+
+class SettingsShown(msgspec.Struct, kw_only=True):
+    """A group of settings. A member that the file gives holds; of the others those of ``spec``; else the default."""
+
+    name: str
+    version: int
+    """0: nothing of it is stored."""
+    state: Literal["in_force", "unusable"]
+    problem: str
+    updated_at: dt.datetime | None
+    spec: Any
+    """What is stored. Null when its row cannot be read."""
+    file: Any
+    """What the file gives, which is changed there alone."""
+    in_force: Any
+    """Every member, with what holds."""
+
+
+class SettingsDesk:
+    """Over the desk of entities: the same lock, trial, audit and way into force."""
+
+    def __init__(self, desk: EntityDesk, configuration: Configuration) -> None:
+        self._desk = desk
+        self._configuration = configuration
+
+    async def get(self, group: str) -> SettingsShown:
+        return self._shown(group, await asyncio.to_thread(self._row, group))
+
+    async def put(self, group: str, version: int, given: Mapping[str, Any], caller: Caller) -> SettingsShown:
+        """The group with these members and no others. Raises Unfit, Conflict."""
+        desk, kind = self._desk, SETTINGS[group]
+        async with desk.changing:
+            old = await self._expected(group, version)
+            stored = Stored(spec=msgspec.Raw(msgspec.json.encode(plain(fit(kind.spec, given)))))
+            if old is not None:
+                await desk.put(kind, old, None, stored, "update", caller)
+            else:
+                entity_id = new_id()
+                await desk.tried(kind, entity_id, group, stored)
+                change = Change(actor=caller.actor, action="create", after=desk.audited(kind, entity_id, stored))
+                body = msgspec.json.encode(stored)
+                await asyncio.to_thread(lambda: desk.store.create(kind.name, group, body, change, entity_id=entity_id))
+                await self._configuration.follow_database()
+        return await self.get(group)
+
+    async def remove(self, group: str, version: int, caller: Caller) -> None:
+        """Back to what the file says, and the defaults. Raises NotFound, Conflict."""
+        async with self._desk.changing:
+            old = await self._expected(group, version)
+        if old is None:
+            raise NotFound("nothing is stored")
+        await self._desk.remove(SETTINGS[group], old.id, version, caller)
+
+    async def _expected(self, group: str, version: int) -> Entity | None:
+        """Its row, when there is one and it has this version. Raises Conflict."""
+        row = await asyncio.to_thread(self._row, group)
+        current = 0 if row is None else row.version
+        if current != version:
+            raise Conflict(current)
+        return row
+
+    def _row(self, group: str) -> Entity | None:
+        try:
+            return self._desk.store.by_name(SETTINGS[group].name, group)
+        except NotFound:
+            return None
+
+    def _shown(self, group: str, row: Entity | None) -> SettingsShown:
+        state, problem = self._configuration.state_of(row.id) if row is not None else ("in_force", "")
+        config = self._configuration.config or Config()
+        return SettingsShown(
+            name=group,
+            version=0 if row is None else row.version,
+            state="in_force" if state == "in_force" else "unusable",
+            problem=problem,
+            updated_at=None if row is None else dt.datetime.fromtimestamp(row.updated_us / 1e6, dt.UTC),
+            spec={} if row is None else _plain_spec(SETTINGS[group], row),
+            file=plain(said(self._configuration.file_config or Config(), group)),
+            in_force=plain(in_force(config, group, defaults(group))),
+        )
+
+
+def _plain_spec(kind: Kind, row: Entity) -> Any:
+    try:
+        stored_of(row)
+        return plain(spec_of(kind, row, None))
+    except ValueError:
+        return None
