@@ -1,17 +1,14 @@
-"""uvicorn over the admin socket, with nothing of its own: no signals, no logs, no start-up protocol."""
+"""uvicorn over a socket that listens, with nothing of its own: no signals, no logs, no start-up protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import uvicorn
-
-BACKLOG = 128
 
 SHUTDOWN_S = 3
 """For requests in progress when the process is told to end; the supervisor waits 10 s for all of it."""
@@ -55,36 +52,14 @@ def server_config(app: Any, *, lifespan: Literal["on", "off"] = "on", **options:
     )
 
 
-async def serve(app: Any, path: str, stop: asyncio.Event) -> None:
-    """Answer on the unix socket ``path`` until ``stop`` is set."""
+async def serve(app: Any, sock: socket.socket, stop: asyncio.Event) -> None:
+    """Answer on ``sock``, which listens, until ``stop`` is set."""
     server = AdminServer(server_config(app))
-    with _listening(path) as sock:
-        serving = asyncio.create_task(server.serve(sockets=[sock]))
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
-            server.end()
-            await serving
-
-
-@contextlib.contextmanager
-def _listening(path: str) -> Iterator[socket.socket]:
-    """A socket bound with mode 0600; one that a dead predecessor left is replaced, and the path removed at the end."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    stopped = asyncio.create_task(stop.wait())
     try:
-        previous = os.umask(0o177)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(previous)
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-        yield sock
+        await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        sock.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        stopped.cancel()
+        server.end()
+        await serving

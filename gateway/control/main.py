@@ -1,7 +1,8 @@
 """The control process: started by the supervisor once the workers serve, restarted whenever it ends.
 
 Workers need it for nothing: while it is away they serve what they have, and records wait in their rings. Heavy imports
-(Litestar) happen here, after the fork, in this process only; Alembic and SQLAlchemy only in a short-lived child of it.
+(Litestar) happen here, after the fork, in this process only, and once somebody asks for what they serve; Alembic and
+SQLAlchemy only in a short-lived child of it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from importlib import import_module
 
 from _speedups._bucket import Arena
 from gateway import admin_token
+from gateway.control.admin_socket import listening, telling
 from gateway.control.aggregate import Aggregates
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
@@ -99,6 +101,8 @@ class _Control:
         )
         self.periods = Periods(self.arena)
         self.adopted = asyncio.Event()
+        self.wanted = asyncio.Event()
+        """Somebody asks for the admin API, or it has an address of its own."""
         self.stop = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -173,6 +177,8 @@ class _Control:
         if configuration.config is not None and configuration.config.log.retention is not None:
             self.log_store.limits = LogLimits(max_age_s=float(configuration.config.log.retention))
         self.adopted.set()
+        if settings.admin_listen:
+            self.wanted.set()
 
     async def _note(self, configuration: Configuration) -> None:
         """Keep the control database, on a thread: it may have to be migrated first, its server may be away, and every
@@ -212,19 +218,8 @@ class _Control:
     async def _serve_admin(
         self, configuration: Configuration, channel: ChannelServer, reports: dict[int, Health]
     ) -> None:
-        """Answer on the admin socket until stopped. Litestar is imported on a thread: for half a second in which
-        records and configuration are looked after already."""
-        names = [f"gateway.control.{name}" for name in ("admin_server", "admin_listener", "app")]
-        importing = asyncio.create_task(asyncio.to_thread(lambda: list(map(import_module, names))))
-        stopped = asyncio.create_task(self.stop.wait())
-        await asyncio.wait((importing, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done():
-            # Whoever stops it this early is not kept waiting; the supervisor would not wait for long.
-            importing.cancel()
-            await asyncio.wait((importing,))
-            return
-        stopped.cancel()
-        admin, listener, application = importing.result()
+        """Answer on the admin socket until stopped, from the first time on that somebody asks there or an address of
+        its own is to be served."""
         state = ControlState(
             self.context,
             self.arena,
@@ -243,15 +238,33 @@ class _Control:
             state.notes.append(note)
             log.info("%s", note)
         self._background(self._tell(state), "conditions")
-        # What the imports needed on the way and need no more.
-        gc.collect()
-        trim_memory()
-        app = application.create_app(state)
-        state.listener = listener.AdminListener(
-            app, self.token, self.pepper, lambda: configuration.snapshot.settings, state.health
-        )
-        self._background(state.listener.run(), "admin address")
-        await admin.serve(app, self.paths.admin_socket, self.stop)
+        with listening(self.paths.admin_socket) as sock:
+            with telling(sock, self.wanted):
+                await self._first(self.wanted.wait())
+            # On a thread: records and configuration are looked after meanwhile.
+            names = [f"gateway.control.{name}" for name in ("admin_server", "admin_listener", "app")]
+            importing = asyncio.create_task(asyncio.to_thread(lambda: list(map(import_module, names))))
+            await self._first(importing)
+            if self.stop.is_set():
+                # Whoever stops it this early is not kept waiting; the supervisor would not wait for long.
+                return
+            admin, listener, application = importing.result()
+            # What the imports needed on the way and need no more.
+            gc.collect()
+            trim_memory()
+            app = application.create_app(state)
+            state.listener = listener.AdminListener(
+                app, self.token, self.pepper, lambda: configuration.snapshot.settings, state.health
+            )
+            self._background(state.listener.run(), "admin address")
+            await admin.serve(app, sock, self.stop)
+
+    async def _first(self, wanted: Awaitable[object]) -> None:
+        """Wait for ``wanted`` or to be stopped."""
+        tasks = [asyncio.ensure_future(wanted), asyncio.create_task(self.stop.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
     @staticmethod
     async def _tell(state: ControlState) -> None:

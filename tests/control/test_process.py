@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -242,8 +244,10 @@ def test_it_can_be_stopped_while_it_still_imports(control: Control, ring: RingWr
     assert control.end() == 0
     Path(control.paths.control_db).unlink(missing_ok=True)
     ring.push(exchange(1))
-    control.start(until=lambda: os.path.exists(control.paths.workers_socket))
-    assert control.end() == 0
+    control.start(until=lambda: os.path.exists(control.paths.admin_socket))
+    with closing(socket.socket(socket.AF_UNIX)) as caller:
+        caller.connect(control.paths.admin_socket)
+        assert control.end() == 0
     assert "destroyed" not in control.log
     assert "never retrieved" not in control.log
     control.start()

@@ -327,7 +327,8 @@ def test_a_prompt_is_read_for_a_mebibyte(affinity: ModuleType) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=8,
 )
 PARTS = (("tools", "toolConfig"), ("system", "systemInstruction"), ("messages", "input", "contents"))
 
