@@ -1,13 +1,17 @@
 """Who gets as far as the control process with a request for /api, /ui or /docs, at a worker and at ``admin.listen``.
 
 Control judges once more, and it alone knows whether a ticket still counts. Here strangers are kept from it: whoever
-shows nothing that this instance has issued may only set up or log in, in few bytes, and no page of another site may
-speak for a browser.
+shows nothing that this instance has issued may only set up or log in, in few bytes and a few times, and no page of
+another site may speak for a browser, nor one whose name leads here (``is_ours``).
 """
 
 from __future__ import annotations
 
 import hmac
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,6 +22,20 @@ OPEN_PATHS = frozenset((b"/api/setup", b"/api/login"))
 
 OPEN_BYTES = 4096
 """Largest body there; it is read before anybody has shown anything."""
+
+
+OF_ONE_BURST, OF_ONE_PER_S = 10, 1.0
+OF_ALL_BURST, OF_ALL_PER_S = 40, 8.0
+"""Logins that get as far as control, of one address and of all of them; for people, and a script now and then. Each
+costs control some milliseconds, and a password 40 more (``gateway/operators/passwords.py``)."""
+
+MOST_SOURCES = 4096
+"""Addresses that are remembered; the one that knocked longest ago makes room."""
+
+FOREIGN_HOST = (
+    "This host name is none of the gateway's. Ask by an address or localhost, or list the name in admin.hosts of the "
+    "configuration."
+)
 
 
 class Knock(NamedTuple):
@@ -47,6 +65,59 @@ def lets_in(knock: Knock, token: bytes, pepper: bytes) -> bool:
         return knock.credential.startswith(b"mgt-") and operator_ticket.is_issued(pepper, knock.credential)
     session = operator_ticket.in_cookies(knock.cookie)
     return session.startswith(b"mgs-") and operator_ticket.is_issued(pepper, session)
+
+
+class Knocking:
+    """How often strangers may log in or set up (GCRA). One per process that they reach."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._of: OrderedDict[bytes, float] = OrderedDict()
+        """Address -> until when what it may do is taken."""
+        self._all = 0.0
+
+    def wait_s(self, source: bytes) -> float:
+        """0: go on, and this one is counted; else after how long. ``source`` is the caller's address, empty where it is
+        not known: then only the bound for all holds."""
+        now = self._clock()
+        taken = max(self._of.get(source, now), now)
+        wait = max(
+            taken - now - (OF_ONE_BURST - 1) / OF_ONE_PER_S if source else 0.0,
+            max(self._all, now) - now - (OF_ALL_BURST - 1) / OF_ALL_PER_S,
+        )
+        if wait > 0:
+            return wait
+        self._all = max(self._all, now) + 1 / OF_ALL_PER_S
+        if source:
+            self._of.pop(source, None)
+            self._of[source] = taken + 1 / OF_ONE_PER_S
+            if len(self._of) > MOST_SOURCES:
+                self._of.popitem(last=False)
+        return 0.0
+
+
+def is_ours(host: bytes, names: Collection[str]) -> bool:
+    """Whether a ``Host`` field names this gateway: an address, a loopback name, or one of ``names`` (lower case).
+
+    A name that somebody else owns may lead here at will, and a browser then takes their page for the gateway's own (DNS
+    rebinding). An address is nobody's to redirect.
+    """
+    try:
+        field = host.decode("ascii").strip()
+        parts = urlsplit(f"//{field}")
+        # Asked for as well, since it is where a port that is none is noticed.
+        name, _port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return False
+    if not name or parts.netloc != field or "@" in field:
+        return False
+    if name == "localhost" or name.endswith(".localhost") or name in names:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _same(origin: bytes, host: bytes) -> bool:

@@ -50,7 +50,8 @@ cdef class Core:
     cdef public object fault
     cdef public list settled_hooks
     cdef public Upstream control
-    cdef public object metrics_token_sha256
+    cdef public object knocking
+    cdef public str own_host
     cdef public bytes admin_token
     cdef public bytearray read_buffer
     cdef public object read_view

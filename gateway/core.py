@@ -99,7 +99,10 @@ class Core:
         self.fault: Any = None
         self.settled_hooks: list[Any] = []
         self.control: Upstream | None = None
-        self.metrics_token_sha256 = ""
+        self.knocking: Any = None
+        """``gateway.admin_door.Knocking``; set by gateway.runtime, like the token."""
+        self.own_host = ""
+        """The name or address that is listened on."""
         self.admin_token = b""
         self.read_buffer = bytearray(65536)
         self.read_view = memoryview(self.read_buffer)

@@ -36,6 +36,7 @@ KINDS: dict[str, Kind] = {
     "uri_too_long": Kind(414, "invalid_request_error", "uri_too_long", ErrorKind.TOO_LARGE),
     "unsupported_media": Kind(415, "invalid_request_error", "unsupported_media_type", ErrorKind.BAD_REQUEST),
     "expectation_failed": Kind(417, "invalid_request_error", "expectation_failed", ErrorKind.BAD_REQUEST),
+    "misdirected": Kind(421, "invalid_request_error", "misdirected_request", ErrorKind.BAD_REQUEST),
     "upgrade_required": Kind(426, "invalid_request_error", "upgrade_required", ErrorKind.BAD_REQUEST),
     "headers_too_large": Kind(431, "invalid_request_error", "headers_too_large", ErrorKind.TOO_LARGE),
     "rate_limited": Kind(429, "rate_limit_error", "rate_limited", ErrorKind.RATE_LIMITED),

@@ -10,13 +10,13 @@ from urllib.parse import unquote
 
 import orjson
 
-from gateway.admin_door import Knock, lets_in
+from gateway.admin_door import FOREIGN_HOST, OPEN_PATHS, Knock, is_ours, lets_in
 from gateway.catalogue import Catalogue, Facts, members
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.model_names import matches
 from gateway.phases.authenticate import authenticate, credential_of
-from gateway.server.forwarded import is_loopback, names_a_client, packed
+from gateway.server.forwarded import UNKNOWN, is_loopback, known_source, names_a_client, packed
 from gateway.server.routes import METRICS
 from gateway.serving import Target, View
 from gateway.snapshot.model import Ruleset
@@ -75,24 +75,33 @@ def unauthorized(x: Exchange) -> Response:
 
 def authenticate_operator(x: Exchange) -> Response | None:
     """Admin paths take what operators present (``gateway/admin_door.py``); metrics take loopback or the metrics
-    token."""
+    token. Under a foreign name nobody is answered, but for who has the metrics token."""
     core = x.core
-    if core.view.snapshot.settings.admin_listen:
+    settings = core.view.snapshot.settings
+    if settings.admin_listen:
         # They have an address of their own: here is no such path.
         return authenticate(x) or refuse(
             GatewayError("not_found", "Administration has an address of its own."), x.request_id.decode()
         )
     credential = credential_of(core.request_head)
     entry = x.route
+    knock = knock_of(x, credential or b"")
     if entry is not None and entry.audience == METRICS:
-        if is_local(x):
-            return None
-        expected = core.view.snapshot.settings.metrics_token_sha256
+        expected = settings.metrics_token_sha256
         if expected and credential and hmac.compare_digest(sha256(credential).hexdigest(), expected):
             return None
-    elif lets_in(knock_of(x, credential or b""), core.admin_token, core.view.snapshot.pepper):
-        return None
-    return unauthorized(x)
+        may = is_local(x)
+    else:
+        may = lets_in(knock, core.admin_token, core.view.snapshot.pepper)
+    if not may:
+        return unauthorized(x)
+    if not is_ours(knock.host, (*settings.admin_hosts, core.own_host)):
+        return refuse(GatewayError("misdirected", FOREIGN_HOST), x.request_id.decode())
+    wait_s = core.knocking.wait_s(source_of(x)) if knock.path in OPEN_PATHS else 0.0
+    if wait_s:
+        error = GatewayError("rate_limited", "Too many log-ins: wait.", retry=True, retry_after=wait_s)
+        return refuse(error, x.request_id.decode())
+    return None
 
 
 def knock_of(x: Exchange, credential: bytes) -> Knock:
@@ -101,6 +110,13 @@ def knock_of(x: Exchange, credential: bytes) -> Knock:
     length = -1 if scan.transfer_encoding is not None else max(0, scan.content_length)
     cookie, origin, host = (b"; ".join(field.findall(x.head)) for field in _FIELDS)
     return Knock(x.method, x.path, credential, cookie, origin, host, length)
+
+
+def source_of(x: Exchange) -> bytes:
+    """Whose log-ins are counted together; empty where that is not known."""
+    peer = packed("" if x.caller is None else x.caller.peer())
+    source = known_source(x.client, peer, x.head, x.core.forwarded)
+    return b"" if source == UNKNOWN else source
 
 
 def is_local(x: Exchange) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from _speedups._affinity import Affinity
 from _speedups._bucket import ArenaWorker, RingWriter
 from gateway import pipeline
+from gateway.admin_door import Knocking
 from gateway.core import Core
 from gateway.credentials.keys import KeyCredentials
 from gateway.credentials.source import Sources
@@ -120,6 +121,8 @@ class Runtime:
             if self.context.connections:
                 core.connection_cap = self.context.connections
             core.admin_token = self.read_admin_token()
+            core.knocking = Knocking()
+            core.own_host = self.context.host.lower()
             core.control = self.control_upstream(core)
             self.core = core
             self.guard = Guard(core, self.context.workers)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.admin_door import OPEN_BYTES, OPEN_PATHS, Knock, lets_in
+from gateway import admin_door
+from gateway.admin_door import (
+    OF_ALL_BURST,
+    OF_ALL_PER_S,
+    OF_ONE_BURST,
+    OF_ONE_PER_S,
+    OPEN_BYTES,
+    OPEN_PATHS,
+    Knock,
+    Knocking,
+    is_ours,
+    lets_in,
+)
 from gateway.operator_ticket import API_TOKEN, COOKIE, SESSION, in_cookies, is_issued, issue
 
 PEPPER, TOKEN = b"p" * 32, b"mga-0123"
@@ -75,6 +87,65 @@ def test_no_other_page_speaks_for_a_browser(origin: bytes, host: bytes, same: bo
     shown = {"credential": TOKEN, "origin": origin, "host": host}
     assert may(**shown) is same
     assert may(method=b"POST", path=b"/api/login", length=10, origin=origin, host=host) is same
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        (b"localhost", True), (b"LOCALHOST:8080", True), (b"localhost.:8080", True), (b"mg.localhost", True),
+        (b"127.0.0.1:8080", True), (b"10.1.2.3", True), (b"[::1]:8080", True), (b"[2001:db8::1]", True),
+        (b"gw.example.com", True), (b"GW.example.com:443", True), (b"gw.example.com.", True),
+        (b"evil.test", False), (b"evil.test:8080", False), (b"gw.example.com.evil.test", False), (b"", False),
+        (b"xgw.example.com", False), (b"localhost.evil.test", False), (b"evillocalhost", False),
+        (b"127.0.0.1.evil.test", False), (b"127.1", False), (b"0x7f.1", False), (b"2130706433", False),
+        (b"localhost@evil.test", False), (b"evil.test@localhost", False), (b"localhost/evil", False),
+        (b"localhost:8080:1", False), (b"localhost:x", False), (b"localhost:99999", False), (b"[::1", False),
+        (b"localhost; evil.test", False), (b"local\xffhost", False), (b"localhost?x", False), (b"localhost#x", False),
+    ],
+)  # fmt: skip
+def test_a_name_that_somebody_else_owns_is_none_of_ours(host: bytes, ours: bool) -> None:
+    assert is_ours(host, ("gw.example.com", "")) is ours
+
+
+class Clock:
+    now = 5.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_one_address_knocks_a_few_times_and_then_slowly() -> None:
+    clock = Clock()
+    doors = Knocking(clock)
+    assert [doors.wait_s(b"a") for _ in range(OF_ONE_BURST)] == [0.0] * OF_ONE_BURST
+    assert doors.wait_s(b"a") == pytest.approx(1 / OF_ONE_PER_S)
+    # Who is told to wait is not counted, and nobody else has to.
+    assert doors.wait_s(b"a") == pytest.approx(1 / OF_ONE_PER_S)
+    assert doors.wait_s(b"b") == 0
+    clock.now += 1 / OF_ONE_PER_S
+    assert doors.wait_s(b"a") == 0
+    assert doors.wait_s(b"a") > 0
+
+
+def test_all_of_them_together_have_a_bound() -> None:
+    clock = Clock()
+    doors = Knocking(clock)
+    got_in = sum(doors.wait_s(b"%d" % number) == 0 for number in range(1000))
+    assert got_in == OF_ALL_BURST
+    clock.now += 10
+    got_in = sum(doors.wait_s(b"") == 0 for _ in range(1000))
+    assert got_in == OF_ALL_BURST
+    clock.now += 1
+    assert sum(doors.wait_s(b"") == 0 for _ in range(1000)) == OF_ALL_PER_S
+
+
+def test_addresses_take_no_memory_without_bound() -> None:
+    clock = Clock()
+    doors = Knocking(clock)
+    for number in range(admin_door.MOST_SOURCES + 50):
+        clock.now += 1
+        assert doors.wait_s(b"%d" % number) == 0
+    assert len(doors._of) == admin_door.MOST_SOURCES
 
 
 def test_two_sessions_are_none() -> None:

@@ -238,6 +238,13 @@ class AdminEntry(Entry, frozen=True):
         str | None,
         Meta(description="host:port of their own, with the TLS of server.tls; not at the server's port then."),
     ] = None
+    hosts: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,253}$")]],
+        Meta(description="Names by which they may be asked, beside addresses, localhost and the host listened on."),
+    ] = []
+    secure_cookies: Annotated[
+        bool, Meta(description="Sessions for TLS only, also where the gateway cannot know that a proxy speaks it.")
+    ] = False
 
 
 class LogEntry(Entry, frozen=True):

@@ -11,15 +11,16 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import math
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from gateway.admin_door import Knock, lets_in
+from gateway.admin_door import FOREIGN_HOST, OPEN_PATHS, Knock, Knocking, is_ours, lets_in
 from gateway.control.admin_server import AdminServer, server_config
-from gateway.server.forwarded import is_loopback, packed
+from gateway.server.forwarded import UNKNOWN, Forwarded, is_loopback, known_source, packed, spelled
 from gateway.snapshot.model import Settings
 
 log = logging.getLogger("microgate.admin")
@@ -38,7 +39,12 @@ RETRY_S = 5.0
 Scope = dict[str, Any]
 _CREDENTIALS = (b"x-microgate-key", b"x-api-key", b"api-key", b"x-goog-api-key")
 _FORWARDING = (b"forwarded", b"x-forwarded-for")
+_SOURCE = b"x-microgate-source"
 _HEALTH = {"/livez", "/readyz"}
+_Refusal = tuple[int, str, str, str, tuple[tuple[bytes, bytes], ...]]
+"""Status, type, code, message, header fields."""
+_ASK = ((b"www-authenticate", b"Bearer"),)
+_STRANGER: _Refusal = (401, "authentication_error", "authentication_error", "Send the operator's token.", _ASK)
 
 
 class Gate:
@@ -58,29 +64,57 @@ class Gate:
         self._pepper = pepper
         self._settings = settings
         self._health = health
+        self._knocking = Knocking()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] in _HEALTH and scope["method"] in ("GET", "HEAD"):
             await _answer(send, *self._health(scope["path"]), [])
-        elif scope["type"] == "http" and self._may(scope):
+            return
+        refusal = self._refusal(scope) if scope["type"] == "http" else _STRANGER
+        if refusal is None:
             await self._app(scope, receive, send)
         else:
-            await _refuse(send)
+            status, kind, code, message, fields = refusal
+            error = {"message": message, "type": kind, "param": None, "code": code}
+            await _answer(send, status, {"error": error}, [*fields])
 
-    def _may(self, scope: Scope) -> bool:
+    def _refusal(self, scope: Scope) -> _Refusal | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        credential = _credential(headers)
-        if scope["path"] != "/metrics":
-            return lets_in(_knock(scope, credential), self._admin_token, self._pepper)
         settings = self._settings()
-        expected = settings.metrics_token_sha256
-        if expected and credential:
+        credential = _credential(headers)
+        knock = _knock(scope, credential)
+        if scope["path"] == "/metrics":
+            expected = settings.metrics_token_sha256
             presented = hashlib.sha256(credential.encode("latin-1")).hexdigest()
-            if hmac.compare_digest(presented, expected):
-                return True
-        peer = packed(str((scope.get("client") or ("", 0))[0]))
-        # One whom a proxy on this machine brings is not local: such a proxy has to use the token.
-        return is_loopback(peer) and not any(name in _FORWARDING for name, _ in headers)
+            if expected and credential and hmac.compare_digest(presented, expected):
+                return None
+            # One whom a proxy on this machine brings is not local: such a proxy has to use the token.
+            may = is_loopback(_peer(scope)) and not any(name in _FORWARDING for name, _ in headers)
+        else:
+            may = lets_in(knock, self._admin_token, self._pepper)
+        if not may:
+            return _STRANGER
+        if not is_ours(knock.host, settings.admin_hosts):
+            return (421, "invalid_request_error", "misdirected_request", FOREIGN_HOST, ())
+        source = _source(scope, settings.trusted_proxies)
+        known = b"" if source == UNKNOWN else source
+        if knock.path in OPEN_PATHS and (wait_s := self._knocking.wait_s(known)):
+            waits = (b"retry-after", b"%d" % math.ceil(wait_s))
+            return (429, "rate_limit_error", "rate_limited", "Too many log-ins: wait.", (waits,))
+        # As a worker tells it (``gateway/phases/ask.py``), instead of whatever the caller says of it.
+        kept = [(name, value) for name, value in headers if name != _SOURCE]
+        scope["headers"] = [*kept, (_SOURCE, spelled(source).encode())]
+        return None
+
+
+def _peer(scope: Scope) -> bytes:
+    return packed(str((scope.get("client") or ("", 0))[0]))
+
+
+def _source(scope: Scope, trusted_proxies: tuple[str, ...]) -> bytes:
+    lines = b"".join(b"%b: %b\r\n" % field for field in scope["headers"] if field[0] in _FORWARDING)
+    peer, forwarded = _peer(scope), Forwarded(trusted_proxies)
+    return known_source(forwarded.client_of(peer, lines), peer, b"GET / HTTP/1.1\r\n" + lines + b"\r\n", forwarded)
 
 
 def _knock(scope: Scope, credential: str) -> Knock:
@@ -108,16 +142,6 @@ def _credential(headers: list[tuple[bytes, bytes]]) -> str:
     if scheme.lower() == b"bearer":
         return presented.strip().decode("latin-1")
     return next((found[name] for name in _CREDENTIALS if name in found), b"").decode("latin-1")
-
-
-async def _refuse(send: Any) -> None:
-    error = {
-        "message": "Send the operator's token.",
-        "type": "authentication_error",
-        "param": None,
-        "code": "authentication_error",
-    }
-    await _answer(send, 401, {"error": error}, [(b"www-authenticate", b"Bearer")])
 
 
 async def _answer(send: Any, status: int, body: dict[str, object], headers: list[tuple[bytes, bytes]]) -> None:

@@ -46,6 +46,8 @@ def server_config(app: Any, *, lifespan: Literal["on", "off"] = "on", **options:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whose word about callers counts is server.trusted_proxies', not an environment variable's.
+        proxy_headers=False,
         date_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
         **options,

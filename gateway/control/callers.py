@@ -52,6 +52,12 @@ def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     return caller
 
 
+def source_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The address that the request comes from, as the door before this process found it; empty where it is not
+    known."""
+    return str(connection.headers.get("x-microgate-source", ""))[:64]
+
+
 async def _caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller | None:
     state: ControlState = connection.app.state.control
     if presented := _bearer(connection):

@@ -14,7 +14,7 @@ from litestar.exceptions import ClientException, NotAuthorizedException, Permiss
 from msgspec import Meta
 
 from gateway.config.names import Name
-from gateway.control.callers import caller_of
+from gateway.control.callers import caller_of, source_of
 from gateway.control.state import ControlState
 from gateway.operator_ticket import COOKIE
 from gateway.operators.accounts import LIFE_S, Accounts, Caller, Refused, Ticket
@@ -90,7 +90,7 @@ async def log_in(request: Request[Any, Any, Any], data: Login) -> Response[Who]:
     """The session is a cookie. It ends after 30 minutes without a request, after 12 hours, and with a new password or
     role."""
     try:
-        entity, session = await _accounts(request).log_in(data.name, data.password)
+        entity, session = await _accounts(request).log_in(data.name, data.password, source_of(request))
     except Refused as error:
         if error.wait_s:
             raise
@@ -118,7 +118,7 @@ async def set_password(request: Request[Any, Any, Any], data: NewPassword) -> Re
     caller = caller_of(request)
     if caller.via != "session":
         raise PermissionDeniedException("only a session changes its operator's password")
-    session = await _accounts(request).set_password(caller, data.current, data.new)
+    session = await _accounts(request).set_password(caller, data.current, data.new, source_of(request))
     return _logged_in(request, Who(caller.name, caller.role.spelled, "session"), session, 200)
 
 
@@ -191,8 +191,11 @@ def _logged_in(request: Request[Any, Any, Any], who: Who, session: str, status: 
 
 def _cookie(request: Request[Any, Any, Any], value: str, max_age_s: int) -> Cookie:
     state: ControlState = request.app.state.control
-    over_tls = state.configuration.snapshot.settings.listen_tls is not None
-    return Cookie(COOKIE, value=value, max_age=max_age_s, path="/", httponly=True, samesite="strict", secure=over_tls)
+    settings = state.configuration.snapshot.settings
+    # A browser behind a proxy that speaks TLS says so itself: its page's address begins with https.
+    of_tls = request.headers.get("origin", "").startswith("https://")
+    secure = settings.listen_tls is not None or settings.secure_cookies or of_tls
+    return Cookie(COOKIE, value=value, max_age=max_age_s, path="/", httponly=True, samesite="strict", secure=secure)
 
 
 def _ticket(credential: Credential) -> Ticket:

@@ -172,13 +172,10 @@ class Accounts:
         change = Change(actor=actor, action="create", after=shown(account))
         return await asyncio.to_thread(self.store.create, KIND, name, msgspec.json.encode(account), change)
 
-    async def log_in(self, name: str, password: str) -> tuple[Entity, str]:
-        """The operator and a session. Raises Refused for whatever is wrong, in the same words; TooBusy."""
-        wait = self.lockout.wait_s(name)
-        if wait:
-            raise Refused("too many wrong passwords: wait", wait)
-        # Counted before it is known, so that many tries at once are no way around.
-        self.lockout.wrong(name)
+    async def log_in(self, name: str, password: str, source: str = "") -> tuple[Entity, str]:
+        """The operator and a session; ``source`` is the address it is tried from, empty for one that is not known.
+        Raises Refused for whatever is wrong, in the same words; TooBusy."""
+        self._try(name, source)
         entity, account = await asyncio.to_thread(self._named, name)
         right = await self.passwords.verify(account.password if account is not None else "", password)
         if not right or entity is None or account is None or not account.enabled:
@@ -187,9 +184,18 @@ class Accounts:
                 refused = Change(actor=entity.id, action="login refused")
                 await asyncio.to_thread(self.store.note, refused, KIND, entity.id, entity.name)
             raise Refused("the name or the password is wrong")
-        self.lockout.right(name)
+        self.lockout.right(name, source)
         await asyncio.to_thread(self.store.note, Change(actor=entity.id, action="login"), KIND, entity.id, entity.name)
         return entity, await self._begin(entity)
+
+    def _try(self, name: str, source: str) -> None:
+        """Raises Refused, TooBusy: no password is looked at now."""
+        wait = self.lockout.wait_s(name, source)
+        if wait:
+            raise Refused("too many wrong passwords: wait", wait)
+        self.passwords.refuse_if_busy()
+        # Counted before it is known, so that many tries at once are no way around.
+        self.lockout.wrong(name, source)
 
     def _named(self, name: str) -> tuple[Entity | None, Account | None]:
         try:
@@ -233,16 +239,14 @@ class Accounts:
         """Log out."""
         await asyncio.to_thread(lambda: self.store.revoke(credential_id=caller.ticket_id, kind="session"))
 
-    async def set_password(self, caller: Caller, current: str, new: str) -> str:
+    async def set_password(self, caller: Caller, current: str, new: str, source: str = "") -> str:
         """A new password; every session of the operator ends, and the one that is returned begins. Raises Refused,
         UnfitPassword, TooBusy."""
         entity, account = await asyncio.to_thread(self._account, caller.operator_id)
-        if self.lockout.wait_s(entity.name):
-            raise Refused("too many wrong passwords: wait", self.lockout.wait_s(entity.name))
-        self.lockout.wrong(entity.name)
+        self._try(entity.name, source)
         if not await self.passwords.verify(account.password, current):
             raise Refused("the current password is wrong")
-        self.lockout.right(entity.name)
+        self.lockout.right(entity.name, source)
         await self.put(entity, account, caller.actor, password=await self.passwords.hashed(new))
         return await self._begin(entity)
 

@@ -18,6 +18,7 @@ from gateway.records import ErrorKind, Flags
 from gateway.routing import receipt, trail
 from gateway.routing.deadline import set_alarm, with_time_left
 from gateway.routing.warmest import preferred, sent
+from gateway.server.forwarded import known_source, packed, spelled
 from gateway.serving import Plan, Target
 from providers.operations import Dialect, Operation
 
@@ -280,6 +281,8 @@ class Asking(Retrying):
         extra = upstream.forward_filter
         if extra is not None:
             fields += extra.copy(x.head)
+        if x.operation == ADMIN:
+            fields += told_to_control(x)
         parts = splice(x, target, plan)
         chunked = False
         if parts is None:
@@ -331,3 +334,10 @@ class Asking(Retrying):
         if x.operation == ADMIN:
             return x.path.decode("ascii")
         return relayed_path(x, target.upstream)
+
+
+def told_to_control(x: Exchange) -> bytes:
+    """Who asks: control itself sees this worker alone. A caller's own field of this name stays here, like all of them
+    that begin so."""
+    peer = packed(x.caller.peer()) if x.caller is not None else b""
+    return f"x-microgate-source: {spelled(known_source(x.client, peer, x.head, x.core.forwarded))}\r\n".encode()

@@ -63,6 +63,13 @@ def names_a_client(scan: HeadScan) -> bool:
     return bool(FIELDS.select(scan))
 
 
+def known_source(client: bytes, peer: bytes, head: bytes, forwarded: Forwarded | None) -> bytes:
+    """``client`` where that is whoever asks; ``UNKNOWN`` behind a proxy of this machine that nobody has declared: all
+    who come through it have one address then."""
+    brought = is_loopback(client) and bool(FIELDS.copy(head))
+    return UNKNOWN if brought and not (forwarded is not None and forwarded.trusts(peer)) else client
+
+
 class Forwarded:
     """``server.trusted_proxies``: addresses and networks. Raises ValueError for anything else."""
 
@@ -86,10 +93,11 @@ class Forwarded:
         That of the peer unless it is a trusted proxy that names another. Where both fields are there and differ, one
         of them is the caller's own invention: ``UNKNOWN``.
         """
-        if not self.trusts(peer):
-            return peer
-        lines = FIELDS.select(scan)
-        if not lines:
+        return self.client_of(peer, FIELDS.select(scan)) if self.trusts(peer) else peer
+
+    def client_of(self, peer: bytes, lines: bytes) -> bytes:
+        """The same, of the two fields' lines."""
+        if not lines or not self.trusts(peer):
             return peer
         named = {self._walk(peer, hops) for hops in _chains(lines) if hops}
         return named.pop() if len(named) == 1 else UNKNOWN

@@ -296,6 +296,10 @@ class Settings(_Base, frozen=True):
     log_format: str = "text"
     admin_listen: str = ""
     """host:port at which control serves administration and metrics itself; empty: workers relay them to it."""
+    admin_hosts: tuple[str, ...] = ()
+    """Names under which administration may be asked, in lower case; addresses and localhost always may."""
+    secure_cookies: bool = False
+    """Browsers send sessions over TLS alone, whatever this process can tell of it."""
     model_refresh: float = 3600.0
     """Seconds after which a provider is asked for its list of models again; 0: none is ever asked."""
     unknown_price: Literal["deny", "estimate"] = "deny"

@@ -23,6 +23,11 @@ def _given(entry: ServerLimitsEntry | OverloadEntry, settings: type[msgspec.Stru
     }
 
 
+def _names_of(config: Config) -> tuple[str, ...]:
+    listened = [config.server.host or "", (config.admin.listen or "").rpartition(":")[0]]
+    return tuple(dict.fromkeys(name.lower().rstrip(".") for name in (*config.admin.hosts, *listened) if name))
+
+
 def settings_of(config: Config) -> Settings:
     """The settings of a validated configuration; what it does not say has its default."""
     retry: dict[str, object] = {}
@@ -53,6 +58,8 @@ def settings_of(config: Config) -> Settings:
         log_level=config.log.level or default.log_level,
         log_format=config.log.format or default.log_format,
         admin_listen=config.admin.listen or "",
+        admin_hosts=_names_of(config),
+        secure_cookies=config.admin.secure_cookies,
         model_refresh=float(refresh) if refresh is not None else default.model_refresh,
         unknown_price=config.unknown_price or default.unknown_price,
         listen_tls=(

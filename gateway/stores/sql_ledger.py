@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
+from typing import get_args
 
 from gateway.stores.database import Database, Row, marks
 from gateway.stores.ledger import TOKENS, Dimension, LedgerRow, Line, Spent, Usage, UsageQuery
@@ -30,13 +31,14 @@ _INSERT_GROUP = _INTO + ", ".join([_ROW] * GROUP) + _ONCE
 
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
-_EXPRESSIONS = {
+_EXPRESSIONS: dict[str, str] = {
+    **{name: name for name in get_args(Dimension)},
     "hour": f"started_us / {_HOUR_US}",
     "day": f"started_us / {_DAY_US}",
     "month": f"started_us / {_DAY_US}",
 }
-"""Of dimensions that are no column: whole numbers, which both databases compute alike. Months are days, added up
-here."""
+"""Of each dimension; of those that are no column whole numbers, which both databases compute alike. Months are days,
+added up here."""
 _LABELS: dict[str, Callable[[int], str]] = {
     "hour": lambda number: time.strftime("%Y-%m-%dT%H", time.gmtime(number * 3600)),
     "day": lambda number: time.strftime("%Y-%m-%d", time.gmtime(number * 86400)),
@@ -92,7 +94,7 @@ class SqlLedger(LedgerStore):
         return new
 
     def usage(self, query: UsageQuery) -> list[Usage]:
-        groups = [_EXPRESSIONS.get(name, name) for name in query.by]
+        groups = [_EXPRESSIONS[name] for name in query.by]
         where, values = _where(query)
         clauses = ["SELECT", ", ".join([*groups, _SUMS]), "FROM ledger", where]
         if groups:

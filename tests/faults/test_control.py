@@ -31,7 +31,7 @@ def faults(running: InProcess) -> InProcess:
 def control(faults: InProcess, method: str, path: str, value: object = None) -> tuple[int, Any]:
     port = int(faults.control_url.rpartition(":")[2])
     body = None if value is None else json.dumps(value).encode()
-    raw = request(method, path, body, "").replace(b"gateway.test", b"127.0.0.1:%d" % port)
+    raw = request(method, path, body, "").replace(b"gateway.localhost", b"127.0.0.1:%d" % port)
     answer = ask(port, raw)
     return answer.status, json.loads(answer.body)
 
@@ -97,14 +97,14 @@ def test_what_there_is_not(faults: InProcess, method: str, path: str, status: in
     "raw",
     [
         request("DELETE", "/meter", None, ""),
-        request("DELETE", "/meter", None, "").replace(b"gateway.test", b"evil.test:80"),
+        request("DELETE", "/meter", None, "").replace(b"gateway.localhost", b"evil.test:80"),
         request("PUT", "/faults", b"[]", "", fields=(("Origin", "http://evil.test"),)),
         request("PUT", "/faults", b"[]", "", fields=(("Origin", "null"),)),
     ],
 )
 def test_pages_in_a_browser_are_refused(faults: InProcess, raw: bytes) -> None:
     port = int(faults.control_url.rpartition(":")[2])
-    local = raw.replace(b"gateway.test", b"127.0.0.1:%d" % port) if b"Origin" in raw else raw
+    local = raw.replace(b"gateway.localhost", b"127.0.0.1:%d" % port) if b"Origin" in raw else raw
     assert ask(port, local).status == 403
 
 

@@ -177,7 +177,7 @@ def handshake(
     **without: Any,
 ) -> bytes:
     """A client's opening handshake; ``method``, ``version``, ``upgrade`` and ``connection`` replace what it says."""
-    lines = [f"{without.get('method', 'GET')} {path} HTTP/1.1", "Host: gateway.test"]
+    lines = [f"{without.get('method', 'GET')} {path} HTTP/1.1", "Host: gateway.localhost"]
     if key:
         lines.append(f"Authorization: Bearer {key}")
     for name, value in (

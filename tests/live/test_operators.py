@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.live.wire import Answer, ask, request
 from tests.waiting import wait_for
 
 PASSWORD = "correct horse battery"
+SCRAPER = "scraper-0123456789"
 Fields = Iterable[tuple[str, str]]
 
 
@@ -27,8 +29,11 @@ def get(port: int, path: str, fields: Fields = ()) -> Answer:
 
 @pytest.mark.parametrize("own_address", [False, True])
 def test_from_the_first_start_to_the_logout(start_gateway: Start, own_address: bool) -> None:
-    more = {"admin": {"listen": f"127.0.0.1:{free_port()}"}} if own_address else {}
-    gateway: Gateway = start_gateway(configuration("http://127.0.0.1:9/v1", **more))
+    more: dict[str, Any] = {"metrics": {"token": SCRAPER}, "admin": {"hosts": ["GW.example.com"]}}
+    if own_address:
+        more["admin"]["listen"] = f"127.0.0.1:{free_port()}"
+    config = configuration("http://127.0.0.1:9/v1", server={"trusted_proxies": ["127.0.0.1"]}, **more)
+    gateway: Gateway = start_gateway(config)
     port = int(more["admin"]["listen"].rpartition(":")[2]) if own_address else gateway.port
     secret = setup_secret.pending(str(gateway.data_dir))
     token = [("Authorization", f"Bearer {(gateway.data_dir / 'admin.token').read_text().strip()}")]
@@ -41,7 +46,7 @@ def test_from_the_first_start_to_the_logout(start_gateway: Start, own_address: b
     # Strangers get no further than those two paths, and not with much.
     assert post(port, "/api/setup", {**first, "padding": "x" * 5000}).status == 401
     assert post(port, "/api/setup", first, [("Origin", "http://evil.test")]).status == 401
-    done = post(port, "/api/setup", first, [("Origin", "http://gateway.test")])
+    done = post(port, "/api/setup", first, [("Origin", "http://gateway.localhost")])
     assert (done.status, json.loads(done.body)["name"]) == (201, "first")
 
     session = (done.header("set-cookie") or "").partition(";")[0]
@@ -67,6 +72,55 @@ def test_from_the_first_start_to_the_logout(start_gateway: Start, own_address: b
     assert again.status == 200
     if own_address:
         assert post(gateway.port, "/api/login", {"name": "first", "password": PASSWORD}).status == 401
+    names_of_others(port, token)
+    cookies_over_tls(port)
+    waits_by_address(port)
+
+
+def names_of_others(port: int, token: Fields) -> None:
+    """A page whose name leads here gets nothing, whatever it shows."""
+    asked = [
+        request("GET", "/api/me", None, "", fields=token),
+        request("POST", "/api/login", b"{}", ""),
+        request("GET", "/metrics", None, ""),
+    ]
+    for raw in asked:
+        for host in (b"evil.test", b"evil.test:%d" % port):
+            answer = ask(port, raw.replace(b"gateway.localhost", host))
+            assert (answer.status, json.loads(answer.body)["error"]["code"]) == (421, "misdirected_request"), raw
+            assert b"admin.hosts" in answer.body
+    for host in (b"127.0.0.1:%d" % port, b"[::1]", b"gw.EXAMPLE.com", b"localhost"):
+        assert ask(port, asked[0].replace(b"gateway.localhost", host)).status == 200, host
+    # Without a credential it is told no more than of any path; with its own the scraper may use any name.
+    assert ask(port, request("GET", "/api/me", None, "").replace(b"gateway.localhost", b"evil.test")).status == 401
+    scraper = request("GET", "/metrics", None, SCRAPER).replace(b"gateway.localhost", b"microgate:8080")
+    assert ask(port, scraper).status == 200
+
+
+def cookies_over_tls(port: int) -> None:
+    """Behind a proxy that speaks TLS the browser's own word tells of it."""
+    body = {"name": "first", "password": PASSWORD}
+    for origin, secure in (("http://gateway.localhost", False), ("https://gateway.localhost", True)):
+        answer = post(port, "/api/login", body, [("Origin", origin)])
+        assert ("secure" in (answer.header("set-cookie") or "").lower().split("; ")) is secure
+
+
+def waits_by_address(port: int) -> None:
+    """Whoever guesses wrong keeps nobody else out; behind a proxy that is the address it names."""
+
+    def tried(address: str, name: str = "first", password: str = PASSWORD) -> int:
+        fields = [("X-Forwarded-For", address), ("X-Microgate-Source", "192.0.2.9")]
+        return post(port, "/api/login", {"name": name, "password": password}, fields).status
+
+    assert [tried("192.0.2.1", password="wrong password") for _ in range(6)] == [401] * 5 + [429]
+    assert tried("192.0.2.1") == 429
+    assert tried("192.0.2.2") == 200
+    # Whoever knocks without end is not even asked what they want.
+    knocks = [("X-Forwarded-For", "192.0.2.3")]
+    told = (post(port, "/api/setup", {}, knocks) for _ in range(200))
+    refused = next(answer for answer in told if answer.status == 429)
+    assert (refused.header("retry-after"), b"Too many log-ins" in refused.body) == ("1", True)
+    assert tried("192.0.2.4") == 200
 
 
 def _status(port: int, path: str, fields: Fields) -> int:

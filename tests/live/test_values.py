@@ -154,7 +154,9 @@ def test_no_body_can_name_a_host(shared_gateway: Gateway, shared_upstream: Upstr
         for _ in range(count):
             body = {"model": "m", "messages": [], dice.choice(HOSTS): nest(4), "user_config": nest(3)}
             fields = [(f"X-{dice.choice(HOSTS)}", dice.choice(targets)), ("X-Forwarded-Host", targets[2])]
-            raw = request(body=json.dumps(body).encode(), fields=fields).replace(b"gateway.test", targets[2].encode())
+            raw = request(body=json.dumps(body).encode(), fields=fields).replace(
+                b"gateway.localhost", targets[2].encode()
+            )
             assert ask(shared_gateway.port, raw).status == 200
         for path in (
             f"/passthrough/{trap.url}",

@@ -301,7 +301,7 @@ def request(
     fields: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """An ordinary request as bytes."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: gateway.test"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: gateway.localhost"]
     if key:
         lines.append(f"Authorization: Bearer {key}")
     if body is not None:

@@ -64,11 +64,49 @@ def test_the_line_is_short(hasher: Passwords) -> None:
     assert asyncio.run(crowd()) == (passwords.MOST_WAITING, 50 - passwords.MOST_WAITING)
 
 
+def test_a_full_line_is_known_before_anything_is_looked_up(hasher: Passwords) -> None:
+    async def crowd() -> None:
+        asked = [asyncio.ensure_future(hasher.verify("", GOOD)) for _ in range(passwords.MOST_WAITING)]
+        hasher.refuse_if_busy()
+        await asyncio.sleep(0)
+        with pytest.raises(TooBusy):
+            hasher.refuse_if_busy()
+        await asyncio.gather(*asked)
+        hasher.refuse_if_busy()
+
+    asyncio.run(crowd())
+
+
 def test_whoever_else_wants_the_processor_goes_first(hasher: Passwords) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
     found = asyncio.run(hasher._run(lambda: str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))))
     assert int(found) == max(own, passwords.NICENESS)
     assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
+def test_guesses_have_what_nobody_else_wants(hasher: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a few wrong passwords in a short time; and an operator who mistypes is none."""
+    monkeypatch.setattr(passwords, "REST", 0)
+    monkeypatch.setattr(passwords, "FEW_WRONG", 2)
+    # Not by this thread's own: the tests themselves may run so.
+    own = os.sched_getscheduler(0)
+
+    def policy() -> int:
+        return os.sched_getscheduler(threading.get_native_id())
+
+    async def looks(count: int) -> tuple[int, int]:
+        for _ in range(count):
+            assert not await hasher.verify("", GOOD)
+        name = await hasher._run(lambda: threading.current_thread().name.partition("_")[0])
+        return await hasher._run(policy), name
+
+    assert asyncio.run(looks(passwords.FEW_WRONG)) == (own, "passwords")
+    assert asyncio.run(looks(2)) == (os.SCHED_IDLE, "guesses")
+    assert os.sched_getscheduler(0) == own
+    # A while later it is over.
+    clock = passwords.time.monotonic() + 3 * passwords.FORGIVEN_EVERY_S
+    monkeypatch.setattr(passwords.time, "monotonic", lambda: clock)
+    assert asyncio.run(looks(0)) == (own, "passwords")
 
 
 def test_a_flood_has_a_quarter_of_a_processor(hasher: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +121,7 @@ def test_a_flood_has_a_quarter_of_a_processor(hasher: Passwords, monkeypatch: py
         clock[0] += 0.04
 
     monkeypatch.setattr(passwords.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(passwords.time, "thread_time", lambda: clock[0])
     monkeypatch.setattr(passwords.time, "sleep", rest)
     for _ in range(3):
         hasher._paced(work)
