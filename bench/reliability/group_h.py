@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.group_c import percentile
+from bench.reliability.guards import guarded
 from bench.reliability.instance import Instance, instance, wait_until
 from gateway.snapshot.digest import key_digest
 from gateway.snapshot.keytable import KeyRow, KeyTable
@@ -83,6 +84,18 @@ class _Admin:
         except urllib.error.HTTPError as refused:
             return refused.code, json.loads(refused.read())
 
+    def session(self, name: str, password: str) -> str:
+        """A cookie; empty when the door says to come later."""
+        body = json.dumps({"name": name, "password": password}).encode()
+        asked = urllib.request.Request(self._url + "/api/login", body, {"content-type": "application/json"})
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                return str(answer.headers["set-cookie"]).partition(";")[0]
+        except urllib.error.HTTPError as refused:
+            if refused.code not in (429, 503):
+                raise
+            return ""
+
 
 class _Watch:
     """Asks with one key, over fresh connections that reach every worker, and notes when it was let in last."""
@@ -111,7 +124,7 @@ class _Watch:
 
 @figure("H7", guard="tests/live/test_virtual_keys_api.py")
 def revocation(quick: bool) -> Outcome:
-    """A key is removed through the API while it is in use at every worker."""
+    """Keys are removed through the API, and come to their end, while they are in use at every worker."""
     rounds = 3 if quick else 20
     from_call, from_answer = [], []
     with instance(workers=2) as gateway:
@@ -131,12 +144,83 @@ def revocation(quick: bool) -> Outcome:
             assert watch.last_s > 0
             from_call.append(watch.last_s - began)
             from_answer.append(watch.last_s - answered)
+        ends = [_after_its_end(gateway, admin, number) for number in range(rounds)]
     values = {
         "revocations": rounds,
         "let in last, s after the call, slowest": round(max(from_call), 3),
         "let in after the answer": sum(each > 0 for each in from_answer),
+        "keys that came to their end": rounds,
+        "let in last, s after it, slowest": round(max(ends), 3),
     }
-    return Outcome(values, max(from_call) <= 1 and not values["let in after the answer"])
+    return Outcome(values, max(from_call) <= 1 and not values["let in after the answer"] and max(ends) <= 0)
+
+
+def _after_its_end(gateway: Instance, admin: _Admin, number: int) -> float:
+    """When a request was begun last that was let in, in seconds after the second in which the key ends."""
+    ends_at = int(time.time()) + 3
+    _, made = admin.ask("POST", "/api/virtual-keys", {"name": f"e{number}", "spec": {"expires": ends_at}})
+    to_monotonic = time.monotonic() - time.time()
+    watch = _Watch(lambda: _status(gateway.port, gateway.request(made["key"])))
+    time.sleep(ends_at + 1.5 - time.time())
+    watch.end()
+    assert watch.last_s > 0
+    return watch.last_s - to_monotonic - ends_at
+
+
+@figure("H16", guard="tests/operators/test_accounts.py")
+def sessions(quick: bool) -> Outcome:
+    """Sessions end in each of the ways there are while they are used at every worker. How long they last unused and at
+    most is counted by a clock that is set, in the guarding test."""
+    rounds = 1 if quick else 5
+    late: dict[str, float] = {}
+    with instance(workers=2) as gateway:
+        admin = _Admin(gateway)
+        wait_until(lambda: admin.ask("GET", "/api/operators")[0] == 200, "the database", 60)
+        for number in range(rounds):
+            for how in ("logout", "password", "role", "switched off", "removed"):
+                since = _still_in(gateway, admin, how, f"{how.replace(' ', '-')}{number}")
+                late[how] = max(late.get(how, -1e9), since)
+    slowest = max(late.values())
+    values = {
+        "sessions ended by logout, password, role, switching off, removal": 5 * rounds,
+        "let in last, s after the call, slowest": round(slowest, 3),
+    }
+    clock = guarded("tests/operators/test_accounts.py", "tests/control/test_operators.py", quick=quick)
+    return Outcome({**values, **clock.values}, slowest <= 1 and clock.kept)
+
+
+PASSWORD = "correct horse battery"
+
+
+def _still_in(gateway: Instance, admin: _Admin, how: str, name: str) -> float:
+    """When the session was let in last, in seconds after the call that ended it."""
+    status, made = admin.ask("POST", "/api/operators", {"name": name, "role": "viewer", "password": PASSWORD})
+    assert status == 201, made
+    cookie = ""
+    while not cookie:
+        # A worker lets one address try ten times, and then once a second.
+        cookie = admin.session(name, PASSWORD)
+        time.sleep(0 if cookie else 1)
+    fields = f"Host: localhost\r\nCookie: {cookie}\r\nSec-Fetch-Site: same-origin"
+    asked = f"GET /api/me HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n".encode()
+    watch = _Watch(lambda: _status(gateway.port, asked))
+    time.sleep(0.5)
+    began = time.monotonic()
+    path, version = f"/api/operators/{made['id']}", {"if-match": '"1"'}
+    match how:
+        case "logout":
+            head = f"POST /api/logout HTTP/1.1\r\n{fields}\r\nContent-Length: 0\r\n\r\n"
+            status = _status(gateway.port, head.encode())
+        case "removed":
+            status, _ = admin.ask("DELETE", path, **version)
+        case _:
+            change = {"password": {"password": PASSWORD + "!"}, "role": {"role": "operator"}}
+            status, _ = admin.ask("PATCH", path, change.get(how, {"enabled": False}), **version)
+    assert status in (200, 204), (how, status)
+    time.sleep(1.5)
+    watch.end()
+    assert watch.last_s > 0
+    return watch.last_s - began
 
 
 def _status(port: int, request: bytes) -> int:
@@ -157,7 +241,9 @@ def guess(number):
         due, tries = due + 0.1, tries + 1
         time.sleep(max(0.0, due - time.monotonic()))
         body = json.dumps({"name": f"n{number}-{tries}", "password": "wrong password"}).encode()
-        asked = urllib.request.Request(url, body, {"content-type": "application/json"})
+        source = f"198.51.{number}.{tries % 250}"
+        headers = {"content-type": "application/json", "x-forwarded-for": source}
+        asked = urllib.request.Request(url, body, headers)
         try:
             urllib.request.urlopen(asked, timeout=30).read()
         except urllib.error.HTTPError as refused:
@@ -173,18 +259,23 @@ print(json.dumps(dict(sorted(statuses.items()))))
 
 @figure("H15", guard="tests/control/test_operators.py")
 def guessing(quick: bool) -> Outcome:
-    """A hundred logins a second with wrong passwords, each under another name, beside ordinary requests."""
+    """A hundred logins a second with wrong passwords, each under another name from another address, beside ordinary
+    requests; then one name from one address."""
     seconds = 4.0 if quick else 20.0
     with instance(workers=1) as gateway:
         admin = _Admin(gateway)
         wait_until(lambda: admin.ask("GET", "/api/operators")[0] == 200, "the database", 60)
+        gateway.reconfigure(lambda config: config.setdefault("server", {}).update(trusted_proxies=["127.0.0.1"]))
         calm = _latencies(gateway, seconds)
         # A process of its own: guessing must not take the time of who measures.
         command = [sys.executable, "-c", GUESS, f"http://127.0.0.1:{gateway.port}/api/login", str(seconds)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as guesser:
             loud = _latencies(gateway, seconds)
             said, _ = guesser.communicate(timeout=60)
-        told = [admin.ask("POST", "/api/login", {"name": "one", "password": "wrong password"})[0] for _ in range(6)]
+        # What a worker passes on of logins is full of those.
+        time.sleep(6)
+        tried = {"name": "one", "password": "wrong password"}
+        told = [admin.ask("POST", "/api/login", tried, **{"x-forwarded-for": "192.0.2.1"})[0] for _ in range(6)]
     statuses: dict[str, int] = json.loads(said)
     before, during = (percentile(each, 0.99) for each in (calm, loud))
     values = {

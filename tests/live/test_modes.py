@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.live.fixtures import Start
 from tests.live.instance import configuration
+from tests.live.rounds import measured
 from tests.live.test_providers_api import made, provider
 from tests.live.test_virtual_keys_api import Desk
 from tests.live.upstreams import Upstream
@@ -36,6 +37,10 @@ def test_files_are_private_and_no_process_dumps_core(upstream: Upstream, start_g
     open_to_others = {str(path): oct(path.lstat().st_mode) for path in found if path.lstat().st_mode & 0o077}
     assert open_to_others == {}
     assert all(stat.S_IMODE(root.stat().st_mode) == 0o700 for root in roots)
-    for pid in (gateway.pid, *gateway.children()):
+    processes = (gateway.pid, *gateway.children())
+    measured("files, directories and sockets", len(found), "open to this user alone, with umask 0")
+    measured("open to others", len(open_to_others), "0")
+    measured("processes, each without core dumps", len(processes), "all")
+    for pid in processes:
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert re.search(r"Max core file size +0 ", limits), limits

@@ -19,6 +19,7 @@ from gateway.cli import secrets as command
 from gateway.secrets import master_key
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
+from tests.live.rounds import measured, rounds
 from tests.live.test_virtual_keys_api import Desk
 from tests.live.upstreams import Upstream
 from tests.live.wire import KEY
@@ -131,7 +132,8 @@ def test_rotation_survives_being_killed_and_old_keys_can_go(upstream: Upstream, 
     first = master_key.read_file(data_dir)
     assert first is not None
     pause = random.Random(6)
-    for _ in range(6):
+    kills = rounds(6, 60)
+    for _ in range(kills):
         rotating = threading.Thread(target=command.rotate, args=(data_dir, False, io.StringIO()))
         rotating.start()
         time.sleep(pause.uniform(0, 0.15))
@@ -146,6 +148,8 @@ def test_rotation_survives_being_killed_and_old_keys_can_go(upstream: Upstream, 
         )
     out = io.StringIO()
     assert command.rotate(data_dir, True, out) == 0
+    measured("killed while it encrypted anew", kills, "100 % of the rows readable")
+    measured("rows, of these unreadable after any kill", f"{len(names)}, 0", "0")
     ring = master_key.read_file(data_dir)
     assert ring is not None
     assert ring.ids == (ring.current.id,)

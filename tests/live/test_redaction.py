@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import string
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.control.permissions import PERMISSIONS
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration
+from tests.live.instance import ROOT, Gateway, configuration
+from tests.live.rounds import measured
 from tests.live.upstreams import (
     Act,
     Received,
@@ -27,6 +33,7 @@ from tests.live.upstreams import (
     stream,
 )
 from tests.live.wire import KEY, ask, request
+from tests.waiting import wait_for
 
 RUN = 8
 _DRAW = random.Random(20260726)
@@ -170,6 +177,41 @@ def sent() -> Iterator[bytes]:
     yield f"GET /{QUERY} HTTP/9.9\r\nHost: {HEADER}\r\n\r\n".encode()
 
 
+def told_to_operators() -> Iterator[tuple[str, str, object]]:
+    """(method, path, body) with secrets where operators put them, well and wrong."""
+    base = {"dialect": "openai_chat", "base_url": "https://api.example.com/v1"}
+    yield "POST", "/api/login", {"name": "nobody", "password": TYPED}
+    yield "POST", "/api/login", {"name": "nobody", "password": [TYPED]}
+    yield "POST", "/api/setup", {"secret": TYPED, "name": "x", "password": TYPED}
+    yield "POST", "/api/operators", {"name": "made", "role": "viewer", "password": TYPED}
+    yield "POST", "/api/operators", {"name": "made", "role": "viewer", "password": {"x": TYPED}}
+    yield "POST", "/api/operators", {"name": "made", "role": "boss", "password": TYPED}
+    yield "POST", "/api/me/password", {"current": TYPED, "new": TYPED}
+    yield "POST", "/api/virtual-keys", {"name": "brought", "spec": {"value": BROUGHT}}
+    yield "POST", "/api/virtual-keys", {"name": "twice", "spec": {"value": BROUGHT}}
+    for wrong in (f" {BROUGHT}", BROUGHT[:10], f"{BROUGHT}\n", [BROUGHT], {"x": BROUGHT}):
+        yield "POST", "/api/virtual-keys", {"name": "wrong", "spec": {"value": wrong}}
+        yield "POST", "/api/virtual-keys", {"name": "wrong", "spec": {"hash": wrong}}
+        yield "POST", "/api/providers", {"name": "wrong", "spec": {**base, "keys": [{"name": "k", "value": wrong}]}}
+        yield "POST", "/api/providers", {"name": "wrong", "spec": {**base, "proxy": wrong}}
+    stored = {**base, "keys": [{"name": "k", "value": STORED}]}
+    yield "POST", "/api/providers", {"name": "kept", "spec": {**stored, "proxy": f"http://u:{STORED}@10.0.0.1:3128"}}
+    yield "POST", "/api/providers", {"name": "wrong", "spec": {**stored, "proxy": f"ftp://u:{STORED}@10.0.0.1:3128"}}
+    yield "POST", "/api/providers", {"name": "wrong", "spec": {**stored, "base_url": f"https://u:{STORED}@h.test/v1"}}
+    yield "POST", "/api/config/check", {"providers": {"p": {**stored, "proxy": f"http://u:{STORED}@"}}}
+    yield "POST", "/api/secrets/rotate", {}
+
+
+TYPED, BROUGHT, STORED = (canary() for _ in range(3))
+SECRETS = {**OPERATORS, **CALLERS, "password": TYPED, "imported key": BROUGHT, "stored key": STORED}
+INTERNAL = re.compile(
+    rb"Traceback|\.py\b|\bline \d+, in |<\w+ object at 0x|sqlite|psycopg|alembic|SELECT |INSERT |/root/|/home/|/tmp/|"
+    rb"site-packages|/proc/|/dev/shm|https?://[^/ \"\[]*:[^/ \"]*@",
+    re.IGNORECASE,
+)
+"""What no error says: how the gateway is made, where it lies, or an address with a password in it."""
+
+
 def runs(secret: str) -> Iterator[bytes]:
     return (secret[at : at + RUN].encode() for at in range(len(secret) - RUN + 1))
 
@@ -183,31 +225,63 @@ def test_the_search_finds_what_it_looks_for() -> None:
     assert found_in(HEADER[5:12].encode(), CALLERS) == []
 
 
+def test_what_is_internal_is_found() -> None:
+    for text in (b'File "/x/y.py", line 3, in f', b"no such table: SQLITE_MASTER", b"http://user:pw@10.0.0.1/x"):
+        assert INTERNAL.search(text)
+    assert not INTERNAL.search(
+        b'{"error":{"message":"Send a virtual key, for example as \'Authorization: Bearer KEY\'."}}'
+    )
+
+
 def test_nothing_secret_comes_out(planted: Gateway) -> None:
     planted.wait_for_control()
-    statuses = set()
+    statuses: Counter[int] = Counter()
     for raw in sent():
         try:
             answer = ask(planted.port, raw, whole=False)
         except AssertionError:
             continue  # the connection was closed without an answer: nothing came out
-        statuses.add(answer.status)
+        statuses[answer.status] += 1
         said = "\n".join(f"{name}: {value}" for name, value in answer.fields).encode() + answer.body
-        assert found_in(said, {**OPERATORS, **CALLERS}) == [], (raw, said)
-    assert {200, 400, 401, 404, 429, 500, 502, 504} <= statuses
+        assert found_in(said, SECRETS) == [], (raw, said)
+        assert answer.status < 400 or not INTERNAL.search(said), (raw, said)
+    assert statuses.keys() >= {200, 400, 401, 404, 429, 500, 502, 504}
 
     token = (planted.data_dir / "admin.token").read_text().strip()
+    wait_for(lambda: planted.get("/api/operators", token).status == 200, "the database", 60)
+    administered: Counter[int] = Counter()
+    for method, path, content in told_to_operators():
+        answer = ask(planted.port, request(method, path, json.dumps(content).encode(), token, fields=FIELDS))
+        administered[answer.status] += 1
+        said = "\n".join(f"{name}: {value}" for name, value in answer.fields).encode() + answer.body
+        assert found_in(said, SECRETS) == [], (path, content, said)
+        assert answer.status < 400 or not INTERNAL.search(said), (path, content, said)
+    assert administered.keys() >= {200, 201, 400, 403}
+    assert 500 not in administered
+    shown_paths = [path for path, methods in PERMISSIONS.items() if "GET" in methods and "{" not in path]
     end = time.monotonic() + 5
     while time.monotonic() < end and b'"entries":[]' in planted.get("/api/logs", token).body:
         time.sleep(0.05)
-    shown = b"".join(
-        planted.get(path, token).body
-        for path in ("/api/health", "/api/config", "/api/logs?limit=1000&attempts=true", "/api/schema/openapi.json")
-    )
+    # Everybody's tokens: the admin token is nobody who could have some.
+    pages = [planted.get(path.replace("tokens", "tokens?all=true"), token) for path in shown_paths]
+    pages += [planted.get(path, token) for path in ("/api/logs?limit=1000&attempts=true", "/api/schema/openapi.json")]
+    assert {page.status for page in pages} == {200}
+    shown = b"".join(page.body for page in pages)
     shown += ask(planted.port, request("GET", "/metrics", None, TOKEN)).body
+    command = [sys.executable, "-m", "gateway", "doctor", "--data-dir", str(planted.data_dir)]
+    dumped = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert b"data directory" in dumped.stdout
     assert b"microgate_requests" in shown
     assert b'"model":"401/m"' in shown
-    assert found_in(shown, {**OPERATORS, **CALLERS}) == []
+    assert found_in(shown + dumped.stdout + dumped.stderr, SECRETS) == []
+    answers = statuses + administered
+    measured("secrets planted", len(SECRETS), "no 8 bytes of any in any output")
+    measured("answers to callers and operators", answers.total(), "0 with a secret")
+    refused = {status: count for status, count in sorted(answers.items()) if status >= 400}
+    measured(
+        "of these errors", f"{sum(refused.values())}, by status {refused}", "no stack, SQL, path, URL with credentials"
+    )
+    measured("pages of the admin API, metrics and doctor looked through", len(pages) + 2, "0 with a secret")
 
     planted.stop()
     assert "mg-" in planted.stderr() or planted.stderr()
@@ -217,4 +291,5 @@ def test_nothing_secret_comes_out(planted: Gateway) -> None:
         for path in folder.iterdir()
         if path.is_file()
     )
-    assert found_in(kept, {**OPERATORS, **CALLERS}) == []
+    assert found_in(kept, SECRETS) == []
+    measured("bytes of logs, databases and other files looked through", len(kept), "0 with a secret")

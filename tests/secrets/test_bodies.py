@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import msgspec
@@ -11,8 +12,9 @@ from gateway.config.levels import VirtualKeyEntry
 from gateway.config.references import Secret
 from gateway.config.schema import KeyEntry, ProviderEntry
 from gateway.secrets.bodies import converted, key_ids, mask, masked, opened, plain, sealed, secrets_of
-from gateway.secrets.envelope import SealedError
+from gateway.secrets.envelope import Place, SealedError, unseal
 from gateway.secrets.master_key import KeyRing, MasterKey
+from tests.live.rounds import measured
 
 KEY = MasterKey(b"k" * 32)
 RING = KeyRing([KEY], "a test")
@@ -65,6 +67,28 @@ def test_ciphertexts_that_change_places_are_refused() -> None:
     one["value"], other["credential"]["client_secret"] = other["credential"]["client_secret"], one["value"]
     with pytest.raises(SealedError, match=r"keys\[0\]\.value of providers 1 was changed, or belongs elsewhere"):
         opened(RING, "providers", "1", body, ProviderEntry)
+
+
+def test_no_ciphertext_opens_in_any_other_place() -> None:
+    """Of several rows of two tables, every secret at the place of every other one."""
+    rows = [(table, row) for table in ("provider", "tokens") for row in ("1", "2", "11")]
+    written = {
+        (*where, field): secret.reveal()
+        for where in rows
+        for secret, field in secrets_of(converted(sealed(RING, *where, provider()), ProviderEntry))
+    }
+    opened_elsewhere = tried = 0
+    for (place, text), other in itertools.product(written.items(), written):
+        tried += 1
+        try:
+            unseal(RING, Place(*other), text)
+        except SealedError:
+            assert place != other
+        else:
+            opened_elsewhere += place != other
+    measured("ciphertexts tried at places", tried, "each opens at its own alone")
+    measured("opened elsewhere", opened_elsewhere, "0")
+    assert (tried, opened_elsewhere) == (18 * 18, 0)
 
 
 def test_a_secret_in_clear_in_the_store_is_refused() -> None:

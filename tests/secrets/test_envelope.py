@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.secrets.envelope import Place, SealedError, key_of, seal, unseal
 from gateway.secrets.master_key import KeyRing, MasterKey
+from tests.live.rounds import measured
 
 OLD, NEW = MasterKey(b"o" * 32), MasterKey(b"n" * 32)
 RING = KeyRing([OLD], "a test")
@@ -50,6 +51,7 @@ def test_every_flipped_bit_is_refused() -> None:
         changed[at] ^= 1 << bit
         with pytest.raises(SealedError):
             unseal(RING, HERE, f"{magic}.{key_id}.{urlsafe_b64encode(changed).decode()}")
+    measured("bits flipped, one by one", 8 * len(content), "each refused")
     for cut in range(len(content)):
         with pytest.raises(SealedError):
             unseal(RING, HERE, f"{magic}.{key_id}.{urlsafe_b64encode(content[:cut]).decode()}")
