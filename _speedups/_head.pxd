@@ -54,15 +54,22 @@ cdef struct FilterName:
     unsigned int length
 
 
+cdef struct FilterPrefix:
+    unsigned int offset
+    unsigned int length
+    unsigned int next  # of those with the same key, counted from 1; 0 ends the chain
+
+
 cdef class HeaderFilter:
     cdef bint _keep
     cdef bytes _blob
     cdef FilterName *_slots
     cdef unsigned int _mask
-    cdef FilterName *_prefixes
-    cdef Py_ssize_t _prefix_count
-    cdef unsigned long long _firsts
+    cdef FilterPrefix *_prefixes
+    cdef unsigned int[64] _chains  # by first and third byte
+    cdef unsigned int _short  # prefixes without a third byte
 
     cdef bint _listed(self, const unsigned char *name, unsigned int length, unsigned int hash) noexcept
+    cdef bint _begins(self, unsigned int chain, const unsigned char *name, unsigned int length) noexcept
     cpdef bytes select(self, HeadScan scan)
     cpdef bytes copy(self, bytes head)

@@ -8,7 +8,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memchr, memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 cdef extern from "_scan_head.h" nogil:
     const uint8_t[256] mg_name_byte
@@ -389,6 +389,21 @@ cdef inline unsigned int _hash_of(const unsigned char *name, size_t length) noex
     return value
 
 
+cdef inline bint _same(const unsigned char *name, const unsigned char *known, unsigned int length) noexcept:
+    """Whether a name in any case is this one in lower case, which most are to begin with."""
+    cdef unsigned int i = 0
+    if memcmp(name, known, length) == 0:
+        return True
+    while i < length and mg_name_byte[name[i]] == known[i]:
+        i += 1
+    return i == length
+
+
+cdef inline unsigned int _chain_of(unsigned char first, unsigned char third) noexcept:
+    """Names mostly differ there: many begin with x-."""
+    return (first * 4 + third) & 63
+
+
 @cython.no_gc
 @cython.final
 cdef class HeaderFilter:
@@ -399,6 +414,7 @@ cdef class HeaderFilter:
         cdef list known = list(dict.fromkeys(names))
         cdef list starts = list(prefixes)
         cdef unsigned int size = 8, offset = 0, at
+        cdef unsigned int *chain
         cdef Py_ssize_t i
         cdef bytes name
         cdef const unsigned char *text
@@ -407,12 +423,12 @@ cdef class HeaderFilter:
         free(self._slots)
         free(self._prefixes)
         self._keep = keep
-        self._firsts = 0
+        self._short = 0
+        memset(self._chains, 0, sizeof(self._chains))
         self._blob = b"".join(known) + b"".join(starts)
         self._slots = <FilterName *>calloc(size, sizeof(FilterName))
-        self._prefixes = <FilterName *>calloc(len(starts) + 1, sizeof(FilterName))
+        self._prefixes = <FilterPrefix *>calloc(len(starts) + 1, sizeof(FilterPrefix))
         self._mask = size - 1
-        self._prefix_count = len(starts)
         if self._slots == NULL or self._prefixes == NULL:
             raise MemoryError
         text = <const unsigned char *>PyBytes_AS_STRING(self._blob)
@@ -429,7 +445,9 @@ cdef class HeaderFilter:
         for i, name in enumerate(starts):
             self._prefixes[i].offset = offset
             self._prefixes[i].length = len(name)
-            self._firsts |= <uint64_t>1 << (text[offset] & 63) if name else ~<uint64_t>0
+            chain = &self._chains[_chain_of(text[offset], text[offset + 2])] if len(name) > 2 else &self._short
+            self._prefixes[i].next = chain[0]
+            chain[0] = i + 1
             offset += len(name)
 
     def __dealloc__(self):
@@ -439,33 +457,29 @@ cdef class HeaderFilter:
     cdef bint _listed(self, const unsigned char *name, unsigned int length, unsigned int hash) noexcept:
         """Whether a name, given as it came, is in the list; ``hash`` is that of its lower-case form."""
         cdef const unsigned char *blob = <const unsigned char *>PyBytes_AS_STRING(self._blob)
-        cdef const unsigned char *known
         cdef FilterName *slot
-        cdef unsigned int at = hash, i
-        cdef Py_ssize_t k
+        cdef unsigned int at = hash
         while True:
             slot = &self._slots[at & self._mask]
             if not slot.length:
                 break
-            if slot.hash == hash and slot.length == length:
-                known = blob + slot.offset
-                i = 0
-                while i < length and mg_name_byte[name[i]] == known[i]:
-                    i += 1
-                if i == length:
-                    return True
+            if slot.hash == hash and slot.length == length and _same(name, blob + slot.offset, length):
+                return True
             at += 1
-        if not self._firsts >> (mg_name_byte[name[0]] & 63) & 1:
-            return False
-        for k in range(self._prefix_count):
-            slot = &self._prefixes[k]
-            if slot.length <= length:
-                known = blob + slot.offset
-                i = 0
-                while i < slot.length and mg_name_byte[name[i]] == known[i]:
-                    i += 1
-                if i == slot.length:
-                    return True
+        if length > 2 and self._begins(
+                self._chains[_chain_of(mg_name_byte[name[0]], mg_name_byte[name[2]])], name, length):
+            return True
+        return self._short and self._begins(self._short, name, length)
+
+    cdef bint _begins(self, unsigned int chain, const unsigned char *name, unsigned int length) noexcept:
+        """Whether the name begins with a prefix of this chain."""
+        cdef const unsigned char *blob = <const unsigned char *>PyBytes_AS_STRING(self._blob)
+        cdef FilterPrefix *prefix
+        while chain:
+            prefix = &self._prefixes[chain - 1]
+            if prefix.length <= length and _same(name, blob + prefix.offset, prefix.length):
+                return True
+            chain = prefix.next
         return False
 
     cpdef bytes select(self, HeadScan scan):

@@ -47,7 +47,7 @@ static inline int mg_known(const uint8_t *name, size_t n, uint32_t hash) {
         if (mg_likely(!mg_known_slots[slot].number)) return 0;
         if (mg_known_slots[slot].hash == hash && mg_known_slots[slot].length == n) {
             const char *known = mg_known_names[mg_known_slots[slot].number];
-            size_t i = 0;
+            size_t i = memcmp(name, known, n) == 0 ? n : 0;
             while (i < n && mg_name_byte[name[i]] == (uint8_t)known[i]) i++;
             if (i == n) return mg_known_slots[slot].number;
         }

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import yaml
 
+from bench.load import tree
 from bench.load.openloop import Load
 from bench.load.process import free_port
 from bench.load.session import Options, Session
@@ -25,6 +26,8 @@ from bench.reliability.instance import wait_until
 
 GROUPS = Path("/sys/fs/cgroup")
 SHARE = 0.2
+GENTLE_A_SECOND = 500.0
+"""Requests that hardly ever meet."""
 PERIOD_US = 10_000
 """After 2 ms of work a worker with a fifth of a core stands still for up to 8. By default it would be 80."""
 MIB = 2**20
@@ -132,6 +135,14 @@ class Limited:
         row = self._session.closed(self.gateway, kind, callers, seconds, apart=True)
         found: float = row["per_second"] * (1 - row["failures"] / row["requests"])
         return found
+
+    def capacity_singly(self, kind: str, share: float = SHARE, seconds: float = 6.0) -> float:
+        """Requests a second for which ``share`` of a core is enough when each comes by itself: callers who ask as fast
+        as they are answered come in crowds, and a crowd costs a third of as many who come alone."""
+        worker, before = self.worker, self.gateway.snapshot()
+        self.load(kind, GENTLE_A_SECOND, seconds - 2.0).result()
+        used_us = tree.cpu_between(before, self.gateway.snapshot())[worker]
+        return share * 1e6 * GENTLE_A_SECOND * seconds / used_us
 
     def cost_us(self, kind: str, key: str, seconds: float = 2.0) -> float:
         """Of a request with this key, in microseconds of the worker's processor."""

@@ -58,7 +58,8 @@ def wrong_keys(quick: bool) -> Outcome:
     """A fifth of 10,000 wrong keys a second for a worker with a fifth of a core, beside L with a right one."""
     seconds = 5.0 if quick else 60.0
     with limited() as gateway:
-        rate = min(2000.0, gateway.capacity("instant") / 2)
+        capacity = gateway.capacity_singly("instant")
+        rate = min(2000.0, capacity / 2)
         alone = gateway.load("instant", rate, seconds).result()
         flood = gateway.load("instant", WRONG_A_SECOND * SHARE, seconds + 4, key="sk-wrong")
         beside = gateway.load("instant", rate, seconds, warmup=4.0).result()
@@ -67,6 +68,7 @@ def wrong_keys(quick: bool) -> Outcome:
         rise = _different_keys(gateway)
     times = p99_ms(beside) / p99_ms(alone)
     values = {
+        "capacity, requests a second that come singly": round(capacity),
         "good requests a second": round(rate),
         "wrong keys a second": round(WRONG_A_SECOND * SHARE),
         "of these refused with 401": wrong["statuses"].get("401", 0),
