@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cohere
+import httpx
 import pytest
 from cohere.core.api_error import ApiError
 
@@ -18,12 +21,15 @@ TOOLS: Any = [{"type": "function", "function": {"name": "weather", "description"
 
 
 @pytest.fixture(scope="module")
-def sdk(world: Gateway) -> cohere.ClientV2:
-    return client(world, KEY)
+def sdk(world: Gateway) -> Iterator[cohere.ClientV2]:
+    with client(world, KEY) as made:
+        yield made
 
 
-def client(world: Gateway, key: str) -> cohere.ClientV2:
-    return cohere.ClientV2(api_key=key, base_url=f"{world.base_url}/cohere")
+@contextmanager
+def client(world: Gateway, key: str) -> Iterator[cohere.ClientV2]:
+    with httpx.Client(timeout=60) as connections:
+        yield cohere.ClientV2(api_key=key, base_url=f"{world.base_url}/cohere", httpx_client=connections)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -76,5 +82,5 @@ def test_errors(sdk: cohere.ClientV2, target: str) -> None:
 def test_refusals_of_the_gateway(sdk: cohere.ClientV2, world: Gateway) -> None:
     with pytest.raises(cohere.NotFoundError):
         sdk.chat(model="nobody/knows", messages=HELLO)
-    with pytest.raises(cohere.UnauthorizedError):
-        client(world, "sk-stranger").chat(model="co/m", messages=HELLO)
+    with client(world, "sk-stranger") as stranger, pytest.raises(cohere.UnauthorizedError):
+        stranger.chat(model="co/m", messages=HELLO)

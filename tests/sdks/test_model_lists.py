@@ -8,6 +8,7 @@ from typing import Any
 
 import anthropic
 import cohere
+import httpx
 import pytest
 from google import genai
 from google.genai import types
@@ -81,21 +82,22 @@ def test_googles_sdk_pages_through_all(lists: Gateway) -> None:
 
 
 def test_coheres_sdk_pages_through_all(lists: Gateway) -> None:
-    sdk = cohere.Client(api_key=KEY, base_url=f"{lists.base_url}/cohere")
     names: list[str | None] = []
     token = None
-    while True:
-        page = sdk.models.list(page_size=7, **({"page_token": token} if token else {}))
-        names += [model.name for model in page.models]
-        token = page.next_page_token
-        if not token:
-            break
-    assert names == NAMES
-    ranks = sdk.models.list(endpoint="rerank")
-    assert [(model.name, model.endpoints) for model in ranks.models] == [("ranks/r-1", ["rerank"])]
-    one = sdk.models.get("fast")
-    assert (one.name, one.endpoints) == ("fast", ["chat", "embed"])
-    assert sdk.models.list(default_only=True).models == []
+    with httpx.Client(timeout=60) as connections:
+        sdk = cohere.Client(api_key=KEY, base_url=f"{lists.base_url}/cohere", httpx_client=connections)
+        while True:
+            page = sdk.models.list(page_size=7, **({"page_token": token} if token else {}))
+            names += [model.name for model in page.models]
+            token = page.next_page_token
+            if not token:
+                break
+        assert names == NAMES
+        ranks = sdk.models.list(endpoint="rerank")
+        assert [(model.name, model.endpoints) for model in ranks.models] == [("ranks/r-1", ["rerank"])]
+        one = sdk.models.get("fast")
+        assert (one.name, one.endpoints) == ("fast", ["chat", "embed"])
+        assert sdk.models.list(default_only=True).models == []
 
 
 @pytest.mark.parametrize(
