@@ -14,6 +14,7 @@ from _speedups._layout import (
     BODY_WORDS,
     H_BOOT,
     H_BOOT2,
+    H_FILLED,
     H_SEGMENTS,
     H_WALL_OFFSET,
     L_META,
@@ -88,6 +89,13 @@ class ArenaBase:
     @property
     def wall_offset(self) -> int:
         return self.q[H_WALL_OFFSET]
+
+    @property
+    def filled(self) -> bool:
+        return self.q[H_FILLED] != 0
+
+    def set_filled(self) -> None:
+        self._put(self.q, H_FILLED, 1)
 
     def segment(self, number: int) -> Segment:
         """Raises IndexError for one that was never made."""

@@ -66,7 +66,10 @@ class Arena(JournaledArena):
         """Nanoseconds from CLOCK_MONOTONIC to the wall clock when it was created."""
     fresh: bool
     """Created anew (not re-attached): monotonic values are void and the ledger must re-seed."""
-
+    @property
+    def filled(self) -> bool:
+        """Whether what was spent before it was made has been put in."""
+    def set_filled(self) -> None: ...
     @classmethod
     def create(
         cls, path: str, *, workers: int, capacity: int = 4096, reservations: int = 16384, boot_id: bytes = b""
@@ -123,6 +126,9 @@ class Arena(JournaledArena):
     def free(self, slot: int) -> bool:
         """Give the slot back; False while some reservation still names it."""
 
+    def clear(self) -> None:
+        """Give back every slot that no reservation names, while nobody serves."""
+
     def allocate(self) -> int:
         """Lowest unused slot, handed out once by this object whether it is defined or not; makes a further segment when
         all are taken (OSError when there is no room for it)."""
@@ -149,8 +155,9 @@ class Arena(JournaledArena):
     def connections(self, index: int) -> int:
         """Callers' connections of worker ``index``, published with its heartbeat."""
 
-    def add(self, slot: int, amount: int, now_ns: int) -> None:
-        """Control's own cell (index ``workers``): corrections from the ledger."""
+    def add(self, slot: int, amount: int, now_ns: int, age: int = 0) -> None:
+        """Control's own cell (index ``workers``): corrections from the ledger. ``age``: how many sub-windows ago it was
+        spent, of a ROLLING limit (0 to 59)."""
 
     def close(self) -> None: ...
 

@@ -251,6 +251,11 @@ class DefinedArena(ArenaBase):
         self._lowest = min(self._lowest, slot)
         return True
 
+    def clear(self) -> None:
+        if self.q[H_DEFINITIONS]:
+            for slot in [slot for slot, _, _ in self._lines()]:
+                self.free(slot)
+
     def allocate(self) -> int:
         if self._definitions_seen != self.q[H_DEFINITIONS]:
             self._survey()

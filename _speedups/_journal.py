@@ -92,7 +92,7 @@ class JournaledArena(SummedArena):
 
     # Control's corrections.
 
-    def add(self, slot: int, amount: int, now_ns: int) -> None:
+    def add(self, slot: int, amount: int, now_ns: int, age: int = 0) -> None:
         segment, at = self.line(slot)
         q, meta = segment.q, segment.q[at + L_META]
         kind, generation = meta & 0xFF, meta >> 32
@@ -104,13 +104,15 @@ class JournaledArena(SummedArena):
             self.shift(segment, at + L_WORD, cost if amount > 0 else -cost, now_ns)
             return
         if kind == ROLLING:
-            number = now_ns // q[at + L_PERIOD]
+            # Before the machine's first hour is over, those of the hours before it have negative numbers.
+            newest = now_ns // q[at + L_PERIOD]
+            number = newest - age
             sub, tag = number % SUB_WINDOWS, roll_tag(generation, number)
             block, base = self.sub_windows(q[at + L_EXTENSION])
             amount = -(-amount >> q[at + L_GRAIN])
             old = block.q[base + self.workers * ROLL_WORDS + sub]
             count = old & ROLL_COUNT_MASK if old & ~ROLL_COUNT_MASK == tag else 0
-            ends = max(q[at + LINE + 2 * self.workers], tag_of(generation, number))
+            ends = max(q[at + LINE + 2 * self.workers], tag_of(generation, newest))
             entry = (slot, sub, tag | max(0, min(ROLL_COUNT_MASK, count + amount)), ends)
         else:
             tag = tag_of(generation, period_at(q, at, now_ns)[0])

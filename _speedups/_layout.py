@@ -48,6 +48,8 @@ H_WALL_OFFSET: Final = 8
 """CLOCK_REALTIME - CLOCK_MONOTONIC at creation, for windows aligned to the calendar."""
 H_DEFINITIONS: Final = 9
 """Grows with every slot that is taken or given back."""
+H_FILLED: Final = 10
+"""1 once what was spent before this arena was made has been put in."""
 MAGIC: Final = int.from_bytes(b"mgarena\1", "little")
 
 # A worker's block.

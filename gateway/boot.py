@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from _speedups._bucket import Arena
 from gateway import admin_token
 from gateway.admin_token import AdminTokenError
@@ -79,8 +81,13 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
         arena = Arena.attach(paths.arena)
         try:
             previous = store.current(paths)
+            if not arena.filled:
+                _empty(arena)
             made = make(options, paths, arena, previous, environ, restart=True)
-            store.publish(paths, made.built.snapshot)
+            snapshot = made.built.snapshot
+            if not arena.filled and not _fill(options, paths, arena, made.plan):
+                snapshot = msgspec.structs.replace(snapshot, unknown_before_us=time.time_ns() // 1000)
+            store.publish(paths, snapshot)
             store.remove_old(paths, (made.built.snapshot,))
             release(arena, made.built.retired)
         finally:
@@ -101,6 +108,37 @@ def prepare(options: BootOptions, paths: Paths, environ: Mapping[str, str] = os.
     for warning in made.warnings:
         print(f"microgate: {warning}", file=sys.stderr)
     return 0
+
+
+def _empty(arena: Arena) -> None:
+    """A boot that was killed may have filled some limits; one that could not read the ledger has left others to be
+    counted from nothing. Whatever they counted is in the ledger by now, or on its way there."""
+    for place in range(arena.workers):
+        if arena.status(place)[0]:
+            arena.replay(place)
+    arena.clear()
+
+
+def _fill(options: BootOptions, paths: Paths, arena: Arena, whole: Plan) -> bool:
+    """Put into a new arena what was spent before; False when nobody can say it now."""
+    if options.database or os.path.exists(paths.control_db):
+        # Here and not above: an ordinary start finds the arena as it was.
+        from gateway.control.refill import refill, waiting_rows
+        from gateway.stores.protocols import StoreUnavailable
+        from gateway.stores.sql_ledger import SqlLedger
+        from gateway.stores.urls import UnknownStore, open_database, sqlite_url
+
+        try:
+            database = open_database(options.database or sqlite_url(paths.control_db))
+            try:
+                refill(arena, whole, SqlLedger(database), waiting_rows(paths))
+            finally:
+                database.close()
+        except (StoreUnavailable, UnknownStore) as error:
+            print(f"microgate: what budgets have spent is not known yet: {error}", file=sys.stderr)
+            return False
+    arena.set_filled()
+    return True
 
 
 def refuse_without_keys(data_dir: str, config: Config, environ: Mapping[str, str]) -> None:

@@ -126,6 +126,7 @@ class Supervisor:
             demo=options.demo,
             demo_key=self.holdings.demo_key,
             handed_over=predecessor is not None,
+            database=options.database,
         )
         private: list[Closable | None] = [self.signals, self.upgrade, predecessor]
         self.launcher = Launcher(options, self.boot_options, self.holdings, self.open_files, private)
@@ -133,9 +134,8 @@ class Supervisor:
         self.standings = [GONE] * options.workers
         self.control = Service("control")
         self.demo = Service("demo")
-        self.services = [self.control] if options.entries.control else []
-        if options.demo:
-            self.services.append(self.demo)
+        wanted = (self.control, options.entries.control), (self.demo, options.demo)
+        self.services = [service for service, named in wanted if named]
         self.stopping = False
         self.hurried = False
         """A stop signal came while processes were being ended."""

@@ -9,6 +9,7 @@ import orjson
 from _speedups._bytes import monotonic_ns
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.phases.admit import unknown
 from gateway.phases.refusing import name_of
 from gateway.snapshot.standing import standing_of
 
@@ -19,6 +20,8 @@ def serve(x: Exchange) -> Response:
     if principal is None or arena is None:
         error = GatewayError("overloaded", "Limits are not known here.", source="gateway")
         return refuse(error, x.request_id.decode())
+    if x.view.snapshot.unknown_before_us:
+        return unknown(x)
     now_ns = monotonic_ns()
     limits: list[dict[str, Any]] = []
     for slot in principal.general:

@@ -29,13 +29,12 @@ from gateway.processes.channel import ChannelServer, Hello, Publish
 from gateway.processes.context import ControlContext
 from gateway.processes.heartbeat import FROZEN_AFTER_NS
 from gateway.snapshot import store
-from gateway.snapshot.build import release
+from gateway.snapshot.build import release, slots_of
 from gateway.snapshot.delta import delta
 from gateway.snapshot.entities import Entities, EntitySource, Left, merge
 from gateway.snapshot.facts import HOME, facts_of_all, said_before
-from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Snapshot, id_hash
-from gateway.snapshot.plan import virtual_key_names
+from gateway.snapshot.plan import Plan, virtual_key_names
 from providers.model_list import ModelList
 
 log = logging.getLogger("microgate.configuration")
@@ -268,11 +267,24 @@ class Configuration:
             said = {**said_before(old.facts, old.listed), **{name: own.facts for name, own in new.items()}}
             facts = await asyncio.to_thread(facts_of_all, old.providers, old.routes, listed, said)
             if (listed, facts) != (old.listed, old.facts):
-                changes = {"version": old.version + 1, "created_ns": time.time_ns(), "listed": listed, "facts": facts}
-                self.snapshot = msgspec.structs.replace(old, **changes)
-                self._publish(old, time.perf_counter())
-                self._settle_later(made, ())
+                self._amend(made, listed=listed, facts=facts)
         return True
+
+    async def settle_spent(self, fill: Callable[[Plan], None]) -> None:
+        """What was spent before the start is known now: have it put into the arena, then let the workers admit keys
+        with a budget. Raises what ``fill`` raises."""
+        async with self.building:
+            made = self._made
+            if made is not None and self.snapshot.unknown_before_us:
+                await asyncio.to_thread(fill, made.plan)
+                self._amend(made, unknown_before_us=0)
+
+    def _amend(self, made: boot.Made, **changes: object) -> None:
+        old = self.snapshot
+        version = {"version": old.version + 1, "created_ns": time.time_ns()}
+        self.snapshot = msgspec.structs.replace(old, **version, **changes)
+        self._publish(old, time.perf_counter())
+        self._settle_later(made, ())
 
     def _refuse(self, mistakes: tuple[Mistake, ...], lines: list[str]) -> None:
         self.reloads["failed"] += 1
@@ -352,7 +364,7 @@ class Configuration:
         try:
             if retired:
                 # A later version may use again what an earlier one had given up.
-                retired -= _slots_of(self.snapshot, self._paths.runtime_dir)
+                retired -= slots_of(self.snapshot, self._paths.runtime_dir)
             self._retired = release(self._arena, sorted(retired))
             store.remove_old(self._paths, (self.snapshot,))
         except (OSError, ValueError) as error:
@@ -379,16 +391,3 @@ class Configuration:
 def _content(snapshot: Snapshot) -> Snapshot:
     """The snapshot without what differs between two builds of the same configuration."""
     return msgspec.structs.replace(snapshot, version=0, created_ns=0, names={})
-
-
-def _slots_of(snapshot: Snapshot, runtime_dir: str) -> set[int]:
-    """Every slot of the arena that the snapshot names. Raises OSError, ValueError."""
-    slots = {key.health_slot for provider in snapshot.providers.values() for key in provider.keys}
-    if snapshot.table:
-        table = KeyTable.open(os.path.join(runtime_dir, snapshot.table))
-        try:
-            for row in table.rows():
-                slots.update(row.limits)
-        finally:
-            table.close()
-    return slots

@@ -24,7 +24,7 @@ from typing import TypeAlias
 from _speedups._bucket import RingReader
 from _speedups._ring_file import SPILL_BIT, W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
-from gateway.control.ledger_feed import LedgerFeed
+from gateway.control.ledger_feed import LedgerFeed, rows_of
 from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogStore, StoreUnavailable
@@ -265,7 +265,7 @@ class Ingest:
                 positions[source] = reached
                 left -= len(values) // WIDTH
                 if feed is not None:
-                    rows += feed.rows_of(values)
+                    rows += rows_of(values)
                 yield values
         if feed is not None:
             feed.keep(rows)
@@ -290,7 +290,7 @@ class Ingest:
                 self._count(values, source, reached[1])
                 try:
                     if self.feed is not None:
-                        self.feed.keep(self.feed.rows_of(values))
+                        self.feed.keep(rows_of(values))
                     new += self._store.append([values], {source: reached})
                 except StoreUnavailable:
                     raise

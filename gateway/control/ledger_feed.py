@@ -37,6 +37,20 @@ _recorded = itemgetter(*map(_FIELDS.index, LedgerRow._fields[:-_LAST]))
 _owners = itemgetter(*map(_FIELDS.index, ("team", "customer")))
 
 
+def rows_of(values: Values) -> list[LedgerRow]:
+    """The rows of records: of each attempt that reached a provider, or was to. A request that nobody was asked for
+    (refused, answered by the gateway itself) has none."""
+    rows: list[LedgerRow] = []
+    for at in range(0, len(values), WIDTH):
+        record = values[at : at + WIDTH]
+        if record[_PROVIDER] and record[_ATTEMPT]:
+            line = _SHADOW if record[_KIND] == _COPY else _CALL
+            # A plain tuple: nothing but the database looks at it.
+            row = (*_recorded(record), line, *_owners(record))
+            rows.append(row)  # type: ignore[arg-type]
+    return rows
+
+
 class LedgerFeed:
     """Used by the thread that reads the rings."""
 
@@ -55,19 +69,6 @@ class LedgerFeed:
     def waiting_bytes(self) -> int:
         """Of rows in the spool."""
         return self._spool.waiting_bytes
-
-    def rows_of(self, values: Values) -> list[LedgerRow]:
-        """The rows of records: of each attempt that reached a provider, or was to. A request that nobody was asked for
-        (refused, answered by the gateway itself) has none."""
-        rows: list[LedgerRow] = []
-        for at in range(0, len(values), WIDTH):
-            record = values[at : at + WIDTH]
-            if record[_PROVIDER] and record[_ATTEMPT]:
-                line = _SHADOW if record[_KIND] == _COPY else _CALL
-                # A plain tuple: nothing but the database looks at it.
-                row = (*_recorded(record), line, *_owners(record))
-                rows.append(row)  # type: ignore[arg-type]
-        return rows
 
     def keep(self, rows: list[LedgerRow]) -> None:
         """Post rows, or let them wait in the spool: either way they are durable when this returns. Raises

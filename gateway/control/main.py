@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Coroutine
+from functools import partial
 from importlib import import_module
 
 from _speedups._bucket import Arena
@@ -29,6 +30,7 @@ from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.model_lists import ModelLists
 from gateway.control.periods import Periods
+from gateway.control.refill import refill
 from gateway.control.state import ControlState
 from gateway.operators.accounts import Accounts
 from gateway.processes import logs
@@ -36,6 +38,7 @@ from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
 from gateway.processes.kernel import name_process, trim_memory
 from gateway.secrets.keeper import Keeper
+from gateway.snapshot.plan import Plan
 from gateway.snapshot.store import StoreError, load_or_create_keys
 from gateway.stores.ledger_spool import LedgerSpool
 from gateway.stores.protocols import LogLimits, StoreUnavailable
@@ -49,6 +52,9 @@ TELL_S = 0.5
 
 DATABASE_S = 2.0
 """How often a control database is tried again that could not be used at the start."""
+
+FILL_S = 0.5
+"""How often it is tried to find out what budgets have spent, where that is not known."""
 
 TEND_S = 0.25
 """How often lines that wait for the log's reader are tried again."""
@@ -128,6 +134,7 @@ class _Control:
         self._background(self._tend(), "log lines")
         self._background(self._maintain(), "maintenance")
         self._background(self._note(configuration), "database")
+        self._background(self._fill(configuration), "budgets")
         lists = ModelLists(lambda: configuration.snapshot, configuration.take_lists)
         self._background(lists.run(), "model lists")
         admin = asyncio.create_task(self._serve_admin(configuration, channel, reports), name="admin")
@@ -194,6 +201,24 @@ class _Control:
             await asyncio.to_thread(
                 self.database.note, configuration.names, configuration.snapshot, configuration.source
             )
+
+    async def _fill(self, configuration: Configuration) -> None:
+        """Where the boot could not read the ledger, read it as soon as that is possible."""
+        while True:
+            since_us = configuration.snapshot.unknown_before_us
+            # What waited in rings goes through the spool as long as the ledger cannot be had.
+            if since_us and self.database.is_ready and not self.feed.waiting_bytes:
+                try:
+                    await configuration.settle_spent(partial(self._refill, since_us))
+                except StoreUnavailable as error:
+                    log.warning("what budgets have spent is not known yet: %s", error)
+            await asyncio.sleep(FILL_S)
+
+    def _refill(self, until_us: int, plan: Plan) -> None:
+        if not self.arena.filled:
+            filled = refill(self.arena, plan, self.database.ledger, until_us=until_us)
+            self.arena.set_filled()
+            log.info("%d limits go on with what was spent before the start", filled)
 
     async def _tend(self) -> None:
         while True:

@@ -139,6 +139,8 @@ class ControlState:
             found.append(self.listener.problem)
         if left_out := len(self.configuration.left_out):
             found.append(f"{left_out} entities of the database are not in force: /api/config names them")
+        if self.configuration.snapshot.unknown_before_us:
+            found.append("what budgets have spent is not known yet: keys that have one are refused")
         if not self.configuration.last.ok:
             found.append("the configuration file has a mistake; an earlier configuration is in force")
         return found

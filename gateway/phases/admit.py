@@ -18,6 +18,8 @@ def admit(x: Exchange) -> Response | None:
         return None
     if not principal.read:
         read_kinds(principal, arena)
+    if principal.budgeted and x.view.snapshot.unknown_before_us:
+        return unknown(x)
     output = foresee(x)
     x.granted = output if x.max_tokens < 0 and principal.growing is not None else UNBOUNDED
     if principal.limit_count == 0:
@@ -53,3 +55,10 @@ def unpriced(x: Exchange) -> Response:
     from gateway.phases.refusing import unknown_price
 
     return refuse(unknown_price(x), x.request_id.decode())
+
+
+def unknown(x: Exchange) -> Response:
+    """Nobody can say yet what was spent before the start, and the key has a budget."""
+    message = "What has been spent of this key's budgets is not known yet: their ledger cannot be read."
+    error = GatewayError("overloaded", message, source="gateway", retry=True, retry_after=1)
+    return refuse(error, x.request_id.decode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass, field
 from typing import Literal
@@ -26,6 +27,8 @@ class BootOptions:
     """The virtual key that reaches the built-in provider; made anew at every start."""
     handed_over: bool = False
     """Boot only checks: the predecessor's snapshot is served until control has built the next."""
+    database: str = field(default="", repr=False)
+    """URL of the control database; empty: SQLite in the data directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,11 @@ class ControlContext:
     """URL; empty: SQLite in the data directory."""
     request_log: str = field(default="", repr=False)
     """The same."""
+
+    @property
+    def config_path(self) -> str:
+        """Absolute, for those who stand in another directory; empty: there is no file."""
+        return os.path.abspath(self.config_file) if self.config_file is not None else ""
 
     @property
     def database_url(self) -> str:

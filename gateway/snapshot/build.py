@@ -163,6 +163,7 @@ def provision(
         names={**previous.names, **made.names} if previous is not None else made.names,
         principals=made.principals,
         principal_ids=made.principal_ids,
+        unknown_before_us=previous.unknown_before_us if previous is not None and not restart else 0,
     )
     return Built(snapshot, table, tuple(sorted(dropped - slots.taken - {-1})), tuple(warnings))
 
@@ -170,6 +171,19 @@ def provision(
 def release(arena: Slots, retired: Iterable[int]) -> tuple[int, ...]:
     """Free retired slots; returns those that a reservation still names, to be tried again later."""
     return tuple(slot for slot in retired if not arena.free(slot))
+
+
+def slots_of(snapshot: Snapshot, runtime_dir: str) -> set[int]:
+    """Every slot of the arena that the snapshot names. Raises OSError, ValueError."""
+    slots = {key.health_slot for provider in snapshot.providers.values() for key in provider.keys}
+    if snapshot.table:
+        table = KeyTable.open(os.path.join(runtime_dir, snapshot.table))
+        try:
+            for row in table.rows():
+                slots.update(row.limits)
+        finally:
+            table.close()
+    return slots
 
 
 class _SlotBook:
@@ -189,7 +203,9 @@ class _SlotBook:
         if shared and (known := self._of_limits.get(limit)) is not None:
             return known
         slot = self._slot(limit.id_hash)
-        offset_ns, ends = self._period(limit.period, limit.time_zone) if limit.period else (0, None)
+        offset_ns, ends = self._arena.wall_offset, None
+        if limit.period:
+            offset_ns, ends = self._period(limit.period, limit.time_zone)
         zone = self.zones.setdefault(limit.time_zone, len(self.zones)) if limit.period else 0
         self._arena.define(
             slot,

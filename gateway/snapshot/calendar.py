@@ -43,6 +43,16 @@ def end_after(moment: datetime, period: str, zone: tzinfo) -> datetime:
     return end.replace(tzinfo=zone).astimezone(UTC)
 
 
+def begin_of(moment: datetime, period: str, zone: tzinfo) -> datetime:
+    """When the period began that runs at ``moment``."""
+    day = moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
+    if period == "week":
+        day -= timedelta(days=day.weekday())
+    elif period != "day":
+        day = day.replace(month=day.month - (day.month - 1) % _MONTHS[period], day=1)
+    return day.replace(tzinfo=zone).astimezone(UTC)
+
+
 def offset_of(zone: tzinfo, ahead_ns: int, now_ns: int) -> int:
     """What CLOCK_MONOTONIC is added, so that even periods begin when they do in this time zone."""
     moment = datetime.fromtimestamp((now_ns + ahead_ns) / _NS, zone)

@@ -32,6 +32,7 @@ def delta(old: Snapshot, new: Snapshot) -> Delta:
         names={i: name for i, name in new.names.items() if old.names.get(i) != name},
         principals=new.principals if new.principals != old.principals else None,
         principal_ids=new.principal_ids if new.principal_ids != old.principal_ids else None,
+        unknown_before_us=new.unknown_before_us,
     )
 
 
@@ -63,4 +64,5 @@ def apply(snapshot: Snapshot, change: Delta) -> Snapshot:
         names=snapshot.names | change.names,
         principals=change.principals if change.principals is not None else snapshot.principals,
         principal_ids=change.principal_ids if change.principal_ids is not None else snapshot.principal_ids,
+        unknown_before_us=change.unknown_before_us,
     )

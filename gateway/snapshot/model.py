@@ -361,6 +361,9 @@ class Snapshot(_Base, frozen=True):
     """id_hash -> name of every virtual key, where some condition asks for ``principal.name``."""
     principal_ids: dict[int, str] = {}
     """Likewise its stable id, for ``principal.id``."""
+    unknown_before_us: int = 0
+    """Wall clock: what requests that began before then have spent is not known yet, so keys with a budget are refused;
+    0: all is known."""
 
 
 class Delta(_Base, frozen=True):
@@ -387,3 +390,4 @@ class Delta(_Base, frozen=True):
     names: dict[int, str] = {}
     principals: dict[int, str] | None = None
     principal_ids: dict[int, str] | None = None
+    unknown_before_us: int = 0

@@ -155,6 +155,14 @@ def load_or_create_keys(path: str) -> Keys:
     return _read_keys(path)
 
 
+def read_pepper(path: str) -> bytes:
+    """That of the key file; without one nothing has a digest yet, and any does. Raises StoreError."""
+    try:
+        return _read_keys(path).pepper
+    except FileNotFoundError:
+        return bytes(PEPPER_BYTES)
+
+
 def _read_keys(path: str) -> Keys:
     try:
         with open(path, "rb") as file:

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+REQUEST = 2
+"""``LedgerRow.kind`` of a request's last attempt: ``records.Kind.EXCHANGE``."""
 CORRECTION = 4
 """``LedgerRow.kind`` of a row that no record stands behind; others are ``records.Kind``."""
 
@@ -133,12 +135,36 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spent(NamedTuple):
-    """What one virtual key has used: what limits are filled from after a reboot."""
+    """What one virtual key has used at one provider: what limits are filled from after a reboot."""
 
     virtual_key: int
     team: int
     customer: int
+    provider: int
+    part: int
+    """Which part of the time that was asked for, counted from its beginning."""
     requests: int
-    tokens: int
-    """Prompt and completion."""
+    """Of callers."""
+    attempts: int
+    prompt_tokens: int
+    """Of requests: as a limit counts them, like the next, without those of attempts that others followed."""
+    completion_tokens: int
     cost_nanodollars: int
+    """Of all attempts."""
+
+
+def spent_by(row: LedgerRow, base_ns: int, part_ns: int) -> Spent:
+    """What one row alone says, in the terms of ``LedgerStore.spent``."""
+    counted = row.kind in (REQUEST, CORRECTION)
+    return Spent(
+        row.virtual_key,
+        row.team,
+        row.customer,
+        row.provider,
+        (row.started_us * 1000 - base_ns) // part_ns,
+        int(row.kind == REQUEST),
+        int(row.line == Line.CALL),
+        row.prompt_tokens if counted else 0,
+        row.completion_tokens if counted else 0,
+        row.cost_nanodollars,
+    )

@@ -10,7 +10,7 @@ import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -72,6 +72,19 @@ class LedgerSpool:
         if body is None:
             raise StoreUnavailable("the ledger's spool is damaged")
         return msgspec.msgpack.decode(body, type=list[LedgerRow]), self._done + _HEAD.size + len(body)
+
+    def waiting(self) -> Iterator[list[LedgerRow]]:
+        """All rows that have not been posted, a batch at a time; they stay. Raises StoreUnavailable."""
+        at = self._done
+        try:
+            if at == self._size:
+                return
+            with open(self.path, "rb") as file:
+                while at < self._size and (body := _frame(file.fileno(), at)) is not None:
+                    yield msgspec.msgpack.decode(body, type=list[LedgerRow])
+                    at += _HEAD.size + len(body)
+        except OSError as error:
+            raise StoreUnavailable(f"the ledger's spool: {describe(error)}") from error
 
     def posted(self, until: int) -> None:
         """Rows up to there are in the ledger."""

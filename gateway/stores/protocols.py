@@ -255,8 +255,9 @@ class LedgerStore(Protocol):
     def usage(self, query: UsageQuery) -> list[Usage]:
         """Sums, in the order of ``query.by``."""
 
-    def spent(self, since_us: int) -> list[Spent]:
-        """What each virtual key has used since then, shadows left out: no limit counts them."""
+    def spent(self, base_ns: int, part_ns: int = 1 << 62, until_us: int | None = None) -> list[Spent]:
+        """What each virtual key has used since ``base_ns`` (wall clock), in parts of ``part_ns``, by requests that
+        began before ``until_us``; shadows left out: no limit counts them."""
 
     def rows(self, query: UsageQuery, *, after: int = 0, limit: int = 1000) -> list[tuple[int, LedgerRow]]:
         """(number, row) of those behind number ``after``, in the order in which they were posted; ``query.by`` does not

@@ -29,6 +29,7 @@ _INTO = "INSERT INTO ledger (%s) VALUES ".__mod__(_NAMES)
 _INSERT = _INTO + _ROW + _ONCE
 _INSERT_GROUP = _INTO + ", ".join([_ROW] * GROUP) + _ONCE
 
+_NEVER_US = 1 << 62
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 _EXPRESSIONS: dict[str, str] = {
@@ -61,11 +62,17 @@ flag 8192 ``Flags.UNPRICED``."""
 _SUM_NAMES = ("requests", "attempts", *_SUMMED, "estimated", "unpriced")
 
 _SPENT = (
-    "SELECT virtual_key, team, customer, CAST(SUM(CASE WHEN kind = 2 THEN 1 ELSE 0 END) AS BIGINT), "
-    "CAST(SUM(prompt_tokens + completion_tokens) AS BIGINT), CAST(SUM(cost_nanodollars) AS BIGINT) "
-    "FROM ledger WHERE started_us >= ? AND line <> ? "
-    "GROUP BY virtual_key, team, customer ORDER BY virtual_key, team, customer"
+    "SELECT virtual_key, team, customer, provider, (started_us * 1000 - ?) / ?, "
+    "CAST(SUM(CASE WHEN kind = 2 THEN 1 ELSE 0 END) AS BIGINT), "
+    "CAST(SUM(CASE WHEN line = 0 THEN 1 ELSE 0 END) AS BIGINT), "
+    "CAST(SUM(CASE WHEN kind IN (2, 4) THEN prompt_tokens ELSE 0 END) AS BIGINT), "
+    "CAST(SUM(CASE WHEN kind IN (2, 4) THEN completion_tokens ELSE 0 END) AS BIGINT), "
+    "CAST(SUM(cost_nanodollars) AS BIGINT) "
+    "FROM ledger WHERE started_us >= ? AND started_us < ? AND line <> 1 "
+    # By their places: PostgreSQL takes two values that are bound for two expressions.
+    "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
 )
+"""Kind 2 is ``REQUEST``, 4 ``CORRECTION``; line 0 is ``Line.CALL``, 1 ``Line.SHADOW``."""
 _FIND = "SELECT %s FROM ledger WHERE request_id IN %s ORDER BY id"
 
 
@@ -102,9 +109,10 @@ class SqlLedger(LedgerStore):
         with self._database.reading() as at:
             return _added(query.by, at.rows(" ".join(clauses), values))
 
-    def spent(self, since_us: int) -> list[Spent]:
+    def spent(self, base_ns: int, part_ns: int = 1 << 62, until_us: int | None = None) -> list[Spent]:
+        values = (base_ns, part_ns, -(-base_ns // 1000), _NEVER_US if until_us is None else until_us)
         with self._database.reading() as at:
-            return [Spent(*row) for row in at.rows(_SPENT, (since_us, int(Line.SHADOW)))]
+            return [Spent(*map(int, row)) for row in at.rows(_SPENT, values)]
 
     def rows(self, query: UsageQuery, *, after: int = 0, limit: int = 1000) -> list[tuple[int, LedgerRow]]:
         where, values = _where(query, ("id > ?", after))

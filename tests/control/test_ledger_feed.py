@@ -16,7 +16,7 @@ import pytest
 from _speedups._bucket import RingWriter
 from gateway.control.aggregate import Aggregates
 from gateway.control.ingest import Ingest
-from gateway.control.ledger_feed import LedgerFeed
+from gateway.control.ledger_feed import LedgerFeed, rows_of
 from gateway.control.migrate import upgrade
 from gateway.processes.paths import Paths
 from gateway.records import Kind, UsageSource
@@ -103,7 +103,7 @@ def logged(store: SqliteLog) -> int:
 def test_a_record_becomes_a_row(feed: LedgerFeed, ledger: Ledger) -> None:
     fields = {"cached_tokens": 3, "reasoning_tokens": 4, "cost_nanodollars": 12345, "flags": 8}
     fields |= {"team": 2**64 - 5, "customer": 6}
-    feed.keep(feed.rows_of(values_of(exchange(1, **fields))))
+    feed.keep(rows_of(values_of(exchange(1, **fields))))
     [row] = ledger.find([(1).to_bytes(16, "big")])
     assert row._asdict() == {
         **dict.fromkeys(LedgerRow._fields, 0),
@@ -139,7 +139,7 @@ def test_what_reached_no_provider_has_no_row_and_every_attempt_has_one(feed: Led
         exchange(3, kind=int(Kind.SHADOW)),
         exchange(3, kind=int(Kind.SHADOW), attempt=2),
     ]
-    rows = [LedgerRow(*row) for row in feed.rows_of(values_of(*records))]
+    rows = [LedgerRow(*row) for row in rows_of(values_of(*records))]
     assert [(row.attempt, row.line, row.kind) for row in rows] == [(1, 0, 1), (2, 0, 2), (1, 1, 3), (2, 1, 3)]
 
 
@@ -174,7 +174,7 @@ def test_while_the_ledger_is_away_the_log_goes_on_and_rows_wait_in_the_spool(
 
 def test_a_successor_posts_what_waits_in_the_spool(paths: Paths, feed: LedgerFeed, ledger: Ledger) -> None:
     ledger.away = True
-    feed.keep(feed.rows_of(values_of(exchange(1), exchange(2))))
+    feed.keep(rows_of(values_of(exchange(1), exchange(2))))
     ledger.away = False
     has_its_tables = False
     successor = LedgerFeed(ledger, LedgerSpool(paths.ledger_spool), lambda: has_its_tables)

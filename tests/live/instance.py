@@ -140,8 +140,9 @@ class Gateway:
         """Started and not stopped; whether it still lives is not asked."""
         return self._process is not None
 
-    def stop(self) -> None:
-        """SIGTERM; asserts a clean exit of every process and no traceback."""
+    def stop(self, *, keep_memory: bool = False) -> None:
+        """SIGTERM; asserts a clean exit of every process and no traceback. What lay in shared memory goes, as with a
+        reboot, unless it is kept."""
         process = self._process
         if process is None:
             return
@@ -159,12 +160,13 @@ class Gateway:
         end = time.monotonic() + (STOP_TIMEOUT if self._successor else 5)
         while (left := [pid for pid in children if _alive(pid)]) and time.monotonic() < end:
             time.sleep(0.01)
-        self._remove_runtime_files()
+        if not keep_memory:
+            self._remove_runtime_files()
         assert not left, f"processes left behind: {left}\n{self.stderr()}"
         assert status == 0, f"exit status {status}:\n{self.stderr()}"
         self.assert_quiet()
 
-    def kill(self) -> None:
+    def kill(self, *, keep_memory: bool = False) -> None:
         """End everything at once, whatever state it is in."""
         if self._process is not None:
             children = [*self.children(), self.pid]
@@ -176,7 +178,8 @@ class Gateway:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            self._remove_runtime_files()
+            if not keep_memory:
+                self._remove_runtime_files()
 
     def _remove_runtime_files(self) -> None:
         runtime = Path(self.paths.runtime_dir)

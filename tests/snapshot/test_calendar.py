@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.snapshot.calendar import end_after, first_ends, next_end, offset_of, zone_of
+from gateway.snapshot.calendar import begin_of, end_after, first_ends, next_end, offset_of, zone_of
 
 BERLIN, HOWE, YORK = "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"
 S = 10**9
@@ -93,3 +93,14 @@ def test_an_unknown_zone() -> None:
     for name in ("Mars/Olympus", "../etc/passwd", "/etc/localtime", "x" * 300):
         with pytest.raises(ValueError, match="no time zone is called"):
             zone_of(name)
+
+
+@pytest.mark.parametrize("period", ["day", "week", "month", "quarter", "year"])
+@pytest.mark.parametrize("zone", ["UTC", BERLIN, HOWE, YORK, "Asia/Kolkata"])
+def test_a_period_begins_when_the_one_before_it_ends(period: str, zone: str) -> None:
+    moment = at("2023-12-30T13:14:15")
+    for _ in range(900):
+        moment += timedelta(hours=29)
+        begin = begin_of(moment, period, zone_of(zone))
+        assert begin <= moment < end_after(begin, period, zone_of(zone))
+        assert end_after(begin - timedelta(seconds=1), period, zone_of(zone)) == begin

@@ -177,3 +177,40 @@ def test_killed_at_every_store_it_never_counts_too_little(tmp_path: Path, later:
             break
         stores += 1
     assert stores > 12
+
+
+@pytest.mark.parametrize("now", [NOW, 3 * SUB_WINDOW], ids=["later", "just-up"])
+def test_what_was_spent_before_leaves_as_if_it_had_been_counted_then(bucket: ModuleType, arena: Any, now: int) -> None:
+    """Control puts in what the ledger has; just after a reboot its sub-windows lie before the clock's beginning."""
+    arena.define(0, 1, bucket.ROLLING, 100, PERIOD)
+    for age in (59, 40, 1, 0):
+        arena.add(0, 10 + age, now, age)
+        assert_sums_agree(arena, 0)
+    arena.add(0, 1, now, 40)
+    limits = bucket.LimitSet([0])
+    arena.define(0, 1, bucket.ROLLING, 1000, PERIOD)
+    for later, left in ((0, 141), (1, 72), (19, 72), (20, 21), (58, 21), (59, 10), (60, 0)):
+        at = now + later * SUB_WINDOW
+        assert arena.used(0, at) == left
+        assert arena.places[0].standing(0, at)[1] == left
+        assert arena.places[1].reserve(limits, 1001 - left, 0, 0, at) == -1
+    handle = arena.places[1].reserve(limits, 1000, 0, 0, now + 60 * SUB_WINDOW)
+    assert handle >= 0
+    assert_sums_agree(arena, 0)
+
+
+def test_an_arena_is_emptied_and_marked_as_filled(bucket: ModuleType, arena: Any, tmp_path: Path) -> None:
+    arena.define(0, 1, bucket.MONEY, 100, PERIOD)
+    arena.define(5, 2, bucket.ROLLING, 100, PERIOD)
+    arena.add(0, 50, NOW)
+    handle = arena.places[0].reserve(bucket.LimitSet([5]), 1, 0, 0, NOW)
+    arena.clear()
+    assert (arena.find(1), arena.find(2)) == (-1, 5)
+    arena.places[0].settle(handle, 1, 0, 0, NOW)
+    arena.clear()
+    assert arena.find(2) == -1
+    arena.define(0, 1, bucket.MONEY, 100, PERIOD)
+    assert arena.used(0, NOW) == 0
+    assert not arena.filled
+    arena.set_filled()
+    assert bucket.Arena.attach(str(tmp_path / "arena")).filled

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.records import Flags, Kind, UsageSource
 from gateway.stores.database import Database
-from gateway.stores.ledger import CORRECTION, Dimension, LedgerRow, Line, Spent, UsageQuery
+from gateway.stores.ledger import CORRECTION, Dimension, LedgerRow, Line, Spent, UsageQuery, spent_by
 from gateway.stores.protocols import LedgerStore
 from gateway.stores.sql_ledger import GROUP, SqlLedger
 from tests.stores.ledger_rows import DAY_US, entry
@@ -157,9 +157,15 @@ def test_what_keys_have_spent_since(ledger: LedgerStore) -> None:
                   completion_tokens=0),
         ]
     )  # fmt: skip
-    assert ledger.spent(0) == [Spent(1, 0, 0, 1, 60, 1001 + 5), Spent(2, 8, 9, 1, 30, 1000)]
-    assert ledger.spent(4 * DAY_US) == [Spent(2, 8, 9, 1, 30, 1000)]
-    assert ledger.spent(4 * DAY_US + 1) == []
+    ms, day_ns = 1_000_000, DAY_US * 1000
+    first, second = Spent(1, 0, 0, 7, 0, 1, 2, 10, 20, 1001 + 5), Spent(2, 8, 9, 7, 0, 1, 1, 10, 20, 1000)
+    assert ledger.spent(0) == [first, second]
+    assert ledger.spent(4 * day_ns) == [second]
+    assert ledger.spent(4 * day_ns + ms) == []
+    assert ledger.spent(0, until_us=4 * DAY_US) == [first]
+    assert [(one.virtual_key, one.part, one.attempts) for one in ledger.spent(day_ns - ms, day_ns)] == [
+        (1, 0, 1), (1, 1, 1), (2, 3, 1),
+    ]  # fmt: skip
 
 
 def test_sums_agree_whichever_way_they_are_made(ledger: LedgerStore) -> None:
@@ -182,3 +188,8 @@ def test_sums_agree_whichever_way_they_are_made(ledger: LedgerStore) -> None:
     for dimension in ("virtual_key", "team", "customer", "day", "model"):
         assert sum(cost(ledger, dimension).values()) == expected.total()  # type: ignore[arg-type]
     assert {spent[:3]: spent.cost_nanodollars for spent in ledger.spent(0)} == dict(expected)
+    for part_ns in (DAY_US * 1000, 12_345_678_901):
+        parts = ledger.spent(0, part_ns)
+        assert sum(spent.cost_nanodollars for spent in parts) == expected.total()
+        alone = [spent_by(row, 0, part_ns) for _, row in ledger.rows(UsageQuery(), limit=3000)]
+        assert Counter(spent[:5] for spent in alone).keys() == {spent[:5] for spent in parts}

@@ -94,3 +94,18 @@ def test_damage_in_the_middle_is_told_and_not_passed_over(path: str) -> None:
     spool.posted(waiting[1])
     with pytest.raises(StoreUnavailable, match="damaged"):
         spool.next()
+
+
+def test_what_waits_can_be_read_and_stays(path: str) -> None:
+    spool = LedgerSpool(path)
+    assert list(spool.waiting()) == []
+    for rows in batches(4):
+        spool.append(rows)
+    assert list(spool.waiting()) == batches(4)
+    first = spool.next()
+    assert first is not None
+    spool.posted(first[1])
+    assert list(spool.waiting()) == batches(4)[1:]
+    # A successor does not know how far that came, and the ledger leaves out what it has.
+    assert list(LedgerSpool(path).waiting()) == batches(4)
+    assert drained(spool) == list(chain(*batches(4)[1:]))
