@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +30,10 @@ STATEMENT_MS = 30_000
 """Of a report over many rows; what writes takes milliseconds."""
 SILENT_MS = 5_000
 """How long a peer may leave sent bytes unacknowledged (tcp_user_timeout)."""
+SILENT_WRITER_S = 10.0
+SILENT_READER_S = 35.0
+"""After which a transaction is cut off from here: a server that hangs ends no statement, and its kernel acknowledges
+all the same."""
 READERS = 4
 WAIT_FOR_READER_S = 5.0
 FIRST_PAUSE_S = 0.25
@@ -74,7 +80,7 @@ class PostgresDatabase:
             with self._guarded():
                 writer = self._writer = self._writer or self._connect()
             try:
-                with self._guarded():
+                with self._guarded(), _within(writer, SILENT_WRITER_S):
                     yield _PostgresTransaction(writer)
                     writer.commit()
             except BaseException as error:
@@ -92,7 +98,7 @@ class PostgresDatabase:
                 reader.isolation_level = IsolationLevel.REPEATABLE_READ
                 reader.read_only = True
             try:
-                with self._guarded():
+                with self._guarded(), _within(reader, SILENT_READER_S):
                     yield _PostgresTransaction(reader)
                     reader.rollback()
             except BaseException as error:
@@ -160,6 +166,23 @@ class PostgresDatabase:
                         connection.close()
             self._readers.clear()
             self._writer = None
+
+
+@contextlib.contextmanager
+def _within(connection: psycopg.Connection[Row], seconds: float) -> Iterator[None]:
+    """Whatever waits for the server on this connection fails once the block has taken so long."""
+    timer = threading.Timer(seconds, _cut, (connection,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: psycopg.Connection[Row]) -> None:
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 class _PostgresTransaction:

@@ -15,7 +15,7 @@ from gateway.stores import postgres_database
 from gateway.stores.database import Duplicate
 from gateway.stores.postgres_database import PostgresDatabase
 from gateway.stores.protocols import StoreUnavailable
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, standing_still
 from tests.waiting import wait_for
 
 INSERT = "INSERT INTO names (id_hash, kind, name, first_seen_us, last_seen_us) VALUES (?, 'k', ?, 0, 0)"
@@ -144,4 +144,24 @@ def test_a_server_that_hangs_is_given_up(postgres: PostgresServer, monkeypatch: 
     with pytest.raises(StoreUnavailable, match="QueryCanceled"), database.writing() as at:
         at.rows("SELECT pg_sleep(30)")
     assert add(database, 1) or wait_for(lambda: add(database, 1), "it is used again")
+    database.close()
+
+
+def test_a_server_that_says_nothing_at_all_is_given_up(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its processes stand still: no clock of its own runs, and the kernel acknowledges whatever it is sent."""
+    monkeypatch.setattr(postgres_database, "SILENT_WRITER_S", 0.3)
+    monkeypatch.setattr(postgres_database, "SILENT_READER_S", 0.3)
+    monkeypatch.setattr(postgres_database, "CONNECT_S", 2)
+    database = PostgresDatabase(server.database())
+    assert add(database, 1)
+    assert count(database) == 1
+    with standing_still(server):
+        began = time.monotonic()
+        assert not add(database, 2)
+        with pytest.raises(StoreUnavailable):
+            count(database)
+        assert time.monotonic() - began < 30
+    wait_for(lambda: add(database, 3), "it is used again")
+    assert database.problem == ""
+    assert count(database) in (2, 3)
     database.close()
