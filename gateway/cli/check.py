@@ -6,16 +6,20 @@ import os
 from collections.abc import Mapping
 from typing import TextIO
 
+from gateway.cli.merged import Where, counted, entities, together
+from gateway.cli.stored import NoDatabase
 from gateway.config.jsonschema import schema_text
 from gateway.config.loader import load
 from gateway.config.problems import ConfigError
 
 EXIT_OK = 0
+EXIT_UNREADABLE = 1
 EXIT_WRONG = 2
 
 
-def check_file(path: str, out: TextIO, environ: Mapping[str, str] = os.environ) -> int:
-    """Say what is wrong or doubtful with a configuration file; returns the exit status (2: cannot be used)."""
+def check_file(path: str, out: TextIO, environ: Mapping[str, str] = os.environ, where: Where | None = None) -> int:
+    """Say what is wrong or doubtful with a configuration file, and beside the database ``where`` says; returns the exit
+    status (1: the database cannot be read, 2: the file cannot be used)."""
     try:
         loaded = load(path, environ)
     except ConfigError as exc:
@@ -26,15 +30,18 @@ def check_file(path: str, out: TextIO, environ: Mapping[str, str] = os.environ) 
         return EXIT_WRONG
     for problem in loaded.warnings:
         print(problem.render(path), file=out)
-    config = loaded.config
-    counts = (
-        (len(config.providers), "provider"),
-        (sum(len(p.keys) for p in config.providers.values()), "provider key"),
-        (len(config.routes), "route"),
-        (len(config.virtual_keys), "virtual key"),
-    )
-    summary = ", ".join(f"{n} {what}" if n == 1 else f"{n} {what}s" for n, what in counts)
-    print(f"{path}: ok ({summary})", file=out)
+    print(f"{path}: ok ({counted(loaded.config)})", file=out)
+    if where is None or not where.is_given:
+        return EXIT_OK
+    try:
+        found = entities(where, loaded.config, environ)
+        merged = together(where, loaded.config, found)
+    except NoDatabase as error:
+        print(f"the database: {error}", file=out)
+        return EXIT_UNREADABLE
+    for left in merged.left_out:
+        print(f"warning: {left.label} of the database is left out: {left.why}", file=out)
+    print(f"with the database: {counted(merged.config)}", file=out)
     return EXIT_OK
 
 

@@ -27,11 +27,41 @@ def serve(arguments: tuple[str, ...]) -> None:
     click.echo(usage_of_serve())
 
 
+def _of_database(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say which control database is meant."""
+    for option, variable in (("--database", "MICROGATE_DATABASE"), ("--data-dir", "MICROGATE_DATA_DIR")):
+        command = click.option(option, default="", envvar=variable, help="As for serve.")(command)
+    return command
+
+
 @cli.command()
 @click.argument("file", type=click.Path())
-def check(file: str) -> None:
-    """Validate a configuration FILE and say what is wrong with it, line by line."""
-    sys.exit(import_module("gateway.cli.check").check_file(file, sys.stdout))
+@_of_database
+def check(file: str, **where: str) -> None:
+    """Validate a configuration FILE and say what is wrong with it, line by line; with one of the options also what
+    becomes of the entities of that database beside it."""
+    where_ = import_module("gateway.cli.merged").Where(**where)
+    sys.exit(import_module("gateway.cli.check").check_file(file, sys.stdout, where=where_))
+
+
+@cli.command()
+@click.argument("file", type=click.Path())
+@click.option("--config", default="", help="The file in force; without it the running gateway says which that is.")
+@_of_database
+def diff(file: str, config: str, **where: str) -> None:
+    """Show what the configuration FILE would change. Exits with 0 when that is nothing, 1 when it is something, 2 when
+    it cannot be told."""
+    where_ = import_module("gateway.cli.merged").Where(**where)
+    sys.exit(import_module("gateway.cli.diff").diff(file, config, where_, sys.stdout))
+
+
+@cli.command()
+@click.option("--config", default="", envvar="MICROGATE_CONFIG", help="As for serve.")
+@_of_database
+def export(config: str, **where: str) -> None:
+    """Print file and database as one configuration file, secrets as references to variables."""
+    where_ = import_module("gateway.cli.merged").Where(**where)
+    sys.exit(import_module("gateway.cli.export").export(config, where_, sys.stdout))
 
 
 @cli.command()
@@ -72,13 +102,6 @@ def keys_generate(with_hash: bool) -> None:
 def keys_hash() -> None:
     """Read a key from standard input and print its hash, as `hash` of a virtual key takes it."""
     sys.exit(import_module("gateway.cli.keys").print_hash(sys.stdin, sys.stdout))
-
-
-def _of_database(command: Callable[..., None]) -> Callable[..., None]:
-    """Options that say which control database is meant."""
-    for option, variable in (("--database", "MICROGATE_DATABASE"), ("--data-dir", "MICROGATE_DATA_DIR")):
-        command = click.option(option, default="", envvar=variable, help="As for serve.")(command)
-    return command
 
 
 @cli.group(invoke_without_command=True)
@@ -168,6 +191,27 @@ def prices() -> None:
 def prices_show(model: str, config: str, as_json: bool) -> None:
     """Print the prices of a provider's models, or of one (PROVIDER/MODEL), and who says so."""
     sys.exit(import_module("gateway.cli.prices").show(model, config, as_json, sys.stdout))
+
+
+def _of_figures(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each figure that a price rule can have."""
+    for figure in reversed(import_module("gateway.cli.price_rules").FIGURES):
+        command = click.option(f"--{figure.replace('_', '-')}", figure, metavar="USD")(command)
+    return command
+
+
+@prices.command("set")
+@click.argument("model")
+@_of_figures
+@click.option("--key", "keys", multiple=True, help="For this virtual key only; may be given several times.")
+@click.option("--remove", is_flag=True, help="Take the rule away again.")
+@click.option("--data-dir", default="", envvar="MICROGATE_DATA_DIR", help="As for serve.")
+def prices_set(model: str, keys: tuple[str, ...], remove: bool, data_dir: str, **figures: str | None) -> None:
+    """Say what MODEL (PROVIDER/MODEL; a * at the end stands for any) costs at the running gateway, in USD for a million
+    tokens, or for one request or search."""
+    given = {name: value for name, value in figures.items() if value is not None}
+    found = import_module("gateway.cli.price_rules")
+    sys.exit(found.set_price(model, given, keys, remove, data_dir, sys.stdout))
 
 
 @prices.command("refresh")

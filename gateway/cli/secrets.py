@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import socket
 import sys
-from typing import Any, TextIO
+from typing import TextIO
 
-from gateway import admin_token
-from gateway.processes.paths import Paths, default_data_dir
+from gateway.cli.running import Unreachable, ask
 from gateway.secrets import master_key
 
 EXIT_FAILED = 1
-
-
-class _Unreachable(Exception):
-    pass
-
-
-class _AdminSocket(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("control", timeout=300)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def generate(out: TextIO) -> int:
@@ -48,8 +29,8 @@ def rotate(data_dir: str, drop: bool, out: TextIO) -> int:
 
 def _told(data_dir: str, method: str, path: str, body: object, out: TextIO) -> int:
     try:
-        told = _ask(Paths(data_dir or default_data_dir()), method, path, body)
-    except (_Unreachable, admin_token.AdminTokenError) as error:
+        told = ask(data_dir, method, path, body)
+    except Unreachable as error:
         print(f"microgate: {error}", file=sys.stderr)
         return EXIT_FAILED
     if not told["keys"]:
@@ -65,19 +46,3 @@ def _told(data_dir: str, method: str, path: str, body: object, out: TextIO) -> i
         print(f"{told['unreadable']} entities can be opened with none of these keys", file=out)
         return EXIT_FAILED
     return 0
-
-
-def _ask(paths: Paths, method: str, path: str, body: object) -> Any:
-    connection = _AdminSocket(paths.admin_socket)
-    try:
-        headers = {"authorization": f"Bearer {admin_token.load(paths.data_dir)}", "content-type": "application/json"}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        said = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError):
-        raise _Unreachable(f"no gateway answers in {paths.data_dir}: start it first") from None
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise _Unreachable(str(said["error"]["message"]))
-    return said

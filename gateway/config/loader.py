@@ -107,7 +107,7 @@ def _convert(wanted: type, found: Any, resolver: Resolver) -> Any:
     if wanted is SecretDocument:
         return resolver.document(found)
     if wanted is Text:
-        return Text(resolver.resolve(found))
+        return resolver.text(found)
     if wanted is FilePath:
         return resolver.path(found)
     raise NotImplementedError(wanted)

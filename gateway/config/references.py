@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import NoReturn, Self
 
 _ENV = re.compile(r"env\.([A-Za-z_][A-Za-z0-9_]*)")
 _FILE = re.compile(r"file\.(.+)")
@@ -62,7 +62,15 @@ class SecretDocument(Secret):
 class Text(str):
     """Text that may be given as a reference."""
 
-    __slots__ = ()
+    __slots__ = ("source",)
+
+    source: str
+    """The reference it came from; empty when it was written in the file itself."""
+
+    def __new__(cls, value: str, source: str = "") -> Self:
+        made = super().__new__(cls, value)
+        made.source = source
+        return made
 
 
 class FilePath(str):
@@ -98,6 +106,11 @@ class Resolver:
         if resolved != resolved.strip():
             raise ValueError("a credential must not begin or end with a space")
         return Secret(resolved, value if resolved is not value else "")
+
+    def text(self, value: str) -> Text:
+        """The same as ``Text``."""
+        resolved = self.resolve(value)
+        return Text(resolved, value if resolved is not value else "")
 
     def document(self, value: str) -> SecretDocument:
         """The same for a secret that may have several lines."""

@@ -75,9 +75,10 @@ class ProviderSummary(msgspec.Struct):
 
 
 class ConfigReport(msgspec.Struct):
-    """What is in force, without any credential."""
+    """What is in force, without any credential. ``file``: path of the configuration file; empty: there is none."""
 
     version: int
+    file: str
     created_at: dt.datetime
     last_reload: ReloadResult
     providers: list[ProviderSummary]
@@ -177,8 +178,7 @@ def _state(request: Request[Any, Any, Any]) -> ControlState:
 @get("/health", summary="Readiness in detail")
 async def health(request: Request[Any, Any, Any]) -> HealthReport:
     state = _state(request)
-    problems = state.problems()
-    status = state.log_status()
+    problems, status = state.problems(), state.log_status()
     workers = [
         WorkerHealth(worker.index, worker.state, worker.in_flight, max(0, worker.epoch - 1), worker.version)
         for worker in state.workers()
@@ -199,10 +199,11 @@ async def health(request: Request[Any, Any, Any]) -> HealthReport:
 
 @get("/config", summary="The configuration in force")
 async def config(request: Request[Any, Any, Any]) -> ConfigReport:
-    configuration = _state(request).configuration
-    snapshot = configuration.snapshot
+    state = _state(request)
+    configuration, snapshot = state.configuration, state.configuration.snapshot
     return ConfigReport(
         version=snapshot.version,
+        file=state.context.config_path,
         created_at=_time(snapshot.created_ns // 1000),
         last_reload=configuration.last,
         providers=[
@@ -236,9 +237,8 @@ async def check(request: Request[Any, Any, Any]) -> CheckResult:
     except UnicodeDecodeError:
         raise ClientException("the document is not UTF-8 text") from None
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    source = f"document.{SUFFIXES.get(media, 'yaml')}"
     try:
-        loaded = await asyncio.to_thread(loads, text, source, _AnyVariable())
+        loaded = await asyncio.to_thread(loads, text, f"document.{SUFFIXES.get(media, 'yaml')}", _AnyVariable())
     except ConfigError as error:
         told = [Mistake.of(problem) for problem in error.problems]
         return CheckResult(False, [m for m in told if not m.warning], [m for m in told if m.warning])

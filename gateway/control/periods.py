@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from _speedups._bucket import Arena
 from gateway.snapshot.calendar import next_end, zone_of
@@ -21,8 +22,9 @@ AGAIN_NS = 60_000_000_000
 class Periods:
     """Of all limits of the calendar in one arena."""
 
-    def __init__(self, arena: Arena) -> None:
+    def __init__(self, arena: Arena, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._arena = arena
+        self._wall_ns = wall_ns
         self.zones: tuple[str, ...] = ()
         """As in the snapshot in force."""
         self._due_ns = 0
@@ -38,7 +40,7 @@ class Periods:
 
     def renew(self, now_ns: int) -> int:
         """Lay down what is missing; returns when the next period ends, or a far time."""
-        ahead_ns, due_ns = time.time_ns() - now_ns, now_ns + AGAIN_NS
+        ahead_ns, due_ns = self._wall_ns() - now_ns, now_ns + AGAIN_NS
         for slot, packed in self._arena.calendar_slots():
             label = label_of(packed)
             if label.zone >= len(self.zones):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 import time
@@ -9,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli.commands import cli
+from gateway.cli.diff import diff
+from gateway.cli.merged import Where
 from gateway.snapshot.digest import hash_of
 from gateway.virtual_key import is_own
 from tests.live.fixtures import Start
@@ -168,3 +173,46 @@ def test_keys_of_the_database_outlive_restarts_and_files(upstream: Upstream, sta
     assert json.loads(desk.ask("GET", f"{PATH}/{kept['id']}").body)["state"] == "shadowed"
     gateway.configure(configuration(upstream.url))
     wait_for(lambda: desk.status(kept["key"]) == 200, "its return", 10)
+
+
+def test_the_running_gateway_says_which_file_is_in_force(desk: Desk, tmp_path: Path) -> None:
+    report = json.loads(desk.ask("GET", "/api/config").body)
+    assert report["file"] == str(desk.gateway.config_file)
+    out = io.StringIO()
+    where = Where(data_dir=str(desk.gateway.data_dir))
+    assert diff(report["file"], "", where, out) == 0, out.getvalue()
+    new = tmp_path / "new.json"
+    new.write_text(desk.gateway.config_file.read_text().replace('"mock/m"', '"mock/other"'))
+    assert diff(str(new), "", where, out := io.StringIO()) == 1
+    assert out.getvalue() == "~ route/m.targets[0]: mock/m -> mock/other\n"
+
+
+def test_prices_are_set_by_command(desk: Desk) -> None:
+    data_dir = str(desk.gateway.data_dir)
+
+    def told(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, ["prices", "set", *arguments, "--data-dir", data_dir])
+        return done.exit_code, done.output
+
+    def cost() -> str | None:
+        return ask(desk.gateway.port).header("x-microgate-cost")
+
+    assert told("mock/m", "--input", "1")[1].startswith("microgate: --input and --output are needed")
+    assert told("mock/m", "--input", "1", "--output", "2") == (0, "mock/m: set\n")
+    # Nine tokens of input and four of output.
+    assert cost() == "0.000017000"
+    assert told("mock/m", "--input", "1", "--output", "2", "--request", "0.5") == (0, "mock/m: set\n")
+    assert cost() == "0.500017000"
+    assert told("mock/*", "--input", "7", "--output", "7", "--key", "test") == (0, "mock/*+test: set\n")
+    assert cost() == "0.000091000"
+    assert told("mock/*", "--key", "test", "--remove") == (0, "mock/*+test: removed\n")
+    assert told("mock/m", "--remove") == (0, "mock/m: removed\n")
+    assert cost() is None
+    for arguments, message in (
+        (("mock/m", "--remove"), "no rule was set for mock/m"),
+        (("m", "--input", "1", "--output", "1"), "'m' is no PROVIDER/MODEL"),
+        (("nowhere/m", "--input", "1", "--output", "1"), "no provider is called nowhere"),
+        (("mock/m", "--input", "lots", "--output", "1"), "input"),
+    ):
+        status, said = told(*arguments)
+        assert (status, message in said) == (1, True), said
