@@ -25,10 +25,17 @@ from tests.live.wire import KEY, Answer, AnswerReader, request
 
 
 @contextmanager
-def running(config: dict[str, Any], *, workers: int = 1, launcher: Sequence[str] = ()) -> Iterator[Gateway]:
-    """The gateway with this configuration, in a directory of its own, started through ``launcher``."""
+def running(
+    config: dict[str, Any],
+    *,
+    workers: int = 1,
+    launcher: Sequence[str] = (),
+    more: Sequence[str] = (),
+) -> Iterator[Gateway]:
+    """The gateway with this configuration, in a directory of its own, started through ``launcher``, with ``more``
+    options."""
     with tempfile.TemporaryDirectory(prefix="microgate-bench-", ignore_cleanup_errors=True) as folder:
-        gateway = Gateway(Path(folder), config, workers=workers)
+        gateway = Gateway(Path(folder), config, workers=workers, more=more)
         gateway.launcher = list(launcher)
         try:
             yield gateway.start()

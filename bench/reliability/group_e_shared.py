@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from bench.reliability import coherence
 from bench.reliability.callers import Callers, load_rate
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.instance import Instance, instance, wait_until
@@ -117,3 +118,6 @@ def _held(gateway: Instance) -> list[int]:
 def _ratio(gateway: Instance) -> float:
     held = _held(gateway)
     return max(held) / max(1, min(held))
+
+
+__all__ = ["coherence"]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from _speedups._bucket import RingWriter
 from bench.load.result import ROOT
+from bench.reliability import clocks, outages
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.guards import guarded
 from bench.reliability.instance import wait_until
@@ -229,3 +230,6 @@ def ambiguous_commits(quick: bool) -> Outcome:
 def damage(quick: bool) -> Outcome:
     """Pages of a database and frames of its WAL are overwritten."""
     return guarded("tests/stores/test_sqlite_database.py", "tests/control/test_migrations.py", quick=quick)
+
+
+__all__ = ["clocks", "outages"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.reliability import accounts, spending
+from bench.reliability import accounts, billing, spending
 
-__all__ = ["accounts", "spending"]
+__all__ = ["accounts", "billing", "spending"]
