@@ -11,7 +11,7 @@ import pytest
 from gateway.server.routes import PUBLIC, ROUTES
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
-from tests.live.rounds import rounds
+from tests.live.rounds import measured, rounds
 from tests.live.upstreams import CHAT, Received, Step, Upstream
 from tests.live.wire import ask, request
 
@@ -164,6 +164,8 @@ def test_no_body_can_name_a_host(shared_gateway: Gateway, shared_upstream: Upstr
             f"//{targets[2]}/v1/models",
         ):
             assert ask(shared_gateway.port, request("GET", path, None)).status in (400, 404)
+        measured("bodies and header fields with addresses in them", count, "10,000")
+        measured("visits at the addresses in them", len(trap.visits), "0")
         assert not trap.visits
         with pytest.raises(BlockingIOError):
             other.accept()

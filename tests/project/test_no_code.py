@@ -20,6 +20,7 @@ import pytest
 
 from gateway.config.schema import Config
 from gateway.control.entity_kinds import KINDS
+from tests.live.rounds import measured
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("gateway", "providers", "_speedups")
@@ -97,6 +98,8 @@ def found() -> set[tuple[str, str]]:
 
 def test_what_could_make_code_of_text_is_not_there_or_explained() -> None:
     there = found()
+    measured("places where text could become code, a command, a module or an object", len(there), "each explained")
+    measured("of these without an explanation", len(there - REVIEWED.keys()), "0")
     assert there - REVIEWED.keys() == set()
     assert REVIEWED.keys() - there == set(), "reviewed, and no longer there"
 

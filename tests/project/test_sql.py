@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.rounds import measured
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for package in ("gateway", "providers", "_speedups") for path in (ROOT / package).rglob("*.py"))
 
@@ -169,6 +171,9 @@ def test_every_statement_is_made_of_constants() -> None:
     judged = list(found())
     assert len(judged) > 90
     loose = {(file, ast.unparse(first)) for file, first, constant in judged if not constant}
+    measured("calls that ask a database", len(judged), "each with a statement made of constants")
+    measured("of these not shown to be, each with its reason in the test", len(loose & REVIEWED.keys()), "reviewed")
+    measured("of these with anything else", len(loose - REVIEWED.keys()), "0")
     assert loose - REVIEWED.keys() == set()
     assert REVIEWED.keys() - loose == set(), "reviewed, and no longer there"
 
