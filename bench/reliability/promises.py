@@ -24,6 +24,7 @@ GROUPS: Mapping[str, str] = {
     "F": "What must last",
     "G": "Accounting and limits",
     "H": "Secrets and authorisation",
+    "I": "Administration",
 }
 
 PROMISES: Mapping[str, Promise] = {

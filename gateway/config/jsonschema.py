@@ -13,6 +13,8 @@ from gateway.config.units import (
     CALENDAR,
     DURATION_PATTERN,
     MONEY_PATTERN,
+    MOST_BYTES,
+    MOST_SECONDS,
     SIZE_PATTERN,
     USD_PATTERN,
     Duration,
@@ -27,7 +29,7 @@ SCHEMA_ID = "urn:microgate:config"
 
 def schema() -> dict[str, Any]:
     """As plain values, ready for ``json.dumps``."""
-    made = msgspec.json.schema(Config, schema_hook=_custom)
+    made = msgspec.json.schema(Config, schema_hook=custom)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **made}
 
 
@@ -35,15 +37,22 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False)
 
 
-def _custom(kind: type) -> dict[str, Any]:
+def custom(kind: type) -> dict[str, Any]:
+    """The schema of a type of the configuration that is none of Python's own."""
     if kind is Duration:
         return {
-            "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": DURATION_PATTERN}],
+            "oneOf": [
+                {"type": "number", "minimum": 0, "maximum": MOST_SECONDS},
+                {"type": "string", "pattern": DURATION_PATTERN},
+            ],
             "examples": ["250ms", "30s", "5m"],
         }
     if kind is Size:
         return {
-            "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SIZE_PATTERN}],
+            "oneOf": [
+                {"type": "integer", "minimum": 0, "maximum": MOST_BYTES},
+                {"type": "string", "pattern": SIZE_PATTERN},
+            ],
             "examples": ["64KiB", "32MiB"],
         }
     if kind is Usd:
@@ -54,7 +63,7 @@ def _custom(kind: type) -> dict[str, Any]:
     if kind is Period:
         return {
             "oneOf": [
-                {"type": "number", "minimum": 0},
+                {"type": "number", "minimum": 0, "maximum": MOST_SECONDS},
                 {"type": "string", "pattern": DURATION_PATTERN},
                 {"enum": list(CALENDAR)},
             ],

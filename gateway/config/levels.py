@@ -128,7 +128,7 @@ class VirtualKeyEntry(Entry, frozen=True):
         ),
     ] = None
     enabled: bool = True
-    expires: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Unix time from which it is refused.")] = (
-        None
-    )
+    expires: Annotated[
+        Annotated[int, Meta(ge=0, le=32_503_680_000)] | None, Meta(description="Unix time from which it is refused.")
+    ] = None
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""

@@ -15,6 +15,9 @@ _USD = re.compile(r"\d{1,6}(?:\.\d{1,9})?", re.ASCII)
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 DURATION_PATTERN = r"^(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$"
+MOST_SECONDS = 10**9
+"""Of a time, so that workers can count it in nanoseconds."""
+MOST_BYTES = 2**53
 USD_PATTERN = r"^\d{1,6}(\.\d{1,9})?$"
 MONEY_PATTERN = r"^\d{1,9}(\.\d{1,9})?$"
 CALENDAR: Final = {
@@ -107,12 +110,18 @@ def parse_money(value: object) -> Money:
 def parse_duration(value: object) -> Duration:
     """Raises ValueError with words fit for the operator."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if value < 0 or not math.isfinite(value):
+        if value < 0 or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError("a time cannot be negative or infinite")
-        return Duration(value)
+        return _bounded(value)
     if isinstance(value, str) and (seconds := _seconds(value)) is not None:
-        return seconds
+        return _bounded(seconds)
     raise ValueError(f"expected a time such as 30s, 5m or 250ms (or a number of seconds), got {value!r}")
+
+
+def _bounded(seconds: float) -> Duration:
+    if seconds > MOST_SECONDS:
+        raise ValueError(f"a time cannot be longer than {MOST_SECONDS} s")
+    return Duration(seconds)
 
 
 @lru_cache(maxsize=256)
@@ -132,10 +141,16 @@ def parse_size(value: object) -> Size:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
             raise ValueError("a size cannot be negative")
-        return Size(value)
+        return _held(value)
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return Size(float(match[1]) * _BYTES[(match[2] or "").lower().removesuffix("b")])
+        return _held(float(match[1]) * _BYTES[(match[2] or "").lower().removesuffix("b")])
     raise ValueError(f"expected a size such as 32MiB or 64KiB (or a number of bytes), got {value!r}")
+
+
+def _held(count: float) -> Size:
+    if count > MOST_BYTES:
+        raise ValueError(f"a size cannot be more than {MOST_BYTES} bytes")
+    return Size(count)
 
 
 def parse_usd(value: object) -> Usd:

@@ -13,14 +13,15 @@ from litestar import Litestar, Request, Response, Router, get
 from litestar.config.app import AppConfig
 from litestar.enums import MediaType
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import gateway
 from gateway.control.api import CONTROL_HANDLERS
 from gateway.control.callers import ask_who
+from gateway.control.description import Rendered
 from gateway.control.entity_api import ENTITY_HANDLERS
 from gateway.control.errors import error_answer
+from gateway.control.limits_api import LIMITS_HANDLERS
 from gateway.control.login_api import LOGIN_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
 from gateway.control.operators_api import OPERATOR_HANDLERS
@@ -71,6 +72,7 @@ def api_router() -> Router:
             *LOGIN_HANDLERS,
             *OPERATOR_HANDLERS,
             *ENTITY_HANDLERS,
+            *LIMITS_HANDLERS,
             *PROVIDER_KEY_HANDLERS,
             *SETTINGS_HANDLERS,
             *SECRETS_HANDLERS,
@@ -102,7 +104,7 @@ def create_app(state: ControlState) -> Litestar:
             version=gateway.__version__,
             path="/api/schema",
             # A renderer would load its scripts from elsewhere.
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            render_plugins=[Rendered(path="/openapi.json")],
             components=Components(
                 security_schemes={
                     "token": SecurityScheme(type="http", scheme="bearer"),

@@ -190,6 +190,10 @@ class Configuration:
         """Build from the file and the database as they are now and publish the difference, if there is one."""
         return await self._rebuild(None)
 
+    async def reads_database(self) -> bool:
+        """Whether what is in the database can come into force now."""
+        return self._database is None or await asyncio.to_thread(self._database.revision) >= 0
+
     async def follow_database(self) -> ReloadResult:
         """The same with the file as it was last read, once the workers serve it or have had a second for it."""
         done = await self._rebuild(self._made.loaded if self._made is not None else None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -22,13 +24,15 @@ from gateway.secrets.keeper import Keeper
 from gateway.snapshot.digest import imported_digest, key_digest, sha256_in
 from gateway.snapshot.entities import declared
 from gateway.stores.entities import Change, Entity, new_id
-from gateway.stores.protocols import ConfigStore, Conflict, NotFound
+from gateway.stores.protocols import ConfigStore, Conflict, NotFound, StoreUnavailable
 
 OF_FILE, OF_DATABASE = "file:", "database:"
 """Where a cursor goes on."""
 BEGINNING, ENDING = 6, 4
 """Characters of a virtual key that are shown; of one that was brought along only the last ones, of a short one none."""
 SHOWN_FROM = 20
+READY_S = 30.0
+"""How long a change waits for a database that was just migrated."""
 NOT_SHOWN = ("id", "name", "value", "hash")
 """Members of the file's entries that stand beside the spec, or nowhere."""
 
@@ -37,7 +41,7 @@ class ReadOnly(Exception):
     """The file declares it, and it is changed there alone."""
 
 
-class Shown(msgspec.Struct, kw_only=True):
+class Shown(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An entity as it is answered."""
 
     id: str
@@ -75,8 +79,7 @@ class EntityDesk:
         self.keeper = keeper
         self._configuration = configuration
         self._pepper = pepper
-        self.changing = asyncio.Lock()
-        """Held by whoever changes entities."""
+        self._changing = asyncio.Lock()
 
     # -- reading
 
@@ -112,12 +115,24 @@ class EntityDesk:
 
     # -- changing
 
+    @contextlib.asynccontextmanager
+    async def changing(self) -> AsyncIterator[None]:
+        """Entered by whoever changes entities, one at a time. Shortly after a start the store may take a change that
+        the configuration cannot read yet: that is waited for. Raises StoreUnavailable."""
+        async with self._changing:
+            end = time.monotonic() + READY_S
+            while not await self._configuration.reads_database():
+                if time.monotonic() > end:
+                    raise StoreUnavailable("the database is not ready")
+                await asyncio.sleep(0.05)
+            yield
+
     async def create(
         self, kind: Kind, name: str, given: Mapping[str, Any], caller: Caller, *, allow_private: bool = False
     ) -> Shown:
         """A new entity, in force. Raises Unfit, NameTaken, MasterKeyError."""
         entity_id = new_id()
-        async with self.changing:
+        async with self.changing():
             stored, key = await asyncio.to_thread(self._made, kind, entity_id, given, None, allow_private)
             await self.tried(kind, entity_id, name, stored)
             change = Change(actor=caller.actor, action="create", after=self.audited(kind, entity_id, stored))
@@ -143,14 +158,14 @@ class EntityDesk:
         """The entity with another spec, and perhaps another name. A virtual key stays the key it is unless another
         value or hash is given; a secret that is sent as it was shown stays as it is. Raises Unfit, NotFound, NameTaken,
         Conflict, ReadOnly, MasterKeyError."""
-        async with self.changing:
+        async with self.changing():
             old = await self.own(kind, entity_id, version)
             stored, _ = await asyncio.to_thread(self._made, kind, entity_id, given, old, allow_private)
             return await self.put(kind, old, name, stored, "update", caller)
 
     async def renew(self, kind: Kind, entity_id: str, version: int, caller: Caller) -> Shown:
         """The same virtual key with another value; the old one is refused from now on. Raises as ``replace``."""
-        async with self.changing:
+        async with self.changing():
             old = await self.own(kind, entity_id, version)
             key = virtual_key.generate()
             stored = msgspec.structs.replace(stored_of(old), digest=self._digest(key), shown=shown_of(key, True))
@@ -160,7 +175,7 @@ class EntityDesk:
 
     async def remove(self, kind: Kind, entity_id: str, version: int, caller: Caller) -> None:
         """Raises NotFound, Conflict, ReadOnly."""
-        async with self.changing:
+        async with self.changing():
             old = await self.own(kind, entity_id, version)
             before = self.audited(kind, old.id, stored_of(old))
             change = Change(actor=caller.actor, action="delete", before=before)

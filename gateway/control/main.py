@@ -181,8 +181,9 @@ class _Control:
         logs.follow(self.context.log_level, settings.log_level, settings.log_format, "control")
         self.aggregates.rename(configuration.names)
         self.periods.zones = configuration.snapshot.time_zones
-        if configuration.config is not None and configuration.config.log.retention is not None:
-            self.log_store.limits = LogLimits(max_age_s=float(configuration.config.log.retention))
+        if configuration.config is not None:
+            kept = configuration.config.log.retention
+            self.log_store.limits = LogLimits() if kept is None else LogLimits(max_age_s=float(kept))
         self.adopted.set()
         if settings.admin_listen:
             self.wanted.set()

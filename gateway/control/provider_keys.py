@@ -73,7 +73,7 @@ class ProviderKeyDesk:
 
     async def add(self, provider_id: str, name: str, given: Mapping[str, Any], caller: Caller) -> ProviderKeyShown:
         """Raises Unfit, NotFound, NameTaken, ReadOnly, MasterKeyError."""
-        async with self._desk.changing:
+        async with self._desk.changing():
             old, keys = await self._open(provider_id, None)
             if any(key.name == name for key in keys):
                 raise NameTaken(f"the provider has a key called {name!r}")
@@ -85,7 +85,7 @@ class ProviderKeyDesk:
     ) -> ProviderKeyShown:
         """The key with another spec; a value that is sent as it was shown stays. Raises Unfit, NotFound, Conflict,
         ReadOnly, MasterKeyError."""
-        async with self._desk.changing:
+        async with self._desk.changing():
             old, keys = await self._open(provider_id, version)
             at = _place(keys, name)
             keys[at] = kept(_fit(name, given), keys[at])
@@ -94,7 +94,7 @@ class ProviderKeyDesk:
 
     async def remove(self, provider_id: str, version: int, name: str, caller: Caller) -> None:
         """Raises as ``replace``."""
-        async with self._desk.changing:
+        async with self._desk.changing():
             old, keys = await self._open(provider_id, version)
             del keys[_place(keys, name)]
             await self._put(old, keys, "remove_key", caller)

@@ -27,7 +27,7 @@ async def master_keys(request: Request[Any, Any, Any]) -> MasterKeys:
 @post("/secrets/rotate", status_code=200, summary="Encrypt every secret with a new master key")
 async def rotate_keys(request: Request[Any, Any, Any], data: RotationRequest) -> MasterKeys:
     desk = _state(request).desk
-    async with desk.changing:
+    async with desk.changing():
         return await asyncio.to_thread(
             lambda: rotate(desk.store, desk.keeper, caller_of(request).actor, drop=data.drop)
         )

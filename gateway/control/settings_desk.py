@@ -14,12 +14,33 @@ from gateway.config.settings import in_force, said
 from gateway.control.configuration import Configuration
 from gateway.control.entity_desk import EntityDesk
 from gateway.control.entity_kinds import SETTINGS, Kind, Stored, spec_of, stored_of
-from gateway.control.entity_secrets import fit
+from gateway.control.entity_secrets import Unfit, fit
 from gateway.operators.accounts import Caller
 from gateway.secrets.bodies import plain
 from gateway.snapshot.settings import defaults
 from gateway.stores.entities import Change, Entity, new_id
 from gateway.stores.protocols import Conflict, NotFound
+
+LEAST: Mapping[str, Mapping[str, float]] = {
+    "server.limits": {
+        "header_bytes": 4096,
+        "header_count": 32,
+        "target_bytes": 1024,
+        "json_body_bytes": 4096,
+        "header_timeout": 1.0,
+        "body_timeout": 1.0,
+        "body_grace": 1.0,
+        "write_timeout": 1.0,
+        "connections": 16,
+        "response_json_bytes": 4096,
+    },
+    "server.overload": {"under_way": 8, "memory": 256 << 20, "loop_lag": 0.05},
+}
+"""Group -> member -> the least that may be stored: with less, no request could come in that takes it back. 0, where it
+means no bound, is no less. The file may say less."""
+MOST = {"body_min_rate": 64 << 10}
+ANY = {"connections", "under_way", "memory", "loop_lag"}
+"""Of which 0 means: what there is room for."""
 
 
 class SettingsShown(msgspec.Struct, kw_only=True):
@@ -52,9 +73,11 @@ class SettingsDesk:
     async def put(self, group: str, version: int, given: Mapping[str, Any], caller: Caller) -> SettingsShown:
         """The group with these members and no others. Raises Unfit, Conflict."""
         desk, kind = self._desk, SETTINGS[group]
-        async with desk.changing:
+        async with desk.changing():
             old = await self._expected(group, version)
-            stored = Stored(spec=msgspec.Raw(msgspec.json.encode(plain(fit(kind.spec, given)))))
+            spec = fit(kind.spec, given)
+            _judge(group, spec)
+            stored = Stored(spec=msgspec.Raw(msgspec.json.encode(plain(spec))))
             if old is not None:
                 await desk.put(kind, old, None, stored, "update", caller)
             else:
@@ -68,7 +91,7 @@ class SettingsDesk:
 
     async def remove(self, group: str, version: int, caller: Caller) -> None:
         """Back to what the file says, and the defaults. Raises NotFound, Conflict."""
-        async with self._desk.changing:
+        async with self._desk.changing():
             old = await self._expected(group, version)
         if old is None:
             raise NotFound("nothing is stored")
@@ -101,6 +124,17 @@ class SettingsDesk:
             file=plain(said(self._configuration.file_config or Config(), group)),
             in_force=plain(in_force(config, group, defaults(group))),
         )
+
+
+def _judge(group: str, spec: Any) -> None:
+    """Raises Unfit for what would keep everybody out."""
+    for member, least in LEAST.get(group, {}).items():
+        value = getattr(spec, member)
+        if value is not None and value < least and not (value == 0 and member in ANY):
+            raise Unfit(f"spec: {member}: less than {least:g} would keep out who could take it back")
+    for member in MOST.keys() & set(spec.__struct_fields__):
+        if (getattr(spec, member) or 0) > MOST[member]:
+            raise Unfit(f"spec: {member}: more than {MOST[member]:g} would keep out who could take it back")
 
 
 def _plain_spec(kind: Kind, row: Entity) -> Any:

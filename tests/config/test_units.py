@@ -62,3 +62,15 @@ def test_what_is_no_size(text: object) -> None:
 def test_negative_size() -> None:
     with pytest.raises(ValueError, match="cannot be negative"):
         parse_size(-1)
+
+
+@pytest.mark.parametrize("value", [1e300, 10**9 + 1, 10**400, "9" * 400 + "d", "20000d"])
+def test_no_time_is_longer_than_nanoseconds_can_tell(value: object) -> None:
+    with pytest.raises(ValueError, match="a time cannot be longer than 1000000000 s"):
+        parse_duration(value)
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 10**400, "9" * 400, "99999TiB"])
+def test_no_size_is_more_than_can_be_counted(value: object) -> None:
+    with pytest.raises(ValueError, match="a size cannot be more than 9007199254740992 bytes"):
+        parse_size(value)

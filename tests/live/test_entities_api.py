@@ -19,6 +19,7 @@ OF_FILE = {
     "customers": {"house": {"limits": [{"requests": 1000, "per": "1h"}]}},
     "prices": [{"model": "of-file", "input": 1, "output": 1}],
     "retry": {"attempts": 2},
+    "virtual_keys": [{"name": "test", "value": KEY, "customer": "house"}],
 }
 CANARY = "sk-canary-KEY-0123456789abcdef"
 
@@ -31,12 +32,14 @@ class Api(Desk):
         assert answer.status == status, answer.body
         return json.loads(answer.body) if answer.body else None
 
+    def token(self) -> str:
+        return (Path(self.gateway.data_dir) / "admin.token").read_text().strip()
+
     def asked(self, method: str, path: str, body: object = None, version: int | None = None) -> Answer:
         """As ``ask``, with 0 as a version too."""
-        token = (Path(self.gateway.data_dir) / "admin.token").read_text().strip()
         fields = [] if version is None else [("If-Match", f'"{version}"')]
         raw = None if body is None else json.dumps(body).encode()
-        return ask(self.gateway.port, request(method, path, raw, token, fields=fields))
+        return ask(self.gateway.port, request(method, path, raw, self.token(), fields=fields))
 
     def make(self, kind: str, name: str, **spec: object) -> dict[str, Any]:
         found: dict[str, Any] = self.told("POST", f"/api/{kind}", {"name": name, "spec": spec}, status=201)
@@ -158,6 +161,52 @@ def test_a_setting_is_in_force_in_every_worker(api: Api) -> None:
     assert [ask(api.gateway.port, long).status for _ in range(6)] == [413] * 6
     api.told("DELETE", path, version=1, status=204)
     assert [ask(api.gateway.port, long).status for _ in range(6)] == [200] * 6
+
+
+@pytest.mark.parametrize(
+    ("group", "spec"),
+    [
+        ("server.limits", {"header_bytes": 1}),
+        ("server.limits", {"connections": 1}),
+        ("server.limits", {"header_timeout": 0}),
+        ("server.overload", {"memory": "1MiB"}),
+    ],
+)
+def test_no_setting_keeps_out_who_could_take_it_back(api: Api, group: str, spec: object) -> None:
+    answer = api.asked("PUT", f"/api/settings/{group}", {"spec": spec}, 0)
+    assert (answer.status, b"would keep out who could take it back" in answer.body) == (400, True), answer.body
+
+
+def test_limits_stand_as_callers_are_told(api: Api) -> None:
+    customer = api.make("customers", "payer", budgets=[{"usd": 5, "per": "month"}])
+    team = api.make("teams", "blue", customer="payer", limits=[{"requests": 7, "per": "1h"}])
+    spent = {"provider": "mock", "limits": [{"tokens": 5000, "per": "1h"}]}
+    priced = api.make("prices", "for-m", model="m", input=1, output=10)
+    key = api.made("carl", team="blue", limits=[{"requests": 5, "per": "1h"}, {"concurrency": 3}], providers=[spent])
+    assert [api.status(key["key"], "mock/m") for _ in range(3)] == [200] * 3
+
+    def standing(of: dict[str, Any]) -> list[tuple[str, str | None, str, object, object]]:
+        entries = api.told("GET", f"{of['path']}/limits")["entries"]
+        return [tuple(each[name] for name in ("level", "name", "counts", "limit", "spent")) for each in entries]
+
+    # What ends a request may follow its answer.
+    wait_for(lambda: standing(customer) == [("customer", "payer", "usd", "5.00", "0.000147")], "the settlement", 5)
+    assert standing(team) == [("team", "blue", "requests", 7, 3)]
+    assert standing(key) == [
+        ("virtual_key", None, "requests", 5, 3),
+        ("virtual_key", None, "concurrency", 3, 0),
+        ("team", "blue", "requests", 7, 3),
+        ("customer", "payer", "usd", "5.00", "0.000147"),
+        ("provider", "mock", "tokens", 5000, 39),
+    ]
+    told = json.loads(api.gateway.get("/v1/usage", key["key"]).body)
+    theirs = [(each["level"], each["name"], each["counts"], each["limit"], each["spent"])
+              for each in (*told["limits"], *told["budgets"])]  # fmt: skip
+    assert sorted(theirs, key=str) == sorted(standing(key), key=str)
+    of_file = api.told("GET", "/api/customers/file:customer~1house/limits")["entries"]
+    assert [each["limit"] for each in of_file] == [1000]
+    assert api.asked("GET", "/api/teams/file:team~1gone/limits").status == 404
+    assert api.told("GET", f"{priced['path']}")["state"] == "in_force"
 
 
 def test_keys_of_a_provider_come_and_go_one_by_one(api: Api, upstream_for_module: Upstream) -> None:
