@@ -102,6 +102,8 @@ def test_specs_are_typed(served: Served) -> None:
     """A client made from the document knows the members of what it sends and gets."""
     schemas = served.document["components"]["schemas"]
     for name, schema in schemas.items():
+        if name == "ConfigReport":  # its file is a file's name
+            continue
         for member in ("spec", "file"):
             if member in schema.get("properties", {}):
                 told = schema["properties"][member]
