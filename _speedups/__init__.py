@@ -53,6 +53,7 @@ COMPILED_MODULES: Final = (
     "gateway.upstream.pool",
     "gateway.phases.parse",
     "gateway.phases.authenticate",
+    "gateway.phases.intent",
     "gateway.phases.metering",
     "gateway.phases.admit",
     "gateway.phases.lookup",

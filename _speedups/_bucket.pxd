@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from _speedups._cells cimport Amounts, Step
 from _speedups._ring cimport Record, RingReader, RingWriter
@@ -13,6 +13,19 @@ cdef struct Held:
     int64_t tag
     int64_t sub
     uint32_t slot
+
+
+cdef struct CallRow:
+    # As _calls.py reads it.
+    uint64_t provider
+    unsigned char request_id[16]
+    uint64_t started_ns, virtual_key, team, customer, provider_key, route
+    uint16_t attempt
+    uint8_t operation, dialect, kind, stream
+    uint16_t flags
+    int64_t before
+    unsigned char model[48]
+    unsigned char target_model[48]
 
 
 cdef class LimitSet:
@@ -64,6 +77,8 @@ cdef class ArenaWorker:
 
     cpdef int64_t reserve(self, LimitSet limits, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns, int64_t output=*, int64_t until_ns=*) except? -3000
     cpdef int deliver(self, int64_t handle, int64_t tokens, int64_t money, int64_t output=*, int64_t until_ns=*) except -1
+    cpdef int intend(self, int64_t handle, Record call, int64_t before=*) except -1
+    cpdef int withdraw(self, int64_t handle) except -1
     cpdef int settle(self, int64_t handle, int64_t requests, int64_t tokens, int64_t money, int64_t now_ns, int64_t output=*) except -1
     cpdef int64_t expire(self, int64_t now_ns) except -1
     cpdef int64_t reserved(self, int64_t slot, int64_t now_ns) except -1

@@ -6,6 +6,7 @@ One memory-mapped arena is shared by all workers. Layout and protocol: ARCHITECT
 from collections.abc import Callable, Sequence
 from typing import Final, Self, final
 
+from _speedups._calls import Call as Call
 from _speedups._journal import JournaledArena
 from _speedups._ring import RECORD_SIZE as RECORD_SIZE
 from _speedups._ring import Record as Record
@@ -81,36 +82,6 @@ class Arena(JournaledArena):
     def attach(cls, path: str) -> Self:
         """Raises ValueError when magic or layout differ."""
 
-    def define(
-        self,
-        slot: int,
-        id_hash: int,
-        kind: int,
-        limit: int,
-        period_ns: int,
-        burst: int = 0,
-        unit: int = 0,
-        *,
-        offset_ns: int = 0,
-        ends: tuple[int, int] | None = None,
-        label: int = 0,
-    ) -> int:
-        """(Re)define a slot; returns its generation. Same id, kind and unit: only the figures change, spent amounts
-        stay (another period is another generation, which begins with what was spent); another id: cells are zeroed
-        and the generation grows. ``period_ns`` 0: a window that never ends. ``burst`` 0: as much as ``limit``.
-        ``offset_ns`` is added to the clock before it is divided into periods of a WINDOW or MONEY limit. ``ends``, for
-        those, instead: when the present period ends and the one after it, on CLOCK_MONOTONIC; ends that were laid down
-        stay unless the ``label`` (13 bits, the builder's own) is another one. Only the snapshot builder calls this.
-        Raises ValueError for figures that cannot be, IndexError for a slot beyond the capacity."""
-
-    def renew(self, slot: int, now_ns: int, next_end: Callable[[int], int]) -> int:
-        """Lay down further ends of a limit of the calendar in place of those that have passed; returns when its present
-        period ends, 0 for another kind of limit. ``next_end`` tells the end of the period that begins at a time. A
-        period that nobody laid down in time counts as one with those it ran into."""
-
-    def calendar_slots(self) -> list[tuple[int, int]]:
-        """Every slot whose periods follow the calendar, with its label."""
-
     def reserved(self, slot: int, now_ns: int) -> int:
         """The part of ``used`` that is reserved and not settled yet. Looks through all reservations."""
 
@@ -120,19 +91,6 @@ class Arena(JournaledArena):
     def standing(self, slot: int, now_ns: int) -> tuple[int, int, int, int]:
         """As ``ArenaWorker.standing``."""
 
-    def find(self, id_hash: int) -> int:
-        """Slot defined for this id, -1 when there is none."""
-
-    def free(self, slot: int) -> bool:
-        """Give the slot back; False while some reservation still names it."""
-
-    def clear(self) -> None:
-        """Give back every slot that no reservation names, while nobody serves."""
-
-    def allocate(self) -> int:
-        """Lowest unused slot, handed out once by this object whether it is defined or not; makes a further segment when
-        all are taken (OSError when there is no room for it)."""
-
     def used(self, slot: int, now_ns: int) -> int:
         """Spent + reserved now, summed over workers (GCRA: cells of burst in use; HEALTH: nanoseconds of cooldown
         left)."""
@@ -140,10 +98,11 @@ class Arena(JournaledArena):
     def pending(self, worker: int | None = None) -> int:
         """Reservations not settled yet."""
 
-    def replay(self, worker: int) -> int:
+    def replay(self, worker: int, tell: Callable[[Call], None] | None = None) -> int:
         """After the death of a worker (its flock is free): apply its undo/redo record, post its PENDING reservations
         with what they had delivered, release gauges. Returns how many were posted. Idempotent, itself safe against
-        kill -9."""
+        kill -9. ``tell`` is called with each call that had gone out, before it is posted: again, when a replay that
+        was killed is repeated."""
 
     def worker(self, index: int) -> ArenaWorker:
         """Become worker ``index``: takes the flock on the slot's file (BlockingIOError if alive elsewhere), replays
@@ -200,6 +159,13 @@ class ArenaWorker:
 
     def deliver(self, handle: int, tokens: int, money: int, output: int = 0, until_ns: int = 0) -> None:
         """Absolute amounts delivered so far: what a crash would post. ``until_ns`` extends the reservation."""
+
+    def intend(self, handle: int, call: Record, before: int = 0) -> None:
+        """The call that the reservation is for is about to go out: whoever replays is told of it. Of the record: who
+        asks, whom, for what, and when. ``before``: nano-dollars among what is delivered that are not this call's."""
+
+    def withdraw(self, handle: int) -> None:
+        """The call has ended, and its record is written: nobody need be told of it."""
 
     def settle(self, handle: int, requests: int, tokens: int, money: int, now_ns: int, output: int = 0) -> None:
         """Post the true amounts (``requests`` 0: void), release gauges, free the handle. Exactly once per handle: a

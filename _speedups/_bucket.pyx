@@ -6,9 +6,11 @@ Layout, definitions and replay are in ``_layout``, ``_definitions`` and ``_journ
 
 import os
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
 
 from _speedups._cells cimport *
 
@@ -55,6 +57,7 @@ def _layout_agrees():
         ("SUB_WINDOWS", SUB_WINDOWS), ("SUB_PAIR", SUB_PAIR), ("SUB_GCRA", SUB_GCRA), ("S_PENDING", S_PENDING),
         ("R_REQUESTS", R_REQUESTS), ("R_TOKENS", R_TOKENS), ("R_MONEY", R_MONEY), ("R_DONE_TOKENS", R_DONE_TOKENS),
         ("R_DONE_MONEY", R_DONE_MONEY), ("R_COUNT", R_COUNT), ("R_ENTRIES", R_ENTRIES), ("BODY_WORDS", BODY_WORDS),
+        ("R_CALL", R_CALL),
         ("INDEX_BITS", INDEX_BITS), ("ROLL_WORDS", ROLL_WORDS), ("ROLL_COUNT_BITS", ROLL_COUNT_BITS),
         ("STEP_SHIFT", STEP_SHIFT), ("GCRA", K_GCRA), ("WINDOW", K_WINDOW), ("ROLLING", K_ROLLING), ("GAUGE", K_GAUGE),
         ("MONEY", K_MONEY), ("HEALTH", K_HEALTH), ("MAX_LIMITS", MAX_LIMITS),
@@ -66,6 +69,8 @@ def _layout_agrees():
 
 
 _layout_agrees()
+if sizeof(CallRow) != (BODY_WORDS - R_CALL) * 8:
+    raise ImportError("_speedups._bucket was built for another layout of calls")
 
 
 class Arena(JournaledArena):
@@ -95,6 +100,15 @@ cdef inline void held_in(Amounts *of, const int64_t *body) noexcept:
     of.tokens = body[R_TOKENS]
     of.output = body[R_OUTPUT]
     of.money = body[R_MONEY]
+
+
+cdef inline void put_name(unsigned char *field, Py_ssize_t room, bytes name) noexcept:
+    """Copy at most ``room`` bytes and zero the rest."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    if size > room:
+        size = room
+    memcpy(field, PyBytes_AS_STRING(name), size)
+    memset(field + size, 0, room - size)
 
 
 cdef int64_t workers_made = 0
@@ -265,6 +279,7 @@ cdef class ArenaWorker:
         body[R_DONE_MONEY] = 0
         body[R_COUNT] = limits.count
         body[R_UNTIL] = until_ns
+        body[R_CALL] = 0
         if index >= self._block[B_REACHED]:
             mg_store(&self._block[B_REACHED], index + 1)
         sequence = ((self._states[index] >> 8) + 1) & SEQUENCE_MASK
@@ -443,6 +458,36 @@ cdef class ArenaWorker:
         mg_store(&body[R_DONE_MONEY], clamp(money))
         if until_ns:
             mg_store(&body[R_UNTIL], until_ns)
+        return 0
+
+    cpdef int intend(self, int64_t handle, Record call, int64_t before=0) except -1:
+        """Raises ValueError for a handle that is not pending."""
+        cdef int64_t *body = self._bodies + self._pending(handle) * BODY_WORDS
+        cdef CallRow *row = <CallRow *>(body + R_CALL)
+        # The first word counts: whoever finds it finds the rest.
+        mg_store(&body[R_CALL], 0)
+        put_name(row.request_id, 16, call.request_id)
+        row.started_ns = call.started_ns
+        row.virtual_key = call.virtual_key
+        row.team = call.team
+        row.customer = call.customer
+        row.provider_key = call.provider_key
+        row.route = call.route
+        row.attempt = call.attempt
+        row.operation = <uint8_t>call.operation
+        row.dialect = <uint8_t>call.dialect
+        row.kind = <uint8_t>call.kind
+        row.stream = call.stream
+        row.flags = <uint16_t>call.flags
+        row.before = clamp(before)
+        put_name(row.model, 48, call.model)
+        put_name(row.target_model, 48, call.target_model)
+        mg_store(&body[R_CALL], <int64_t>call.provider)
+        return 0
+
+    cpdef int withdraw(self, int64_t handle) except -1:
+        """Raises ValueError for a handle that is not pending."""
+        mg_store(&(self._bodies + self._pending(handle) * BODY_WORDS)[R_CALL], 0)
         return 0
 
     cpdef int64_t expire(self, int64_t now_ns) except -1:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
+from _speedups._calls import LONGEST_NAME, Call, words_of
 from _speedups._journal import JournaledArena
 from _speedups._layout import (
     B_BEAT,
@@ -38,6 +39,7 @@ from _speedups._layout import (
     OP_RESERVE,
     OP_SETTLE,
     OUTPUT_TOKENS,
+    R_CALL,
     R_COUNT,
     R_DONE_MONEY,
     R_DONE_OUTPUT,
@@ -205,6 +207,7 @@ class ArenaWorker:
         q[body + R_REQUESTS], q[body + R_TOKENS], q[body + R_OUTPUT], q[body + R_MONEY] = amounts
         q[body + R_DONE_TOKENS] = q[body + R_DONE_OUTPUT] = q[body + R_DONE_MONEY] = 0
         q[body + R_COUNT], q[body + R_UNTIL] = len(limits.slots), until_ns
+        q[body + R_CALL] = 0
         if index >= q[self._block + B_REACHED]:
             q[self._block + B_REACHED] = index + 1
         sequence = (q[state] >> 8) + 1 & 0x7FFFFFFFF
@@ -279,6 +282,41 @@ class ArenaWorker:
         q[body + R_DONE_OUTPUT] = min(_clamp(output), tokens)
         if until_ns:
             self._q[body + R_UNTIL] = until_ns
+
+    def intend(self, handle: int, call: Record, before: int = 0) -> None:
+        """Raises ValueError for a handle that is not pending."""
+        at = self._bodies + self._pending(handle) * BODY_WORDS + R_CALL
+        told = Call(
+            call.request_id,
+            call.started_ns,
+            call.virtual_key,
+            call.team,
+            call.customer,
+            call.provider,
+            call.provider_key,
+            call.route,
+            call.attempt,
+            call.operation & 0xFF,
+            call.dialect & 0xFF,
+            call.kind & 0xFF,
+            call.stream,
+            call.flags & 0xFFFF,
+            call.model[:LONGEST_NAME],
+            call.target_model[:LONGEST_NAME],
+            0,
+            0,
+            0,
+        )
+        provider, *rest = words_of(told, _clamp(before))
+        # The first word counts: whoever finds it finds the rest.
+        self._q[at] = 0
+        for n, word in enumerate(rest, 1):
+            self._q[at + n] = word
+        self._q[at] = provider
+
+    def withdraw(self, handle: int) -> None:
+        """Raises ValueError for a handle that is not pending."""
+        self._q[self._bodies + self._pending(handle) * BODY_WORDS + R_CALL] = 0
 
     def settle(self, handle: int, requests: int, tokens: int, money: int, now_ns: int, output: int = 0) -> None:
         index = self._pending(handle)

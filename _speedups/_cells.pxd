@@ -103,7 +103,8 @@ cdef enum:
     R_DONE_OUTPUT = 7
     R_UNTIL = 8
     R_ENTRIES = 9
-    BODY_WORDS = 41
+    R_CALL = 41
+    BODY_WORDS = 64
     INDEX_BITS = 24
 
     ROLL_WORDS = 64

@@ -78,6 +78,13 @@ class DefinedArena(ArenaBase):
         ends: tuple[int, int] | None = None,
         label: int = 0,
     ) -> int:
+        """(Re)define a slot; returns its generation. Same id, kind and unit: only the figures change, spent amounts
+        stay (another period is another generation, which begins with what was spent); another id: cells are zeroed
+        and the generation grows. ``period_ns`` 0: a window that never ends. ``burst`` 0: as much as ``limit``.
+        ``offset_ns`` is added to the clock before it is divided into periods of a WINDOW or MONEY limit. ``ends``, for
+        those, instead: when the present period ends and the one after it, on CLOCK_MONOTONIC; ends that were laid down
+        stay unless the ``label`` (13 bits, the builder's own) is another one. Only the snapshot builder calls this.
+        Raises ValueError for figures that cannot be, IndexError for a slot beyond the capacity."""
         limit, burst = min(limit, MAX_AMOUNT), min(burst, MAX_AMOUNT)
         if kind not in (GCRA, WINDOW, ROLLING, GAUGE, MONEY, HEALTH) or unit not in UNITS:
             raise ValueError(f"limit kind {kind}, unit {unit}: unknown")
@@ -156,6 +163,9 @@ class DefinedArena(ArenaBase):
             self._put(q, at + word, end_word(end_ns, q[at + word] & END_MASK))
 
     def renew(self, slot: int, now_ns: int, next_end: Callable[[int], int]) -> int:
+        """Lay down further ends of a limit of the calendar in place of those that have passed; returns when its present
+        period ends, 0 for another kind of limit. ``next_end`` tells the end of the period that begins at a time. A
+        period that nobody laid down in time counts as one with those it ran into."""
         segment, at = self.line(slot)
         q = segment.q
         if not q[at + L_META] & META_CALENDAR or q[at + L_META] & META_BUSY:
@@ -235,11 +245,13 @@ class DefinedArena(ArenaBase):
         self._put(q, cell, tag_of(generation, period_at(q, at, now)[0]))
 
     def find(self, id_hash: int) -> int:
+        """Slot defined for this id, -1 when there is none."""
         if self._definitions_seen != self.q[H_DEFINITIONS]:
             self._survey()
         return self._slots_by_id.get(id_hash, -1)
 
     def free(self, slot: int) -> bool:
+        """Give the slot back; False while some reservation still names it."""
         segment, at = self.line(slot)
         if any(entry & (1 << INDEX_BITS) - 1 == slot for entry in self._pending_entries()):
             return False
@@ -252,11 +264,14 @@ class DefinedArena(ArenaBase):
         return True
 
     def clear(self) -> None:
+        """Give back every slot that no reservation names, while nobody serves."""
         if self.q[H_DEFINITIONS]:
             for slot in [slot for slot, _, _ in self._lines()]:
                 self.free(slot)
 
     def allocate(self) -> int:
+        """Lowest unused slot, handed out once by this object whether it is defined or not; makes a further segment when
+        all are taken (OSError when there is no room for it)."""
         if self._definitions_seen != self.q[H_DEFINITIONS]:
             self._survey()
         while True:

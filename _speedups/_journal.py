@@ -12,14 +12,17 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
 from _speedups._arena import Entry
+from _speedups._calls import Call, call_of
 from _speedups._layout import (
     B_BEAT,
     B_CONNECTIONS,
     B_EPOCH,
     B_IN_FLIGHT,
     B_PID,
+    B_REACHED,
     B_STATE,
     BODY_WORDS,
     ENTRY_WORDS,
@@ -246,15 +249,17 @@ class JournaledArena(SummedArena):
             self._apply(worker, self._journal_entries(worker), time.monotonic_ns())
             self._finish(worker, op)
 
-    def _replay_owned(self, worker: int) -> int:
+    def _replay_owned(self, worker: int, tell: Callable[[Call], None] | None = None) -> int:
         """Replay, for whoever holds the worker's flock."""
         self._replay_journal(worker)
         q, geometry, posted = self.q, self.geometry, 0
         states, bodies = geometry.states(worker), geometry.bodies(worker)
-        for index in range(geometry.reservations):
+        for index in range(min(q[geometry.block(worker) + B_REACHED], geometry.reservations)):
             if q[states + index] & 0xFF != S_PENDING:
                 continue
             body = bodies + index * BODY_WORDS
+            if tell is not None and (call := call_of(q[body : body + BODY_WORDS])) is not None:
+                tell(call)
             entries = self.settlement(
                 worker,
                 index,
@@ -267,11 +272,11 @@ class JournaledArena(SummedArena):
             posted += 1
         return posted
 
-    def replay(self, worker: int) -> int:
+    def replay(self, worker: int, tell: Callable[[Call], None] | None = None) -> int:
         """Raises BlockingIOError while the worker lives."""
         fd = take_lock(self.lock_path(worker))
         try:
-            posted = self._replay_owned(worker)
+            posted = self._replay_owned(worker, tell)
             block = self.geometry.block(worker)
             self._put(self.q, block + B_IN_FLIGHT, 0)
             self._put(self.q, block + B_CONNECTIONS, 0)

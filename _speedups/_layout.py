@@ -72,7 +72,9 @@ S_FREE, S_PENDING = 0, 1
 R_REQUESTS, R_TOKENS, R_MONEY, R_DONE_TOKENS, R_DONE_MONEY, R_COUNT, R_OUTPUT, R_DONE_OUTPUT, R_UNTIL = range(9)
 """TOKENS are input and output, of which OUTPUT is a part. UNTIL: when it expires if nobody settles it; 0: never."""
 R_ENTRIES: Final = 9
-BODY_WORDS: Final = R_ENTRIES + MAX_LIMITS
+R_CALL: Final = R_ENTRIES + MAX_LIMITS
+"""Whose call it is, and to whom (``_calls``): its first word is 0 until the call goes out."""
+BODY_WORDS: Final = 64
 INDEX_BITS: Final = 24
 
 # A limit: one line, then a pair of words (tag, count) for each worker and for control.
@@ -116,7 +118,7 @@ ROLLING_SHARE: Final = 16
 
 LAYOUT: Final = int.from_bytes(
     hashlib.blake2b(
-        b"arena 2; header 4096; block 256; entry slot|sub,a,b; body 9+32; entry slot:24|generation:8|period:32; "
+        b"arena 3; header 4096; block 256; entry slot|sub,a,b; body 9+32+23; entry slot:24|generation:8|period:32; "
         b"limit id,meta,limit,period,step,tau,word,burst + (tag,count)*(workers+1); "
         b"rolling 64*(workers+1), its sum of 60 in the pair",
         digest_size=7,

@@ -6,6 +6,8 @@ for. So a reservation is an estimate, on the safe side, and what was learned onl
 
 from __future__ import annotations
 
+import orjson
+
 FIRST_PER_BYTE = 0.25
 """English text in the tokenizers in use averages about four bytes a token."""
 FIRST_OUTPUT = 1024
@@ -14,17 +16,24 @@ SHARE = 16
 """Requests over which a mean is taken: the newest counts for so small a part of it."""
 
 
+def longest(facts: bytes, model: str) -> int:
+    """Tokens of the longest answer of a model, out of what is known of its provider's (``Snapshot.facts``); 0: nobody
+    has said."""
+    found = orjson.loads(facts).get(model, {}).get("max_output", 0) if facts and model else 0
+    return found if isinstance(found, int) and found > 0 else 0
+
+
 class Habit:
     """Of one model at one provider."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
         self.seen = 0
         self.per_byte = FIRST_PER_BYTE
         self.spread = 0.0
         """Mean distance from the mean."""
         self.output = 0.0
-        self.most = 0
-        """The longest answer that the model can give; 0: not known."""
+        self.most = most
+        """Tokens of the longest answer that the model can give; 0: not known."""
 
     def prompt(self, size: int) -> int:
         """Tokens of a request's body of ``size`` bytes, twice the usual spread above the mean."""

@@ -103,7 +103,7 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
     if scan is not None:
         if data:
             data = scan.feed(data)
-        if x.reservation >= 0 and not goes_on(x, scan.content_events, data, complete):
+        if (x.reservation >= 0 or x.there >= 0) and not goes_on(x, scan.content_events, data, complete):
             return
         if complete:
             tail = scan.flush()

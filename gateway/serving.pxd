@@ -47,7 +47,7 @@ cdef class Upstream:
     cdef public HeaderFilter forward_filter
     cdef public str unsupported
     cdef public dict plans
-    cpdef Habit habit_of(self, str model)
+    cpdef Habit habit_of(self, str model, str asked)
     cpdef unsigned long long narrowed(self, bytes session, unsigned long long mask, long long now_ns)
     cpdef bytes head(self, bytes method, str path, int key, bytes query=*)
 

@@ -19,7 +19,7 @@ from _speedups._bucket import ArenaWorker
 from _speedups._head import HeaderFilter
 from _speedups._health import Health
 from _speedups._keys import MAX_KEYS, KeySet
-from gateway.habits import Habit
+from gateway.habits import Habit, longest
 from gateway.model_names import header_safe, matches, near
 from gateway.pricing import Price, PriceBook
 from gateway.routing import hashing
@@ -142,13 +142,13 @@ class Upstream:
         weights = [self.key_specs[index].weight for index in indices]
         return 1 << indices[hashing.choose(session, names, weights)[0]]
 
-    def habit_of(self, model: str) -> Habit:
-        """What requests for this model have been like."""
+    def habit_of(self, model: str, asked: str) -> Habit:
+        """What requests for this model, which callers know as ``asked``, have been like."""
         found = self.habits.get(model)
         if found is None:
             if len(self.habits) >= RESOLUTIONS_KEPT:
                 self.habits.clear()
-            found = self.habits[model] = Habit()
+            found = self.habits[model] = Habit(longest(self.book.facts.get(self.name, b""), asked))
         return found
 
     def put(self, key: int, value: str) -> None:
@@ -214,7 +214,7 @@ class Target:
 
     def __init__(self, upstream: Upstream, model: str, weight: float, condition: Any = None) -> None:
         self.price: Price = upstream.book.of(upstream.spec, model)
-        model = upstream.spec.aliases.get(model, model)
+        asked, model = model, upstream.spec.aliases.get(model, model)
         self.upstream = upstream
         self.model = model
         self.weight = weight
@@ -228,7 +228,7 @@ class Target:
         self.label = self.model_bytes[:96]
         """The model's name as a record has room for it."""
         self.mask = upstream.allowed_keys(model)
-        self.habit = upstream.habit_of(model)
+        self.habit = upstream.habit_of(model, asked)
         self.seed = 0 if upstream.affinity is None else seed_of(self.model_bytes)
         """Keeps prompts for this model apart from those for others."""
         self.labels = (
@@ -242,7 +242,8 @@ class Target:
     def copy(self, weight: float) -> Target:
         """Another one, that can be narrowed."""
         made = Target(self.upstream, "", weight, self.condition)
-        for name in ("model", "health", "price", "model_bytes", "model_json", "label", "mask", "seed", "labels"):
+        kept = "model", "health", "price", "model_bytes", "model_json", "label", "mask", "habit", "seed", "labels"
+        for name in kept:
             setattr(made, name, getattr(self, name))
         return made
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from gateway.processes import logs, sink, steering
+from gateway.processes import left_behind, logs, sink, steering
 from gateway.processes.announce import announce, pending
 from gateway.processes.children import Closable, describe_exit, signal_all
 from gateway.processes.context import BootOptions, ServeOptions
@@ -317,7 +317,7 @@ class Supervisor:
         slot.died(now_ns)
         try:
             # Before a successor starts: what the dead one had reserved is posted, what it left half done is undone.
-            posted = self.arena.replay(slot.place)
+            posted = left_behind.post(self.arena, self.paths, slot.place, self.holdings.record_event_fd)
         except OSError as error:
             log.warning("reservations of worker %d could not be posted: %s", slot.index, error)
         else:

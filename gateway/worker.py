@@ -19,7 +19,7 @@ from typing import Protocol
 
 from _speedups import _keys
 from _speedups._bucket import Arena, ArenaWorker, RingWriter
-from gateway.processes import logs
+from gateway.processes import left_behind, logs
 from gateway.processes.channel import Health, Pressure, Publish, WorkerChannel
 from gateway.processes.children import load
 from gateway.processes.context import LoopName, WorkerContext
@@ -121,6 +121,8 @@ def _take_slot(arena: Arena, context: WorkerContext) -> ArenaWorker:
     waiting = False
     while True:
         try:
+            # Where no supervisor was there to do it.
+            left_behind.post(arena, context.paths, context.place, context.record_event_fd)
             return arena.worker(context.place)
         except BlockingIOError:
             # Its supervisor was killed and it still finishes its streams: one slot, one process.

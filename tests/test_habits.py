@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 
-from gateway.habits import FIRST_OUTPUT, Habit
+from gateway.habits import FIRST_OUTPUT, Habit, longest
 
 
 def test_before_anything_was_seen() -> None:
     habit = Habit()
     assert habit.prompt(4000) == 1000
     assert habit.completion() == FIRST_OUTPUT
-    habit.most = 100
-    assert habit.completion() == 100
+    assert Habit(100).completion() == 100
+
+
+def test_the_longest_answer_is_what_the_facts_say() -> None:
+    facts = b'{"a":{"max_output":4096},"b":{},"c":{"max_output":null}}'
+    assert [longest(facts, model) for model in ("a", "b", "c", "d", "")] == [4096, 0, 0, 0, 0]
+    assert longest(b"", "a") == 0
 
 
 def test_it_follows_what_is_asked_and_stays_above_it() -> None:

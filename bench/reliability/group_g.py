@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.reliability import accounts, billing, spending
+from bench.reliability import accounts, billing, crashes, endings, metered, settling, spending
 
-__all__ = ["accounts", "billing", "spending"]
+__all__ = ["accounts", "billing", "crashes", "endings", "metered", "settling", "spending"]

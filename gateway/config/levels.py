@@ -21,6 +21,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base of every section."""
 
 
+Metadata = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=512)]],
+    Meta(max_length=16, description="The operator's own notes; shown with it, and of no effect."),
+]
+
+
 class LimitEntry(Entry, frozen=True):
     """One limit; exactly one of requests, tokens, input_tokens, output_tokens and concurrency."""
 
@@ -78,6 +84,7 @@ class CustomerEntry(Entry, frozen=True):
     providers: list[Name] = []
     priority: Annotated[Priority | None, Meta(description="Of those below that have none of their own.")] = None
     enabled: bool = True
+    metadata: Metadata = {}
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""
 
 
@@ -131,4 +138,5 @@ class VirtualKeyEntry(Entry, frozen=True):
     expires: Annotated[
         Annotated[int, Meta(ge=0, le=32_503_680_000)] | None, Meta(description="Unix time from which it is refused.")
     ] = None
+    metadata: Metadata = {}
     id: Annotated[str, Meta(description="Stable id that survives a rename.")] = ""

@@ -7,6 +7,7 @@ from _speedups._health cimport Health
 from _speedups._keys cimport KeySet
 from gateway.core cimport Core
 from gateway.exchange cimport Exchange, Link
+from gateway.phases.intent cimport intend
 from gateway.phases.metering cimport delivered, reserve_there
 from gateway.phases.retry cimport Retrying
 from gateway.phases.splice cimport splice
@@ -33,5 +34,5 @@ cdef class Asking(Retrying):
                    entry=RouteEntry, length=cython.longlong, size=cython.longlong, chunked=cython.bint, as_json=cython.bint,
                    head=bytes, fields=bytes, body=bytes, data=bytes, piece=bytes, parts=list)
     cpdef send(self, Exchange x, Link link)
-    @cython.locals(core=Core, target=Target)
+    @cython.locals(target=Target)
     cpdef write(self, Exchange x, Link link, bytes data, bint chunked)

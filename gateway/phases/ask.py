@@ -10,6 +10,7 @@ from gateway.credentials.outcome import REASONS
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
 from gateway.phases import translated
+from gateway.phases.intent import intend
 from gateway.phases.metering import delivered, reserve_there
 from gateway.phases.retry import Retrying
 from gateway.phases.route import relayed_path
@@ -316,7 +317,6 @@ class Asking(Retrying):
         self.write(x, link, data, chunked)
 
     def write(self, x: Exchange, link: Link, data: bytes, chunked: bool) -> None:
-        core = self.core
         target = x.target
         if x.deadline_ns and target is not None and target.upstream.told_time:
             data = with_time_left(data, x)
@@ -325,9 +325,11 @@ class Asking(Retrying):
         if target is not None and target.upstream.affinity is not None:
             sent(x, target.upstream)
         x.request_bytes = len(data)
-        if x.reservation >= 0 and core.arena is not None:
-            # What a crash would post from here on: the request has been paid for.
-            delivered(x, 0)
+        if x.reservation >= 0 or x.there >= 0:
+            # What a crash would charge from here on, and to whom: the provider may have been asked.
+            intend(x)
+            if x.joining is None or not x.joining.resumed:
+                delivered(x, 0)
         link.send(x, data, chunked)
 
     def path_of(self, x: Exchange, target: Target) -> str:

@@ -62,11 +62,11 @@ class Closing:
 
 def listen(x: Exchange, data: bytes) -> None:
     """A stream of ``x`` begins with ``data``: be ready to end it."""
-    if x.relayed or (x.translation is not None and not x.translation.same):
+    if x.relayed or x.multipart or (x.translation is not None and not x.translation.same):
         return
     try:
         x.closing = Closing(x)
-    except Malformed:
+    except (Malformed, ValueError):
         return
     x.closing.take(data)
 

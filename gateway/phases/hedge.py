@@ -18,6 +18,8 @@ from gateway.core import Core
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
 from gateway.phases.forward import Forward
+from gateway.phases.intent import intend
+from gateway.phases.metering import delivered, give_back, reserve_beside
 from gateway.phases.settle import release, write_attempt
 from gateway.phases.verdict import error_kind_of, judged
 from gateway.records import ErrorKind, Flags, Outcome
@@ -166,6 +168,11 @@ class Race:
         twin.link = None
         twin.race = None
         twin.health = None
+        if twin.reservation >= 0:
+            x.spent += twin.spent
+            intend(x)
+            delivered(x, 0)
+            give_back(twin)
         link = x.link
         if link is not None:
             link.carry(x)
@@ -194,6 +201,9 @@ def over(x: Exchange, outcome: int, error_kind: int, verdict: int) -> bool:
     release(x, verdict)
     if asked:
         write_attempt(x, outcome, error_kind)
+    if x.caller is None:
+        # The request's own money is what it has spent so far, and this.
+        give_back(x)
     return asked
 
 
@@ -230,6 +240,8 @@ class Second(Forward):
         twin.attempt = x.attempt
         twin.tried_keys = x.tried_keys if targets[0] is x.target and more_keys(x) else 0
         twin.flags = int(Flags.HEDGED)
+        if not reserve_beside(x, twin, targets[0], monotonic_ns()):
+            return
         race.twin = twin
         self.ask(twin)
 

@@ -15,6 +15,7 @@ cdef int BYTES_PER_TOKEN_BITS, SHADOW, COUNT_TOKENS
 cdef long long DEFAULT_OUTPUT_TOKENS, STEP_TOKENS, GRACE_NS
 cdef frozenset NO_WORDS
 cdef bytes POST
+cdef LimitSet NO_LIMITS
 
 cpdef read_kinds(Principal principal, ArenaWorker arena)
 @cython.locals(habit=Habit, target=Target)
@@ -24,10 +25,18 @@ cpdef long long foreseen_cost(Exchange x, Principal principal, long long output)
 cpdef long long until(Exchange x, long long now_ns)
 @cython.locals(principal=Principal, arena=ArenaWorker, limits=LimitSet, output=cython.longlong, money=cython.longlong, handle=cython.longlong)
 cpdef long long reserve_there(Exchange x, Target target, long long now_ns)
+@cython.locals(principal=Principal, arena=ArenaWorker, limits=LimitSet, output=cython.longlong, money=cython.longlong, handle=cython.longlong)
+cpdef bint reserve_beside(Exchange x, Exchange twin, Target target, long long now_ns) except -1
+@cython.locals(arena=ArenaWorker)
+cpdef give_back(Exchange x)
 @cython.locals(principal=Principal, arena=ArenaWorker, usage=UsageScan, money=cython.longlong)
 cpdef bint delivered(Exchange x, long long output)
 @cython.locals(limits=LimitSet, rates=Rates, least=cython.longlong, step=cython.longlong, money=cython.longlong, handle=cython.longlong)
 cpdef bint grow(Exchange x, Principal principal, ArenaWorker arena, long long output)
+@cython.locals(arena=ArenaWorker, output=cython.longlong, tokens=cython.longlong)
+cpdef known(Exchange x)
 @cython.locals(arena=ArenaWorker, output=cython.longlong, tokens=cython.longlong, requests=cython.longlong)
 cpdef post(Exchange x)
+@cython.locals(arena=ArenaWorker, output=cython.longlong, tokens=cython.longlong)
+cpdef post_there(Exchange x)
 cpdef finish(ArenaWorker arena, long long handle, long long requests, long long tokens, long long money, long long now_ns, long long output)

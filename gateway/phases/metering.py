@@ -34,6 +34,8 @@ COUNT_TOKENS = int(Operation.COUNT_TOKENS)
 NO_WORDS = frozenset((int(Operation.EMBEDDINGS), int(Operation.RERANK), int(Operation.MODERATIONS)))
 """Their answers have no tokens."""
 POST = b"POST"
+NO_LIMITS = LimitSet(())
+"""What is reserved at none of them is a call that is known of if its worker dies."""
 
 
 def read_kinds(principal: Principal, arena: ArenaWorker) -> None:
@@ -109,6 +111,37 @@ def reserve_there(x: Exchange, target: Target, now_ns: int) -> int:
     return 0
 
 
+def reserve_beside(x: Exchange, twin: Exchange, target: Target, now_ns: int) -> bool:
+    """Reserve for a second attempt beside that of ``x``, at what counts tokens and money: it is the same request. False
+    when there is no room for it."""
+    principal = x.principal
+    arena = x.core.arena
+    if principal is None or arena is None or x.reservation < 0:
+        return True
+    output = foresee(twin)
+    money = 0
+    if principal.budgeted and twin.foreseen + output:
+        money = dearest([target.price], principal.id_hash, twin.foreseen, output)
+        if money < 0:
+            return False
+    limits = principal.growing or NO_LIMITS
+    handle = arena.reserve(limits, 0, twin.foreseen + output, money, now_ns, output, until(x, now_ns))
+    if handle < 0:
+        return False
+    twin.reservation = handle
+    twin.granted = UNBOUNDED
+    return True
+
+
+def give_back(x: Exchange) -> None:
+    """A second attempt is over, or is the only one now: what was reserved for it is free. What it cost is among what
+    its request has spent."""
+    arena = x.core.arena
+    if x.reservation >= 0 and arena is not None:
+        finish(arena, x.reservation, 0, 0, 0, monotonic_ns(), 0)
+        x.reservation = -1
+
+
 def delivered(x: Exchange, output: int) -> bool:
     """So much of an answer has come: what a crash would post. False when there is no room for more of it."""
     principal = x.principal
@@ -121,7 +154,11 @@ def delivered(x: Exchange, output: int) -> bool:
     money = 0
     if principal.budgeted and x.target is not None:
         money = price_of(x, x.target).at(monotonic_ns()).cost(x.foreseen, output)
-    arena.deliver(x.reservation, x.foreseen + output, money, output)
+    if x.there >= 0:
+        arena.deliver(x.there, x.foreseen + output, money, output)
+    if x.reservation < 0:
+        return True
+    arena.deliver(x.reservation, x.foreseen + output, money + x.spent, output)
     if output <= x.granted:
         return True
     return grow(x, principal, arena, output)
@@ -153,6 +190,23 @@ def grow(x: Exchange, principal: Principal, arena: ArenaWorker, output: int) -> 
         step = max(least, step >> 1)
 
 
+def known(x: Exchange) -> None:
+    """What the request took is known: a crash would post just that."""
+    arena = x.core.arena
+    if arena is None or not x.attempt:
+        return
+    output = x.completion if x.completion > 0 else 0
+    tokens = output + (x.prompt if x.prompt > 0 else 0)
+    try:
+        if x.there >= 0:
+            arena.deliver(x.there, tokens, x.cost, output)
+        if x.reservation >= 0:
+            arena.deliver(x.reservation, tokens, x.cost + x.spent, output)
+    except ValueError:
+        # It has expired, which ``post`` says.
+        return
+
+
 def post(x: Exchange) -> None:
     """Settle every reservation of ``x`` with what it took. Called once, when the books are closed."""
     arena = x.core.arena
@@ -165,12 +219,22 @@ def post(x: Exchange) -> None:
         finish(arena, x.reservation, requests, tokens, x.cost + x.spent, x.done_ns, output)
         x.reservation = -1
     if x.there >= 0:
-        finish(arena, x.there, requests, tokens, x.cost, x.done_ns, output)
-        x.there = -1
+        post_there(x)
     if x.grants is not None:
         for handle in x.grants:
             finish(arena, handle, 0, 0, 0, x.done_ns, 0)
         x.grants = None
+
+
+def post_there(x: Exchange) -> None:
+    """Settle what is reserved at the provider of the last attempt with what that took."""
+    arena = x.core.arena
+    if arena is None:
+        return
+    output = x.completion if x.completion > 0 else 0
+    tokens = output + (x.prompt if x.prompt > 0 else 0)
+    finish(arena, x.there, 1 if x.attempt else 0, tokens, x.cost, x.done_ns, output)
+    x.there = -1
 
 
 def finish(arena: ArenaWorker, handle: int, requests: int, tokens: int, money: int, now_ns: int, output: int) -> None:

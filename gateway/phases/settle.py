@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from _speedups._bytes import monotonic_ns, realtime_ns, unhex
+import logging
+
+from _speedups._bytes import monotonic_ns
 from _speedups._health import GOOD, NEUTRAL, SICK
 from gateway.exchange import Exchange
 from gateway.phases.cost import reckon
-from gateway.phases.metering import post
+from gateway.phases.intent import identify, withdraw
+from gateway.phases.metering import known, post
 from gateway.records import SCHEMA, Flags, Kind, Outcome, UsageSource
 from gateway.routing import trail
 from providers.operations import Operation
+
+log = logging.getLogger("microgate")
 
 MOST_MICROS = 0xFFFFFFFF
 """What the 32 bits of a record hold: 71 minutes."""
@@ -31,7 +36,6 @@ SAID_OF = {
 VERDICTS = tuple(SAID_OF.get(Outcome(number), NEUTRAL) for number in range(len(Outcome)))
 """What an end says about the deployment that was asked last; others say nothing."""
 FROM_PROVIDER = int(UsageSource.PROVIDER)
-KEEPALIVE = int(Flags.KEEPALIVE)
 USAGE_HIDDEN = int(Flags.USAGE_HIDDEN)
 PASSED_THROUGH = int(Flags.PASSTHROUGH)
 PASSTHROUGH = int(Operation.PASSTHROUGH)
@@ -63,8 +67,10 @@ def settle(x: Exchange, outcome: int) -> None:
         core.admission.leave(x.slot, x.principal)
         x.slot = 0
     reckon(x, outcome != WELL)
-    if x.reservation >= 0 or x.there >= 0:
-        post(x)
+    reserved = x.reservation >= 0 or x.there >= 0
+    if reserved:
+        # Killed behind the record and before the settlement, a crash posts what the record says.
+        known(x)
     if x.usage_source == FROM_PROVIDER and x.target is not None and not x.multipart:
         x.target.habit.learn(len(x.body), x.prompt, x.completion)
     if x.hide_usage and x.usage_source == FROM_PROVIDER:
@@ -74,9 +80,19 @@ def settle(x: Exchange, outcome: int) -> None:
     entry = x.route
     if entry is not None and entry.metered and core.ring is not None and not x.unrecorded:
         write(x, SHADOW if x.flags & SHADOWED else EXCHANGE)
+    if reserved:
+        post(x)
     if core.settled_hooks:
-        for hook in core.settled_hooks:
+        tell(x)
+
+
+def tell(x: Exchange) -> None:
+    """What hooks do with a request whose books are closed is no business of its caller's."""
+    for hook in x.core.settled_hooks:
+        try:
             hook(x)
+        except Exception:
+            log.exception("a hook failed behind request %s", x.request_id.decode())
 
 
 def release(x: Exchange, verdict: int) -> None:
@@ -111,6 +127,7 @@ def write_attempt(x: Exchange, outcome: int, error_kind: int) -> None:
     write(x, ATTEMPT)
     x.outcome, x.error_kind, x.flags = kept
     x.spent += x.cost
+    withdraw(x)
     x.reckoned = False
     x.prompt = x.completion = -1
     x.usage_source = 0
@@ -123,38 +140,17 @@ def write(x: Exchange, kind: int) -> None:
     r.clear()
     r.kind = kind
     r.schema = SCHEMA
-    r.flags = x.flags | (KEEPALIVE if x.reused else 0)
-    r.request_id = unhex(x.request_id)
-    r.started_ns = realtime_ns() - (x.done_ns - x.started_ns)
+    identify(x, r, x.done_ns)
     r.snapshot = x.view.version
     r.client = x.client
-    principal = x.principal
-    if principal is not None:
-        r.virtual_key = principal.id_hash
-        r.team = principal.team
-        r.customer = principal.customer
-    target = x.target
-    if target is not None:
-        upstream = target.upstream
-        r.provider = upstream.id_hash
-        if x.key >= 0:
-            r.provider_key = upstream.key_hashes[x.key]
-        r.target_model = target.label
+    if x.target is not None:
         plan = x.plan
         if plan is not None:
             r.target_dialect = plan.dialect
-    resolution = x.resolution
-    if resolution is not None:
-        r.route = resolution.route_hash
-    r.operation = x.operation
-    r.dialect = x.dialect
     r.status = x.sent_status if kind == EXCHANGE else x.status
-    r.attempt = x.attempt
     # A copy's number tells it from the request's other copies; it is sent once.
     r.attempts = 1 if kind == SHADOW else x.attempt + x.hedges
-    r.stream = 1 if x.scan is not None else 0
     if x.translation is not None:
-        r.stream = 1 if x.translation.streaming else 0
         r.dropped = x.translation.dropped
     r.outcome = x.outcome
     r.error_kind = x.error_kind
@@ -170,10 +166,6 @@ def write(x: Exchange, kind: int) -> None:
     r.request_bytes = x.request_bytes or len(x.body)
     r.response_bytes = x.response_bytes
     r.chunks = x.chunks
-    if resolution is not None:
-        r.model = resolution.label
-    elif x.model:
-        r.model = x.model.encode("utf-8", "replace")[:96]
     if core.ring is not None:
         core.ring.push(r)
 

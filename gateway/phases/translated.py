@@ -271,7 +271,7 @@ def send(x: Exchange, head: bytes, out: bytes, complete: bool) -> None:
     """Write what there is for the caller, and the end when it is one."""
     translation: Translation = x.translation
     core, caller = x.core, x.caller
-    if x.reservation >= 0 and core.arena is not None:
+    if (x.reservation >= 0 or x.there >= 0) and core.arena is not None:
         usage = translation.usage
         # Some say with every event how much it has been so far.
         so_far = max(translation.contents, usage.output_tokens if usage is not None else 0)

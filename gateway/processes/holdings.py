@@ -10,6 +10,7 @@ import os
 import socket
 
 from _speedups._bucket import Arena
+from gateway.processes import left_behind
 from gateway.processes.context import ServeOptions
 from gateway.processes.handover import HandoverError, Inheritance
 from gateway.processes.instance import InstanceLock
@@ -101,7 +102,7 @@ class Holdings:
         workers = len(self.listeners.sockets)
         for place in range(workers - self.first_place, 2 * workers - self.first_place):
             try:
-                self.arena.replay(place)
+                left_behind.post(self.arena, self.paths, place, self.record_event_fd)
             except BlockingIOError:
                 free = False
         return free

@@ -21,6 +21,8 @@ from gateway.exchange import Exchange
 from gateway.phases.admit import admit
 from gateway.phases.authenticate import credential_of
 from gateway.phases.forward import Forward
+from gateway.phases.intent import intend
+from gateway.phases.metering import give_back, reserve_there
 from gateway.phases.route import route
 from gateway.phases.settle import settle
 from gateway.phases.verdict import error_kind_of, judged
@@ -132,6 +134,12 @@ def speaks(upstream: Any, form: str) -> bool:
     return plan is not None and family(NAMES[plan.dialect]) == form
 
 
+def admit_anew(x: Exchange) -> Response | None:
+    """What a session may cost depends on its model, which nobody knew at the handshake."""
+    give_back(x)
+    return admit(x)
+
+
 class Opening(Forward):
     """The attempts of one session; afterwards it is only who is told that the caller has gone."""
 
@@ -153,6 +161,7 @@ class Opening(Forward):
         """Choose a target and a key, and wait for a connection that has served nobody."""
         now_ns = monotonic_ns()
         ready_ns = -1
+        used_up: tuple[Any, int, int] | None = None
         full = False
         why = ""
         targets = x.targets or []
@@ -181,6 +190,12 @@ class Opening(Forward):
                 x.target_index += 1
                 x.tried_keys = 0
                 continue
+            refusal = reserve_there(x, target, now_ns)
+            if refusal < 0:
+                used_up = used_up or (target, refusal, now_ns)
+                x.target_index += 1
+                x.tried_keys = 0
+                continue
             if x.target_index > 0:
                 x.flags |= int(Flags.FALLBACK)
             x.target = target
@@ -191,7 +206,9 @@ class Opening(Forward):
             x.asked_ns = now_ns
             upstream.pool.wait(x, True)
             return
-        if why:
+        if used_up is not None:
+            self.spent(x, *used_up)
+        elif why:
             self.uncredentialed(x, why)
         elif full and ready_ns < 0:
             message = "Every connection that the provider may have is in use."
@@ -225,6 +242,8 @@ class Opening(Forward):
         x.request_bytes = len(request)
         x.sent_ns = monotonic_ns()
         x.dial_ns += x.sent_ns - x.asked_ns
+        if x.reservation >= 0 or x.there >= 0:
+            intend(x)
         self.asking = x
         self.upgrade = Upgrade(self.core, self, link, key, self.offer.protocols)
         self.upgrade.ask(request, upstream.first_byte_ns)
@@ -331,7 +350,7 @@ class Opening(Forward):
             refusal = _refused(x, GatewayError("bad_request", "The first message has to be 'setup' and name a model."))
         else:
             self.first, name = setup
-            refusal = take_name(x, name) or destination(x)
+            refusal = take_name(x, name) or destination(x) or admit_anew(x)
         if refusal is not None:
             self.core.end_locally(x, refusal)
         else:

@@ -135,7 +135,7 @@ class Session(Timed):
     def from_provider(self, x: Exchange, data: bytes, text: bool) -> None:
         x.response_bytes += len(data)
         x.chunks += 1
-        if self.form.listen(data) and x.reservation >= 0 and self.core.arena is not None:
+        if self.form.listen(data) and (x.reservation >= 0 or x.there >= 0) and self.core.arena is not None:
             usage = self.form.usage
             x.foreseen = usage.input_tokens
             # What a crash would post.

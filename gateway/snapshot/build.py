@@ -18,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from _speedups._bucket import HEALTH
+from _speedups._definitions import DefinedArena
 from gateway.config.schema import Config
 from gateway.snapshot.keytable import KeyRow, KeyTable, rows_checksum
 from gateway.snapshot.levels import LimitPlan
@@ -28,30 +29,6 @@ from providers.vendors import CUSTOM
 
 STRANGERS = frozenset({CUSTOM, "demo"})
 """Vendors of whose models nothing is known but what they say themselves."""
-
-
-class Slots(Protocol):
-    """What the builder needs of ``_speedups._bucket.Arena``."""
-
-    @property
-    def wall_offset(self) -> int: ...
-    def define(
-        self,
-        slot: int,
-        id_hash: int,
-        kind: int,
-        limit: int,
-        period_ns: int,
-        burst: int = 0,
-        unit: int = 0,
-        *,
-        offset_ns: int = 0,
-        ends: tuple[int, int] | None = None,
-        label: int = 0,
-    ) -> int: ...
-    def find(self, id_hash: int) -> int: ...
-    def allocate(self) -> int: ...
-    def free(self, slot: int) -> bool: ...
 
 
 class Places(Protocol):
@@ -79,7 +56,7 @@ def build(
     *,
     pepper: bytes,
     paths: Places,
-    arena: Slots,
+    arena: DefinedArena,
     version: int,
     created_ns: int,
     previous: Snapshot | None = None,
@@ -96,7 +73,7 @@ def provision(
     *,
     pepper: bytes,
     paths: Places,
-    arena: Slots,
+    arena: DefinedArena,
     version: int,
     created_ns: int,
     previous: Snapshot | None = None,
@@ -168,7 +145,7 @@ def provision(
     return Built(snapshot, table, tuple(sorted(dropped - slots.taken - {-1})), tuple(warnings))
 
 
-def release(arena: Slots, retired: Iterable[int]) -> tuple[int, ...]:
+def release(arena: DefinedArena, retired: Iterable[int]) -> tuple[int, ...]:
     """Free retired slots; returns those that a reservation still names, to be tried again later."""
     return tuple(slot for slot in retired if not arena.free(slot))
 
@@ -189,7 +166,7 @@ def slots_of(snapshot: Snapshot, runtime_dir: str) -> set[int]:
 class _SlotBook:
     """Slots given out in this build: an id keeps the slot it has, a new one takes a free one."""
 
-    def __init__(self, arena: Slots, zones: Iterable[str] = ()) -> None:
+    def __init__(self, arena: DefinedArena, zones: Iterable[str] = ()) -> None:
         self._arena = arena
         self.taken: set[int] = set()
         self._of_limits: dict[LimitPlan, int] = {}

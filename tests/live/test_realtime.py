@@ -51,7 +51,7 @@ from tests.live.wire import KEY, Answer, ask, request, split_bytes
 
 PATH = "/v1/realtime?model=m"
 LIVE = "/genai/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
-ONE, FEW = "sk-one-at-a-time-9a8b7c6d", "sk-few-models-1a2b3c4d"
+ONE, FEW, THERE = "sk-one-at-a-time-9a8b7c6d", "sk-few-models-1a2b3c4d", "sk-one-there-5f6e7d8c"
 CANARY = "sk-upstream-canary"
 
 
@@ -68,6 +68,11 @@ def config(asked: Provider, **more: Any) -> dict[str, Any]:
     made["virtual_keys"] += [
         {"name": "one", "value": ONE, "limits": [{"concurrency": 1}]},
         {"name": "few", "value": FEW, "models": ["m", "mock/whisper"]},
+        {
+            "name": "there",
+            "value": THERE,
+            "providers": [{"provider": name, "limits": [{"requests": 1, "per": "1h"}]} for name in ("mock", "gemini")],
+        },
     ]
     return made
 
@@ -850,6 +855,30 @@ def test_concurrency_counts_sessions(shared: Gateway, provider: Provider) -> Non
         end.abort()
 
     run(main())
+
+
+def test_limits_at_a_provider_count_sessions_too(shared: Gateway, provider: Provider) -> None:
+    """Google's sessions say with their first message which provider they are for: they are refused with a Close."""
+
+    async def main() -> Closed:
+        await closing(shared, key=THERE)
+        second = await connect(shared.port, handshake(PATH, THERE))
+        assert isinstance(second, Answer)
+        assert second.status == 429
+        assert "at the provider 'mock'" in json.loads(second.body)["error"]["message"]
+        provider.script = live
+        end = await session(shared, LIVE, THERE)
+        await end.send({"setup": {"model": "live"}})
+        await end.json()
+        await end.close()
+        await end.ended()
+        end = await session(shared, LIVE, THERE)
+        await end.send({"setup": {"model": "live"}})
+        return await end.ended()
+
+    got = run(main())
+    assert "used up" in got.reason
+    assert len(provider.heads) == 2
 
 
 def update(**session: Any) -> dict[str, Any]:

@@ -385,6 +385,66 @@ def test_a_definition_killed_half_way_is_completed_by_the_next(bucket: ModuleTyp
     assert stores > 8
 
 
+def a_call(bucket: ModuleType, number: int) -> Any:
+    call = bucket.Record()
+    call.request_id, call.started_ns = number.to_bytes(16, "big"), 10**18 + number
+    call.virtual_key, call.team, call.customer = 2**64 - 1, 2, 3
+    call.provider, call.provider_key, call.route = 2**63, 5, 6
+    call.attempt, call.operation, call.dialect, call.kind, call.stream = 7, 8, 9, 2, 1
+    call.flags, call.model, call.target_model = 1024, b"m" * 60, b"target"
+    return call
+
+
+def test_who_replays_is_told_of_the_calls_that_went_out(bucket: ModuleType, tmp_path: Path) -> None:
+    arena = bucket.Arena.create(str(tmp_path / "arena"), **SIZES)
+    define(bucket, arena)
+    worker, limits, now = arena.worker(0), bucket.LimitSet([MONEY]), time.monotonic_ns()
+    settled, sent, withdrawn, unsent = (worker.reserve(limits, 1, 100, 1000, now) for _ in range(4))
+    for number, handle in enumerate((settled, sent, withdrawn)):
+        worker.intend(handle, a_call(bucket, number), 30)
+        worker.deliver(handle, 10, 100, 4)
+    worker.settle(settled, 1, 10, 100, now)
+    worker.withdraw(withdrawn)
+    again = worker.reserve(limits, 1, 100, 1000, now)
+    with pytest.raises(ValueError, match="not pending"):
+        worker.intend(settled, a_call(bucket, 9))
+    worker.close()
+    calls: list[Any] = []
+    assert arena.replay(0, calls.append) == 4
+    assert arena.replay(0, calls.append) == 0
+    assert {unsent, again}.isdisjoint({sent})
+    assert [call._asdict() for call in calls] == [
+        {
+            "request_id": (1).to_bytes(16, "big"), "started_ns": 10**18 + 1, "virtual_key": 2**64 - 1, "team": 2,
+            "customer": 3, "provider": 2**63, "provider_key": 5, "route": 6, "attempt": 7, "operation": 8, "dialect": 9,
+            "kind": 2, "stream": 1, "flags": 1024, "model": b"m" * 48, "target_model": b"target", "prompt_tokens": 6,
+            "completion_tokens": 4, "cost_nanodollars": 70,
+        }
+    ]  # fmt: skip
+    arena.close()
+
+
+def test_a_call_is_told_of_before_it_is_posted(bucket: ModuleType, tmp_path: Path) -> None:
+    arena = bucket.Arena.create(str(tmp_path / "arena"), **SIZES)
+    define(bucket, arena)
+    worker = arena.worker(0)
+    handle = worker.reserve(bucket.LimitSet([MONEY]), 1, 100, 1000, time.monotonic_ns())
+    worker.intend(handle, a_call(bucket, 1))
+    worker.deliver(handle, 10, 100)
+    worker.close()
+
+    def killed(_: Any) -> None:
+        raise Died
+
+    with pytest.raises(Died):
+        arena.replay(0, killed)
+    calls: list[Any] = []
+    assert arena.replay(0, calls.append) == 1
+    assert [call.cost_nanodollars for call in calls] == [100]
+    assert arena.used(MONEY, time.monotonic_ns()) == 100
+    arena.close()
+
+
 def test_a_place_has_one_owner(bucket: ModuleType, tmp_path: Path) -> None:
     arena = bucket.Arena.create(str(tmp_path / "arena"), **SIZES)
     worker = arena.worker(1)

@@ -70,6 +70,10 @@ class Script:
                     workers[who].settle(handle, chance.randrange(2), tokens, tokens << 30, self.now, tokens // 3)
                 case 4 if self.held:
                     who, handle = chance.choice(self.held)
+                    call = bucket.Record()
+                    call.request_id, call.provider, call.attempt = chance.randbytes(16), chance.getrandbits(64), 3
+                    call.model, call.target_model = b"m" * chance.randrange(60), b"t" * chance.randrange(60)
+                    workers[who].intend(handle, call, chance.randrange(50))
                     tokens, until = chance.randrange(50), self.now + S * chance.randrange(2)
                     workers[who].deliver(handle, tokens, chance.randrange(50), tokens // 2, until)
                 case _:
