@@ -156,7 +156,8 @@ def test_what_runs_is_finished_by_the_old_one(gateway: Gateway) -> None:
         assert ask(idle, "/pid") == str(old)
         begin(slow, "/slow")
         assert gateway.upgrade().startswith("done: ")
-        assert gateway.get("/pid") == str(gateway.worker(0)) != str(old)
+        # Both accept until the old one has heard that it is over.
+        wait_for(lambda: gateway.get("/pid") == str(gateway.worker(0)) != str(old), "the new worker answers")
         # A connection that was idle is answered once more, by the process that has it.
         assert ask(idle, "/pid") == str(old)
         assert idle.recv(1) == b""
