@@ -49,8 +49,8 @@ class Connection(asyncio.Protocol):
     """Keep-alive HTTP/1.1 for requests without a body.
 
     ``/pid`` answers the worker's process id, ``/slot`` its index, ``/ready`` and ``/version`` what the shell told it,
-    ``/slow`` takes 0.3 s, ``/hold`` until the drain's deadline, ``/freeze`` for ever. Who expects 100 Continue gets it
-    when the request begins.
+    ``/slow`` takes 0.3 s, ``/wait`` until another connection asks for ``/release``, which answers like ``/pid``,
+    ``/hold`` until the drain's deadline, ``/freeze`` for ever. Who expects 100 Continue gets it when the request begins.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -78,6 +78,9 @@ class Connection(asyncio.Protocol):
         if path == "/slow":
             self.runtime.running.add(self)
             loop.call_later(0.3, self.answer, b"slow")
+        elif path == "/wait":
+            self.runtime.running.add(self)
+            self.runtime.waiting.append(self)
         elif path == "/hold":
             self.runtime.running.add(self)
         elif path == "/freeze":
@@ -88,7 +91,11 @@ class Connection(asyncio.Protocol):
         elif path == "/version":
             self.answer(str(self.runtime.version).encode())
         else:
-            self.answer({"/pid": str(os.getpid()), "/slot": str(self.runtime.context.index)}.get(path, ANSWER).encode())
+            pid = str(os.getpid())
+            values = {"/pid": pid, "/release": pid, "/slot": str(self.runtime.context.index)}
+            self.answer(values.get(path, ANSWER).encode())
+            while path == "/release" and self.runtime.waiting:
+                self.runtime.waiting.pop().answer(b"waited")
 
     def answer(self, body: bytes, close: bool = False) -> None:
         self.runtime.running.discard(self)
@@ -108,6 +115,7 @@ class Runtime:
         self.loop = loop
         self.open: set[Connection] = set()
         self.running: set[Connection] = set()
+        self.waiting: list[Connection] = []
         self.draining = False
         self.ready = "True"
         self.version = 1

@@ -154,14 +154,14 @@ def test_what_runs_is_finished_by_the_old_one(gateway: Gateway) -> None:
     old = gateway.worker(0)
     with gateway.connect() as slow, gateway.connect() as idle:
         assert ask(idle, "/pid") == str(old)
-        begin(slow, "/slow")
+        begin(slow, "/wait")
         assert gateway.upgrade().startswith("done: ")
         # Both accept until the old one has heard that it is over.
         wait_for(lambda: gateway.get("/pid") == str(gateway.worker(0)) != str(old), "the new worker answers")
         # A connection that was idle is answered once more, by the process that has it.
-        assert ask(idle, "/pid") == str(old)
+        assert ask(idle, "/release") == str(old)
         assert idle.recv(1) == b""
-        assert slow.recv(4096).endswith(b"slow")
+        assert slow.recv(4096).endswith(b"waited")
     wait_for(lambda: not alive(old), "the old worker ends")
     assert gateway.wait() == 0
 
