@@ -49,8 +49,8 @@ class Connection(asyncio.Protocol):
     """Keep-alive HTTP/1.1 for requests without a body.
 
     ``/pid`` answers the worker's process id, ``/slot`` its index, ``/ready`` and ``/version`` what the shell told it,
-    ``/slow`` takes 0.3 s, ``/wait`` until another connection asks for ``/release``, which answers like ``/pid``,
-    ``/hold`` until the drain's deadline, ``/freeze`` for ever. Who expects 100 Continue gets it when the request begins.
+    ``/slow`` takes 0.3 s, ``/wait`` until another connection asks for ``/release`` (answered like ``/pid``),
+    ``/hold`` until the drain's deadline, ``/freeze`` for ever. Who expects 100 Continue gets it at the request's begin.
     """
 
     def __init__(self, runtime: Runtime) -> None:
