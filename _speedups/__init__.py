@@ -68,6 +68,7 @@ COMPILED_MODULES: Final = (
     "gateway.translation",
     "gateway.control.histogram",
     "gateway.control.aggregate",
+    "gateway.control.ledger_rows",
 )
 
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

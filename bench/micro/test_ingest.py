@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,9 +16,15 @@ from _speedups import IMPLEMENTATION
 from gateway.control.aggregate import Aggregates
 from gateway.control.exposition import render
 from gateway.control.ingest import PIECE, Ingest
+from gateway.control.ledger_feed import LedgerFeed
+from gateway.control.ledger_rows import rows_of
+from gateway.control.migrate import upgrade
 from gateway.control.trail import WIDTH
 from gateway.processes.paths import Paths
+from gateway.stores.ledger_spool import LedgerSpool
+from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
+from gateway.stores.urls import open_database, sqlite_url
 from tests.control.trail_records import NAMES, exchange, values_of
 from tests.speedups.twins import twins
 
@@ -28,9 +35,11 @@ MODULES = twins("_ring")
 
 
 def records(ring: ModuleType) -> list[Any]:
-    made = []
+    """Of one worker: its request ids have a beginning in common and count up."""
+    made, worker = [], os.urandom(8)
     for number in range(RECORDS):
-        record = exchange(number, request_id=os.urandom(16), model=b"mock/gpt-4o-mini", target_model=b"gpt-4o-mini")
+        request_id = worker + number.to_bytes(8, "big")
+        record = exchange(number, request_id=request_id, model=b"mock/gpt-4o-mini", target_model=b"gpt-4o-mini")
         made.append(ring.Record.unpack(record.pack()))
     return made
 
@@ -87,6 +96,58 @@ def test_insert(benchmark: Any, store: SqliteLog) -> None:
     batch = pieces()
     benchmark.extra_info["records"] = RECORDS
     benchmark.pedantic(lambda: store.append(batch, {(0, 0): (1, 1)}), rounds=50, warmup_rounds=3)
+
+
+def test_ledger_rows(benchmark: Any) -> None:
+    """In the implementation that runs."""
+    batch = pieces()
+    benchmark.extra_info["records"] = RECORDS
+    benchmark.extra_info["implementation"] = IMPLEMENTATION
+    benchmark(lambda: [rows_of(values) for values in batch])
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+    url = sqlite_url(str(tmp_path / "control.db"))
+    upgrade(url)
+    database = open_database(url)
+    yield SqlLedger(database)
+    database.close()
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+def test_post(benchmark: Any, ledger: SqlLedger) -> None:
+    """CPU alone: a commit of the ledger waits for the disk."""
+    benchmark.extra_info["records"] = RECORDS
+    rows = lambda: ((rows_of(values_of(*records(MODULES.get("c", MODULES["py"])))),), {})  # noqa: E731
+    benchmark.pedantic(ledger.post, setup=rows, rounds=50, warmup_rounds=3)
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+def test_whole_way_with_ledger(benchmark: Any, tmp_path: Path, store: SqliteLog, ledger: SqlLedger) -> None:
+    """Ring to ledger and log, as control does it; CPU alone."""
+    ring = MODULES.get("c", MODULES["py"])
+    paths = Paths(str(tmp_path / "data"))
+    paths.create()
+    writer = ring.RingWriter(paths.ring(0), 0, 1, paths.spill(0))
+    aggregates = Aggregates()
+    aggregates.rename(NAMES)
+    feed = LedgerFeed(ledger, LedgerSpool(paths.ledger_spool))
+    ingest = Ingest(paths, store, aggregates, feed=feed)
+
+    def fill() -> None:
+        for record in records(ring):
+            writer.push(record)
+
+    benchmark.extra_info["records"] = RECORDS
+    benchmark.extra_info["implementation"] = IMPLEMENTATION
+    benchmark.pedantic(ingest.drain, setup=fill, rounds=50, warmup_rounds=3)
+    assert (feed.posted, feed.spooled, ingest.stored) == (53 * RECORDS, 0, 53 * RECORDS)
+    ingest.stop()
+    writer.close()
+    for name in os.listdir(paths.runtime_dir):
+        os.unlink(os.path.join(paths.runtime_dir, name))
+    os.rmdir(paths.runtime_dir)
 
 
 @pytest.mark.parametrize("ring", MODULES.values(), ids=MODULES.keys())

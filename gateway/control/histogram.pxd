@@ -1,7 +1,8 @@
-cdef object bisect_left
+cimport cython
 
 cdef class Histogram:
     cdef readonly tuple bounds
     cdef readonly list counts
     cdef readonly long long total
-    cpdef add(self, value_us)
+    @cython.locals(at=Py_ssize_t, bound=cython.longlong)
+    cpdef add(self, long long value_us)

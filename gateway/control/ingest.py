@@ -24,7 +24,8 @@ from typing import TypeAlias
 from _speedups._bucket import RingReader
 from _speedups._ring_file import SPILL_BIT, W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
-from gateway.control.ledger_feed import LedgerFeed, rows_of
+from gateway.control.ledger_feed import LedgerFeed
+from gateway.control.ledger_rows import rows_of
 from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogStore, StoreUnavailable

@@ -10,13 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from operator import itemgetter
 
-from gateway.control.trail import WIDTH, Values
-from gateway.records import Kind
-from gateway.stores.ledger import LedgerRow, Line
+from gateway.stores.ledger import LedgerRow
 from gateway.stores.ledger_spool import LedgerSpool
-from gateway.stores.protocols import LedgerStore, LogRow, StoreUnavailable
+from gateway.stores.protocols import LedgerStore, StoreUnavailable
 
 log = logging.getLogger("microgate.ledger")
 
@@ -25,30 +22,6 @@ PAUSE_S = 0.5
 
 REPLAYED_S = 0.05
 """How long rows of the spool are posted before the rings are looked at again."""
-
-_COPY = int(Kind.SHADOW)
-_SHADOW, _CALL = int(Line.SHADOW), int(Line.CALL)
-
-_FIELDS = LogRow._fields
-_PROVIDER, _ATTEMPT, _KIND = map(_FIELDS.index, ("provider", "attempt", "kind"))
-_LAST = 3
-"""Fields at the end of a row that stand in another order in a record, or in none: line, team, customer."""
-_recorded = itemgetter(*map(_FIELDS.index, LedgerRow._fields[:-_LAST]))
-_owners = itemgetter(*map(_FIELDS.index, ("team", "customer")))
-
-
-def rows_of(values: Values) -> list[LedgerRow]:
-    """The rows of records: of each attempt that reached a provider, or was to. A request that nobody was asked for
-    (refused, answered by the gateway itself) has none."""
-    rows: list[LedgerRow] = []
-    for at in range(0, len(values), WIDTH):
-        record = values[at : at + WIDTH]
-        if record[_PROVIDER] and record[_ATTEMPT]:
-            line = _SHADOW if record[_KIND] == _COPY else _CALL
-            # A plain tuple: nothing but the database looks at it.
-            row = (*_recorded(record), line, *_owners(record))
-            rows.append(row)  # type: ignore[arg-type]
-    return rows
 
 
 class LedgerFeed:

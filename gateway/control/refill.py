@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from _speedups._bucket import INPUT_TOKENS, MONEY, OUTPUT_TOKENS, REQUESTS, ROLLING, TOKENS, USD, WINDOW, Arena
 from _speedups._ring import RingReader
-from gateway.control.ledger_feed import rows_of
+from gateway.control.ledger_rows import rows_of
 from gateway.control.trail import signed
 from gateway.processes.paths import Paths
 from gateway.snapshot.calendar import EVEN, begin_of, offset_of, zone_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from typing import get_args
 
 from gateway.stores.database import Database, Row, marks
@@ -96,7 +95,10 @@ class SqlLedger(LedgerStore):
         whole = len(rows) - len(rows) % GROUP
         with self._database.writing() as at:
             for first in range(0, whole, GROUP):
-                new += at.run(_INSERT_GROUP, list(chain.from_iterable(rows[first : first + GROUP])))
+                values: list[object] = []
+                for row in rows[first : first + GROUP]:
+                    values += row
+                new += at.run(_INSERT_GROUP, values)
             new += at.many(_INSERT, rows[whole:])
         return new
 

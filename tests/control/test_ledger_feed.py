@@ -16,14 +16,15 @@ import pytest
 from _speedups._bucket import RingWriter
 from gateway.control.aggregate import Aggregates
 from gateway.control.ingest import Ingest
-from gateway.control.ledger_feed import LedgerFeed, rows_of
+from gateway.control.ledger_feed import LedgerFeed
+from gateway.control.ledger_rows import rows_of
 from gateway.control.migrate import upgrade
 from gateway.processes.paths import Paths
 from gateway.records import Kind, UsageSource
 from gateway.snapshot.model import id_hash
 from gateway.stores.ledger import LedgerRow, UsageQuery
 from gateway.stores.ledger_spool import LedgerSpool
-from gateway.stores.protocols import LogQuery, StoreUnavailable
+from gateway.stores.protocols import LogQuery, LogRow, StoreUnavailable
 from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
 from gateway.stores.urls import open_database, sqlite_url
@@ -128,6 +129,13 @@ def test_a_record_becomes_a_row(feed: LedgerFeed, ledger: Ledger) -> None:
         "usage_source": int(UsageSource.PROVIDER),
         "flags": 8,
     }
+
+
+def test_each_field_is_the_records_own() -> None:
+    values = list(range(100, 100 + len(LogRow._fields)))
+    [row] = rows_of(values)
+    record = LogRow(*values)._asdict()
+    assert LedgerRow(*row)._asdict() == {name: record.get(name, 0) for name in LedgerRow._fields}
 
 
 def test_what_reached_no_provider_has_no_row_and_every_attempt_has_one(feed: LedgerFeed) -> None:
