@@ -11,6 +11,7 @@ cdef class Habit:
     cdef public long long most
     @cython.locals(foreseen=cython.longlong)
     cpdef long long prompt(self, long long size)
+    cpdef long long usual(self, long long size)
     @cython.locals(foreseen=cython.longlong)
     cpdef long long completion(self)
     @cython.locals(found=cython.double, distance=cython.double)

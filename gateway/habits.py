@@ -40,6 +40,10 @@ class Habit:
         foreseen = int(size * (self.per_byte + 2.0 * self.spread))
         return foreseen if foreseen < size else size
 
+    def usual(self, size: int) -> int:
+        """Tokens of a request's body of ``size`` bytes, as they mostly are: where nobody says how many there were."""
+        return int(size * self.per_byte + 0.5)
+
     def completion(self) -> int:
         """Tokens of an answer that its request does not bound: twice the usual, within what the model can give."""
         foreseen = max(FIRST_OUTPUT, int(2.0 * self.output))

@@ -5,6 +5,7 @@ from gateway.exchange cimport Exchange
 from gateway.overload.admission cimport Admission
 from gateway.phases.admit cimport admit
 from gateway.phases.authenticate cimport authenticate
+from gateway.phases.cost cimport reckon
 from gateway.phases.forward cimport forward
 from gateway.phases.lookup cimport lookup
 from gateway.phases.parse cimport parse

@@ -17,6 +17,7 @@ from gateway.exchange import Exchange
 from gateway.overload import slots
 from gateway.phases.admit import admit
 from gateway.phases.authenticate import authenticate
+from gateway.phases.cost import reckon
 from gateway.phases.forward import forward
 from gateway.phases.lookup import lookup
 from gateway.phases.parse import parse
@@ -195,6 +196,8 @@ def end_locally(x: Exchange, response: Response) -> None:
     else:
         outcome = Outcome.OK
     x.sent_status = response.status
+    # What the provider has said, before the size of something else stands in its place.
+    reckon(x, True)
     x.response_bytes = len(response.body)
     settle(x, int(outcome))
     if x.trail is not None:

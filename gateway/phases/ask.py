@@ -140,6 +140,7 @@ class Asking(Retrying):
             x.key = key
             x.tried_keys |= 1 << key
             x.attempt += 1
+            x.reckoned = False
             x.asked_ns = now_ns
             x.health = target.health
             x.health.began(now_ns)

@@ -211,6 +211,7 @@ class Continuing:
             link.cancel()
         release(x, SICK)
         write_attempt(x, int(OUTCOMES[kind]), kind)
+        x.reckoned = False  # of all of it, in the exchange's record
         attempts.repeats(x)
         trail.chosen(x, "continued")
         self.count += 1

@@ -5,14 +5,18 @@ from _speedups._cost cimport Rates
 from _speedups._stream cimport UsageScan
 from gateway.exchange cimport Exchange
 from gateway.pricing cimport Price
+from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Target
 
-cdef int BYTES_PER_TOKEN_BITS, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, UNPRICED, COUNT_TOKENS
+cdef int BYTES_PER_TOKEN_BITS, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, UNPRICED, COUNT_TOKENS, CANCELLED
 cdef long long NANO
-cdef bytes COST, LINE
+cdef bytes COST, LINE, POST
 
 @cython.locals(usage=UsageScan)
 cpdef reckon(Exchange x, bint cut)
+cpdef bint answering(Exchange x)
+@cython.locals(entry=RouteEntry)
+cpdef bint left(Exchange x)
 cpdef long long prompt_of(UsageScan usage)
 @cython.locals(apart=cython.longlong)
 cpdef long long completion_of(UsageScan usage)

@@ -7,12 +7,13 @@ from _speedups._cost import Rates
 from _speedups._stream import UsageScan
 from gateway.exchange import Exchange
 from gateway.pricing import Price
-from gateway.records import Flags, UsageSource
+from gateway.records import ErrorKind, Flags, Outcome, UsageSource
 from gateway.serving import Target
 from providers.neutral import Usage
 from providers.operations import Operation
 
 BYTES_PER_TOKEN_BITS = 2
+POST = b"POST"
 NANO = 1_000_000_000
 FROM_PROVIDER = int(UsageSource.PROVIDER)
 ESTIMATED = int(UsageSource.ESTIMATE)
@@ -22,6 +23,24 @@ COUNT_TOKENS = int(Operation.COUNT_TOKENS)
 """Uses none."""
 NO_WORDS = frozenset((int(Operation.EMBEDDINGS), int(Operation.RERANK), int(Operation.MODERATIONS)))
 """Their answers are no tokens of a model's, however long."""
+CANCELLED = int(Outcome.CANCELLED)
+NO_ANSWER = frozenset((int(ErrorKind.PROTOCOL), int(ErrorKind.STREAM_ERROR)))
+"""What came with a good status was no answer: pages, garbage, an error in place of the first event."""
+GIVEN_UP = frozenset(
+    map(
+        int,
+        (
+            ErrorKind.CLIENT_GONE,
+            ErrorKind.TIMEOUT_FIRST_BYTE,
+            ErrorKind.TIMEOUT_FIRST_TOKEN,
+            ErrorKind.TIMEOUT_IDLE,
+            ErrorKind.TIMEOUT_TOTAL,
+            ErrorKind.DRAINING,
+            ErrorKind.OVERLOADED,
+        ),
+    )
+)
+"""It was the gateway who closed the connection, and not for what the provider had done."""
 COST = b"x-microgate-cost: "
 LINE = b"\r\n"
 
@@ -43,15 +62,31 @@ def reckon(x: Exchange, cut: bool) -> None:
         elif cut and x.completion < spoken(x):
             x.completion = spoken(x)
             x.usage_source = ESTIMATED
-    elif x.attempt and x.response_bytes and x.status < 400 and x.operation != COUNT_TOKENS:
+    elif x.attempt and x.status < 400 and x.operation != COUNT_TOKENS and (answering(x) or left(x)):
         # The provider did not say: sizes stand in, and the record says that they do.
-        x.prompt = len(x.body) >> BYTES_PER_TOKEN_BITS
+        x.prompt = len(x.body) >> BYTES_PER_TOKEN_BITS if x.target is None else x.target.habit.usual(len(x.body))
         x.completion = 0 if x.operation in NO_WORDS else spoken(x)
         if x.completion < 0:
             x.completion = x.response_bytes >> BYTES_PER_TOKEN_BITS
         x.usage_source = ESTIMATED
     if x.usage_source:
         x.cost = charge(x)
+
+
+def answering(x: Exchange) -> bool:
+    """Whether a part of an answer has come, or all of it."""
+    return x.status > 0 and x.response_bytes > 0 and (x.head_sent or x.error_kind not in NO_ANSWER)
+
+
+def left(x: Exchange) -> bool:
+    """Whether the provider had a whole request for tokens, and was left before anything of its answer came: it may
+    charge for what it had begun."""
+    if x.uploading or x.multipart or x.sent_ns == 0 or x.sent_ns < x.asked_ns:
+        return False
+    entry = x.route
+    if entry is None or entry.stateful or entry.websocket or not entry.metered or (x.relayed and x.method != POST):
+        return False
+    return x.error_kind in GIVEN_UP or x.outcome == CANCELLED
 
 
 def prompt_of(usage: UsageScan) -> int:

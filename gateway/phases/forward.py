@@ -321,7 +321,6 @@ class Forward(Asking):
         """An attempt that brought no usable answer."""
         x.mode = UNDECIDED
         x.held = None
-        x.scan = None
         total = kind == TIMEOUT_TOTAL
         if not total and self.again(x, 0, ErrorKind(kind), UNANSWERED):
             return

@@ -165,6 +165,7 @@ class Race:
         x.scan = None
         x.usage = None
         x.response_bytes = 0
+        x.reckoned = False
         twin.link = None
         twin.race = None
         twin.health = None

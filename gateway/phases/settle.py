@@ -121,14 +121,15 @@ def write_attempt(x: Exchange, outcome: int, error_kind: int) -> None:
     x.outcome = outcome
     x.error_kind = error_kind
     x.done_ns = monotonic_ns()
-    if x.usage is not None and x.usage.found and x.joining is None:
+    if x.joining is None or (not x.response_bytes and not x.joining.resumed):
         # A provider may charge for an answer that nobody was shown.
         reckon(x, True)
     write(x, ATTEMPT)
     x.outcome, x.error_kind, x.flags = kept
     x.spent += x.cost
     withdraw(x)
-    x.reckoned = False
+    # Until the next one begins there is nothing to reckon.
+    x.reckoned = True
     x.prompt = x.completion = -1
     x.usage_source = 0
     x.cost = 0

@@ -203,6 +203,7 @@ class Opening(Forward):
             x.key = key
             x.tried_keys |= 1 << key
             x.attempt += 1
+            x.reckoned = False
             x.asked_ns = now_ns
             upstream.pool.wait(x, True)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,12 @@ def answering(received: Received) -> list[Step]:
         return [chunked_head(), *(chunk(delta(f"t{i} ")) for i in range(5)), 0.05, Act.RESET]
     if how == "silent about usage":
         return [http(json.dumps({name: part for name, part in json.loads(CHAT).items() if name != "usage"}))]
+    if how == "late":
+        return [Act.HOLD]
+    if how == "page":
+        return [http(b"<html>busy</html>", content_type="text/html")]
+    if how == "reset":
+        return [Act.RESET]
     if how == "error":
         return [http(b'{"error":{"message":"no"}}', 400)]
     return ordinarily(received)
@@ -100,11 +107,12 @@ def asked(start_for_module: Start) -> Asked:
             "base_url": other.url.removesuffix("/v1"),
             "keys": [{"name": "k", "value": "sk-upstream-canary"}],
         }
+        config["providers"]["gone"] = {**config["providers"]["mock"], "base_url": "http://127.0.0.1:1/v1"}
         config["routes"]["c"] = {"targets": ["claude/claude"]}
         gateway = start_for_module(config)
 
-        def one(sent: bytes, key: str = KEY, whole: bool = True) -> Answer:
-            return ask(gateway.port, request(body=sent, key=key), whole=whole)
+        def one(sent: bytes, key: str = KEY, whole: bool = True, fields: Sequence[tuple[str, str]] = ()) -> Answer:
+            return ask(gateway.port, request(body=sent, key=key, fields=fields), whole=whole)
 
         answers = {
             "whole": one(body()),
@@ -118,6 +126,10 @@ def asked(start_for_module: Start) -> Asked:
             "silent about usage": one(body(metadata={"how": "silent about usage"})),
             "error": one(body(metadata={"how": "error"})),
             "own": one(body("nowhere/m")),
+            "page": one(body(metadata={"how": "page"})),
+            "reset": one(body(metadata={"how": "reset"})),
+            "unreachable": one(body("gone/m")),
+            "late": one(body(metadata={"how": "late"}), fields=[("x-microgate-timeout", "300ms")]),
         }
         for name, (usage, _) in {**USAGES, **IMPOSSIBLE}.items():
             answers[name] = one(body(metadata={"usage": usage}))
@@ -172,7 +184,7 @@ def test_a_stream_that_was_cut_costs_what_was_delivered(asked: Asked) -> None:
     row = asked.row("cut")
     sent = len(body(stream=True, metadata={"how": "cut"}))
     assert (row.outcome, row.usage_source, row.completion_tokens) == (Outcome.TRUNCATED, UsageSource.ESTIMATE, 5)
-    assert sent // 4 <= row.prompt_tokens <= sent // 4 + 20, "stream_options is among them"
+    assert 0 < row.prompt_tokens <= sent // 4 + 20, "as those of the requests before it"
     assert row.cost_nanodollars == row.prompt_tokens * 1_500 + 5 * 6_000
 
 
@@ -190,11 +202,18 @@ def test_estimated_usage_is_priced_and_no_caller_is_told_so(asked: Asked) -> Non
     assert asked.answers["silent about usage"].header(COST) is None
 
 
-@pytest.mark.parametrize("name", ["error", "own"])
+@pytest.mark.parametrize("name", ["error", "own", "page", "reset", "unreachable"])
 def test_what_was_refused_costs_nothing(asked: Asked, name: str) -> None:
     assert asked.answers[name].header(COST) is None
     row = asked.row(name)
     assert (row.cost_nanodollars, row.flags & Flags.UNPRICED) == (0, 0)
+    assert row.prompt_tokens == row.completion_tokens == 0
+
+
+def test_what_was_left_before_it_was_answered_costs_its_input(asked: Asked) -> None:
+    row = asked.row("late")
+    assert (row.usage_source, row.completion_tokens) == (UsageSource.ESTIMATE, 0)
+    assert row.cost_nanodollars == row.prompt_tokens * 1_500 > 0
 
 
 def test_an_attempt_that_another_one_followed_costs_what_its_provider_said(start_gateway: Start) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.records import Flags, Kind, Outcome
+from gateway.records import Flags, Kind, Outcome, UsageSource
 from tests.live.fixtures import Start
 from tests.live.test_health import asked, body, many, several, upstreams
 from tests.live.trail import trail_of
@@ -57,6 +57,9 @@ def test_the_loser_is_recorded(start_gateway: Start) -> None:
         many(gateway, 1)
         (row,) = trail_of(gateway, Kind.ATTEMPT).values()
         assert (row.outcome, row.attempt, row.error_kind) == (Outcome.CANCELLED, 1, 0)
+        # Its provider may charge for what it had begun.
+        assert (row.usage_source, row.completion_tokens) == (UsageSource.ESTIMATE, 0)
+        assert row.prompt_tokens > 0
 
 
 def test_the_first_one_answers_after_all(start_gateway: Start) -> None:
