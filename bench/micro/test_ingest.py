@@ -24,6 +24,7 @@ from gateway.processes.paths import Paths
 from gateway.stores.ledger_spool import LedgerSpool
 from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
+from gateway.stores.sqlite_rules import stop_counting_memory
 from gateway.stores.urls import open_database, sqlite_url
 from tests.control.trail_records import NAMES, exchange, values_of
 from tests.speedups.twins import twins
@@ -32,6 +33,12 @@ RECORDS = 1000
 """Of one round, and of one transaction: what a worker at 20,000 requests a second leaves between two looks."""
 
 MODULES = twins("_ring")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _uncounted() -> None:
+    """As in control."""
+    stop_counting_memory()
 
 
 def records(ring: ModuleType) -> list[Any]:

@@ -42,7 +42,7 @@ from gateway.snapshot.plan import Plan
 from gateway.snapshot.store import StoreError, load_or_create_keys
 from gateway.stores.ledger_spool import LedgerSpool
 from gateway.stores.protocols import LogLimits, StoreUnavailable
-from gateway.stores.sqlite_rules import version_note
+from gateway.stores.sqlite_rules import stop_counting_memory, version_note
 from gateway.stores.urls import open_log
 
 log = logging.getLogger("microgate.control")
@@ -70,6 +70,7 @@ def run(context: ControlContext) -> int:
     logs.configure(context.log_level, "control")
     name_process("mg-control")
     os.umask(0o077)
+    stop_counting_memory()
     # The supervisor switched collection off for its forks; this process makes garbage like any web application.
     gc.enable()
     gc.freeze()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gateway.stores.sqlite_rules import connect_reader, connect_writer, enter_wal, has_wal_reset_fix, version_note
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,26 @@ def test_no_database_file_is_mapped_into_memory(tmp_path: Path) -> None:
     assert os.stat(path).st_mode & 0o777 == 0o600
     reader.close()
     writer.close()
+
+
+_USED = """
+import _sqlite3, ctypes, sys
+from gateway.stores.sqlite_rules import connect_writer, enter_wal, stop_counting_memory
+told = sys.argv[2] == "count" or stop_counting_memory()
+writer = connect_writer(sys.argv[1])
+enter_wal(writer, synchronous="FULL")
+writer.execute("CREATE TABLE t (x)")
+writer.execute("INSERT INTO t VALUES (?)", ("a" * 1000,))
+assert writer.execute("SELECT length(x) FROM t").fetchone() == (1000,)
+used = ctypes.CDLL(_sqlite3.__file__).sqlite3_memory_used
+used.restype = ctypes.c_int64
+print(told, used() > 0)
+"""
+
+
+@pytest.mark.parametrize(("told", "counted"), [("count", True), ("stop", False)])
+def test_a_process_can_have_its_memory_not_counted(tmp_path: Path, told: str, counted: bool) -> None:
+    """In a process of its own: it is said once for all connections."""
+    command = [sys.executable, "-c", _USED, str(tmp_path / "x.db"), told]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["True", str(counted)]
