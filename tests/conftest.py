@@ -12,6 +12,17 @@ import pytest
 pytest_plugins = ["tests.live.fixtures", "tests.postgres"]
 
 
+def pytest_collection() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is no garbage and is not looked through again: full collections follow, one a module."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 class _Complaints(logging.Handler):
     """asyncio reports lost tasks and exceptions nobody awaited through its logger only."""
 
@@ -52,6 +63,8 @@ def nothing_unclosed() -> Iterator[None]:
     """Fails the module that dropped something unclosed; it would be found in whichever test the collector next runs."""
     yield
     gc.collect()
+    # Among it what the module's tests imported.
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -59,6 +72,7 @@ def nothing_is_left() -> Iterator[None]:
     """Fails the run when it leaves a child process, a thread or sockets behind."""
     sockets = _sockets()
     yield
+    gc.unfreeze()
     gc.collect()
     assert not _children(), f"child processes are left: {_children()}"
     threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]

@@ -55,6 +55,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             yield gateway
         finally:
             # Libraries keep their clients for as long as the process lives.
+            gc.unfreeze()
             for kept in gc.get_objects():
                 loop = isinstance(kept, asyncio.AbstractEventLoop) and not kept.is_running()
                 if loop or isinstance(kept, httpx.Client | httpx2.Client | requests.Session):
