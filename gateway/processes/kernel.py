@@ -26,6 +26,16 @@ def name_process(name: str) -> None:
     _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
 
 
+def own_memory() -> int:
+    """Bytes of memory that this process has for itself; 0 where the kernel does not say."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            _, resident, shared = file.read(128).split()[:3]
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
 def trim_memory() -> bool:
     """Give free heap pages back to the kernel (glibc's malloc_trim); False where the C library has no such call."""
     trim = getattr(_libc, "malloc_trim", None)

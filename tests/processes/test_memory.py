@@ -1,4 +1,4 @@
-"""Memory is given back when the load is gone, and only then."""
+"""Memory is given back when the load is gone; while it lasts, what a burst has left."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gateway.processes.kernel import trim_memory
+from gateway.processes.kernel import own_memory, trim_memory
 from gateway.processes.memory import Memory
 
 
@@ -15,7 +15,10 @@ class Counted:
         self.collected = 0
         self.trimmed = 0
         self.garbage = 0
-        self.memory = Memory(self.collect, self.trim, lambda: self.garbage)
+        self.own = 0
+        self.left = 0
+        """What a trim leaves."""
+        self.memory = Memory(self.collect, self.trim, lambda: self.garbage, lambda: self.own)
 
     def collect(self) -> int:
         self.collected += 1
@@ -23,6 +26,7 @@ class Counted:
 
     def trim(self) -> bool:
         self.trimmed += 1
+        self.own = self.left
         return True
 
 
@@ -95,6 +99,31 @@ def test_where_something_always_runs_neither_waits_for_longer_than_a_minute() ->
     for now in range(122, 500):
         seen.memory.observe(3, 3, now)
     assert (seen.collected, seen.trimmed) == (2, 0)
+
+
+def test_what_a_burst_has_left_is_given_back_under_load() -> None:
+    seen = Counted()
+    clock = iter(range(1000))
+
+    def half_a_minute() -> int:
+        for _ in range(30):
+            assert not seen.memory.observe(100, 100, next(clock))
+        return seen.trimmed
+
+    seen.memory.observe(100, 100, next(clock))
+    seen.own = seen.left = 20 << 20
+    assert half_a_minute() == 1
+    for grown, trimmed in ((1 << 19, 1), (3 << 20, 2), ((1 << 20) - 1, 2), (1 << 20, 3)):
+        seen.own = seen.left + grown
+        assert half_a_minute() == trimmed, grown
+    assert seen.collected == 0
+
+
+def test_what_a_process_has_for_itself_is_seen() -> None:
+    before = own_memory()
+    held = bytearray(b"x") * (32 << 20)
+    assert own_memory() - before >= 31 << 20
+    del held
 
 
 def test_the_real_trim_works_with_glibc() -> None:
