@@ -49,12 +49,11 @@ cdef class RingWriter:
     cdef int64_t _at
     cdef int64_t _slot
     cdef int64_t _epoch
-    cdef int64_t _spill_end
     cdef int _event_fd
 
     cdef void _write_row(self, int64_t *row, Record record, uint64_t sequence) noexcept
-    cdef bint _push_to_spill(self, Record record) except? False
-    cdef int _wake(self) except -1
+    cdef void _tell(self) noexcept
+    cdef bint _push_to_stage(self, Record record) except? False
     cpdef bint push(self, Record record) except? False
     cpdef close(self)
 

@@ -77,15 +77,23 @@ class RingWriter:
     def __init__(
         self, path: str, slot: int, epoch: int, spill_path: str, size_bytes: int = 4194304, event_fd: int = -1
     ) -> None:
-        """Creates or re-attaches the ring. Records of a predecessor stay readable. A full ring spills to
-        ``spill_path`` (append-only file, O_APPEND, one write a record)."""
+        """Creates or re-attaches the ring. Records of a predecessor stay readable. What a full ring
+        cannot take is staged behind it and moved to ``spill_path`` by ``tend``. Raises OSError when either file cannot
+        be had, ValueError for a size of less than 8 records."""
 
     def push(self, record: Record) -> bool:
-        """Append with sequence number and checksum. False when ring and spill file are both full: the record is
-        counted as dropped."""
+        """Append with sequence number and checksum. False when ring, stage and spill file are full: the record is
+        counted as dropped. Waits for no disk while the stage has room."""
 
     dropped: int
     spilled: int
+    untidy: bool
+    """Whether ``tend`` would find something to do."""
+
+    def tend(self) -> None:
+        """Move what is staged to the spill file, and empty that when all of it was read. Waits for the disk, so call it
+        in a thread: ``push`` may go on meanwhile."""
+
     def close(self) -> None: ...
 
 @final

@@ -26,13 +26,14 @@ cdef enum:
     ROW_SIZE = 704
     ROW_WORDS = 88
     HEADER_WORDS = 512
+    STAGE_ROWS = 1024
     W_ROWS = 2
     W_HEAD = 8
     W_EPOCH = 9
     W_DROPPED = 10
     W_SPILLED = 11
     W_SPILL_SEQUENCE = 12
-    W_SPILL_BASE = 13
+    W_SPILL_MOVED = 14
     W_POSITION = 16
     W_SPILL_DONE = 17
     W_SLEEPING = 18
@@ -45,9 +46,9 @@ def _layout_agrees():
     """The constants above, against the module that the slow side uses; a difference is a broken build."""
     for name, value in (
         ("RECORD_SIZE", sizeof(RecordRow)), ("HEAD_SIZE", HEAD_SIZE), ("ROW_SIZE", ROW_SIZE),
-        ("ROW_SIZE", ROW_WORDS * 8), ("RING_HEADER", HEADER_WORDS * 8), ("W_ROWS", W_ROWS), ("W_HEAD", W_HEAD),
+        ("ROW_SIZE", ROW_WORDS * 8), ("STAGE_ROWS", STAGE_ROWS), ("RING_HEADER", HEADER_WORDS * 8), ("W_ROWS", W_ROWS), ("W_HEAD", W_HEAD),
         ("W_EPOCH", W_EPOCH), ("W_DROPPED", W_DROPPED), ("W_SPILLED", W_SPILLED),
-        ("W_SPILL_SEQUENCE", W_SPILL_SEQUENCE), ("W_SPILL_BASE", W_SPILL_BASE), ("W_POSITION", W_POSITION),
+        ("W_SPILL_SEQUENCE", W_SPILL_SEQUENCE), ("W_SPILL_MOVED", W_SPILL_MOVED), ("W_POSITION", W_POSITION),
         ("W_SPILL_DONE", W_SPILL_DONE), ("W_SLEEPING", W_SLEEPING), ("SPILL_BIT", SPILL_BIT),
     ):
         if getattr(_ring_file, name) != value:
@@ -209,9 +210,7 @@ cdef class RingWriter:
         self._rows = self._words[W_ROWS]
         self._slot, self._epoch, self._event_fd = slot, epoch, event_fd
         mg_store(&self._words[W_EPOCH], self._epoch)
-        self._spill = Spill(spill_path, self._words[W_SPILL_BASE], self._words[W_SPILL_DONE])
-        mg_store(&self._words[W_SPILL_BASE], self._spill.base)
-        self._spill_end = self._spill.base + self._spill.size if self._spill.size else -1
+        self._spill = Spill(spill_path, self._mapping)
         self._at = self._words[W_HEAD] % self._rows
 
     cpdef bint push(self, Record record) except? False:
@@ -220,23 +219,16 @@ cdef class RingWriter:
         cdef int64_t sequence
         if words == NULL:
             raise ValueError("the ring is closed")
-        if self._spill_end >= 0 and mg_load(&words[W_SPILL_DONE]) == self._spill_end:
-            mg_store(&words[W_SPILL_BASE], self._spill.cut())
-            self._spill_end = -1
         sequence = words[W_HEAD]
         if sequence - mg_load(&words[W_POSITION]) >= self._rows:
-            return self._push_to_spill(record)
+            return self._push_to_stage(record)
         row = words + HEADER_WORDS + self._at * ROW_WORDS
         self._write_row(row, record, sequence)
         mg_store(&words[W_HEAD], sequence + 1)
         self._at += 1
         if self._at == self._rows:
             self._at = 0
-        if self._event_fd >= 0:
-            # The consumer says that it sleeps and looks once more; the head was published before its word is read.
-            mg_fence()
-            if mg_load(&words[W_SLEEPING]):
-                self._wake()
+        self._tell()
         return True
 
     cdef inline void _write_row(self, int64_t *row, Record record, uint64_t sequence) noexcept:
@@ -248,28 +240,39 @@ cdef class RingWriter:
         record.fill(<RecordRow *>(row + 8))
         row[3] = <int64_t>mg_checksum(row + 8, sequence, <uint64_t>self._epoch)
 
-    cdef int _wake(self) except -1:
+    cdef inline void _tell(self) noexcept:
         cdef uint64_t one = 1
-        mg_store(&self._words[W_SLEEPING], 0)
-        # A counter at its maximum is awake enough: the result does not matter.
-        write(self._event_fd, &one, sizeof(one))
-        return 0
+        if self._event_fd >= 0:
+            # The consumer says that it sleeps and looks once more; the row was published before its word is read.
+            mg_fence()
+            if mg_load(&self._words[W_SLEEPING]):
+                mg_store(&self._words[W_SLEEPING], 0)
+                # A counter at its maximum is awake enough: the result does not matter.
+                write(self._event_fd, &one, sizeof(one))
 
-    cdef bint _push_to_spill(self, Record record) except? False:
-        cdef int64_t row[ROW_WORDS]
+    cdef bint _push_to_stage(self, Record record) except? False:
         cdef int64_t *words = self._words
         cdef int64_t sequence = words[W_SPILL_SEQUENCE]
-        self._write_row(row, record, <uint64_t>sequence | SPILL_BIT)
-        kept = self._spill.append(PyBytes_FromStringAndSize(<char *>row, ROW_SIZE))
-        if kept:
-            self._spill_end = self._spill.base + self._spill.size
-            mg_store(&words[W_SPILL_SEQUENCE], sequence + 1)
-            mg_store(&words[W_SPILLED], words[W_SPILLED] + 1)
-        else:
-            mg_store(&words[W_DROPPED], words[W_DROPPED] + 1)
-        if self._event_fd >= 0 and mg_load(&words[W_SLEEPING]):
-            self._wake()
-        return kept
+        if sequence - mg_load(&words[W_SPILL_MOVED]) >= STAGE_ROWS:
+            self._spill.tend()
+            if sequence - mg_load(&words[W_SPILL_MOVED]) >= STAGE_ROWS:
+                mg_store(&words[W_DROPPED], words[W_DROPPED] + 1)
+                self._tell()
+                return False
+        self._write_row(
+            words + HEADER_WORDS + (self._rows + sequence % STAGE_ROWS) * ROW_WORDS, record, <uint64_t>sequence | SPILL_BIT
+        )
+        mg_store(&words[W_SPILL_SEQUENCE], sequence + 1)
+        mg_store(&words[W_SPILLED], words[W_SPILLED] + 1)
+        self._tell()
+        return True
+
+    @property
+    def untidy(self):
+        return self._words != NULL and self._spill.untidy
+
+    def tend(self):
+        self._spill.tend()
 
     @property
     def dropped(self):
@@ -303,7 +306,7 @@ cdef class RingReader:
         self._words = <int64_t *>PyMemoryView_GET_BUFFER(self._view).buf
         self._rows = self._words[W_ROWS]
         self._next = self._words[W_POSITION]
-        self._spill = SpillReader(spill_path, self._words[W_SPILL_DONE])
+        self._spill = SpillReader(spill_path, self._mapping)
 
     cdef int _check(self) except -1:
         if self._words == NULL:
@@ -323,7 +326,7 @@ cdef class RingReader:
                 most -= take(values, row)
             self._next += 1
         if not values:
-            for spilled in self._spill.read(self._spill_base, most):
+            for spilled in self._spill.read(most):
                 take(values, <int64_t *>PyBytes_AS_STRING(spilled))
         return values
 
@@ -336,7 +339,7 @@ cdef class RingReader:
         skipped = 0
         for epoch, sequence in stored:
             if <uint64_t>sequence & SPILL_BIT:
-                skipped += self._spill.skip(self._spill_base, epoch, sequence)
+                skipped += self._spill.skip(epoch, sequence)
             elif done <= sequence < mg_load(&self._words[W_HEAD]):
                 row = self._words + HEADER_WORDS + sequence % self._rows * ROW_WORDS
                 if row[0] == sequence and row[1] == epoch:
@@ -349,13 +352,9 @@ cdef class RingReader:
         mg_store(&self._words[W_POSITION], self._next)
         mg_store(&self._words[W_SPILL_DONE], self._spill.next)
 
-    def _spill_base(self):
-        self._check()
-        return mg_load(&self._words[W_SPILL_BASE])
-
     def lag(self):
         self._check()
-        return mg_load(&self._words[W_HEAD]) - self._next + self._spill.waiting(self._spill_base())
+        return mg_load(&self._words[W_HEAD]) - self._next + self._spill.waiting()
 
     def sleeping(self, bint yes):
         self._check()
@@ -366,6 +365,7 @@ cdef class RingReader:
         if self._words == NULL:
             return
         self._words = NULL
+        self._spill.close()
         self._view = None
         self._mapping.close()
 

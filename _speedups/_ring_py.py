@@ -14,20 +14,22 @@ from _speedups._ring_file import (
     ROW_SIZE,
     SCHEMA,
     SPILL_BIT,
+    STAGE_ROWS,
     W_DROPPED,
     W_EPOCH,
     W_HEAD,
     W_POSITION,
     W_ROWS,
     W_SLEEPING,
-    W_SPILL_BASE,
     W_SPILL_DONE,
+    W_SPILL_MOVED,
     W_SPILL_SEQUENCE,
     W_SPILLED,
     Spill,
     SpillReader,
     map_ring,
     open_ring,
+    stage_of,
 )
 
 __all__ = ["RECORD_SIZE", "Record", "RingReader", "RingWriter"]
@@ -132,41 +134,50 @@ class RingWriter:
         self._rows = words[W_ROWS]
         self._slot, self._epoch, self._event_fd = slot, epoch, event_fd
         words[W_EPOCH] = epoch
-        self._spill = Spill(spill_path, words[W_SPILL_BASE], words[W_SPILL_DONE])
-        words[W_SPILL_BASE] = self._spill.base
+        self._spill = Spill(spill_path, self._mapping)
 
     def push(self, record: Record) -> bool:
         words, payload = self._words, record.pack()
-        if self._spill.size and words[W_SPILL_DONE] == self._spill.base + self._spill.size:
-            words[W_SPILL_BASE] = self._spill.cut()
         sequence = words[W_HEAD]
         if sequence - words[W_POSITION] >= self._rows:
-            return self._push_to_spill(payload)
+            return self._push_to_stage(payload)
         at = RING_HEADER + sequence % self._rows * ROW_SIZE
         self._bytes[at : at + ROW_SIZE] = self._row(payload, sequence)
         words[W_HEAD] = sequence + 1
-        if self._event_fd >= 0 and words[W_SLEEPING]:
-            words[W_SLEEPING] = 0
-            os.eventfd_write(self._event_fd, 1)
+        self._tell()
         return True
 
     def _row(self, payload: bytes, sequence: int) -> bytes:
         total = checksum(payload, sequence, self._epoch)
         return _ROW_HEAD.pack(sequence, self._epoch, self._slot, total, RECORD_SIZE) + payload
 
-    def _push_to_spill(self, payload: bytes) -> bool:
+    def _tell(self) -> None:
+        if self._event_fd >= 0 and self._words[W_SLEEPING]:
+            self._words[W_SLEEPING] = 0
+            os.eventfd_write(self._event_fd, 1)
+
+    def _push_to_stage(self, payload: bytes) -> bool:
         words = self._words
         sequence = words[W_SPILL_SEQUENCE]
-        kept = self._spill.append(self._row(payload, sequence | SPILL_BIT))
-        if kept:
-            words[W_SPILL_SEQUENCE] = sequence + 1
-            words[W_SPILLED] += 1
-        else:
-            words[W_DROPPED] += 1
-        if self._event_fd >= 0 and words[W_SLEEPING]:
-            words[W_SLEEPING] = 0
-            os.eventfd_write(self._event_fd, 1)
-        return kept
+        if sequence - words[W_SPILL_MOVED] >= STAGE_ROWS:
+            self._spill.tend()
+            if sequence - words[W_SPILL_MOVED] >= STAGE_ROWS:
+                words[W_DROPPED] += 1
+                self._tell()
+                return False
+        at = stage_of(self._rows) + sequence % STAGE_ROWS * ROW_SIZE
+        self._bytes[at : at + ROW_SIZE] = self._row(payload, sequence | SPILL_BIT)
+        words[W_SPILL_SEQUENCE] = sequence + 1
+        words[W_SPILLED] += 1
+        self._tell()
+        return True
+
+    @property
+    def untidy(self) -> bool:
+        return self._spill.untidy
+
+    def tend(self) -> None:
+        self._spill.tend()
 
     @property
     def dropped(self) -> int:
@@ -192,7 +203,7 @@ class RingReader:
         self._words = self._bytes.cast("Q")
         self._rows = self._words[W_ROWS]
         self._next = self._words[W_POSITION]
-        self._spill = SpillReader(spill_path, self._words[W_SPILL_DONE])
+        self._spill = SpillReader(spill_path, self._mapping)
 
     def read(self, most: int) -> list[Any]:
         values: list[Any] = []
@@ -202,7 +213,7 @@ class RingReader:
             most -= self._take(values, bytes(self._bytes[at : at + ROW_SIZE]), self._next)
             self._next += 1
         if not values:
-            for row in self._spill.read(self._spill_base, most):
+            for row in self._spill.read(most):
                 self._take(values, row, -1)
         return values
 
@@ -228,7 +239,7 @@ class RingReader:
         skipped = 0
         for epoch, sequence in stored:
             if sequence & SPILL_BIT:
-                skipped += self._spill.skip(self._spill_base, epoch, sequence)
+                skipped += self._spill.skip(epoch, sequence)
             elif done <= sequence < words[W_HEAD]:
                 at = RING_HEADER + sequence % self._rows * ROW_SIZE
                 if _ROW_HEAD.unpack_from(self._bytes, at)[:2] == (sequence, epoch):
@@ -240,16 +251,14 @@ class RingReader:
         self._words[W_POSITION] = self._next
         self._words[W_SPILL_DONE] = self._spill.next
 
-    def _spill_base(self) -> int:
-        return self._words[W_SPILL_BASE]
-
     def lag(self) -> int:
-        return self._words[W_HEAD] - self._next + self._spill.waiting(self._spill_base())
+        return self._words[W_HEAD] - self._next + self._spill.waiting()
 
     def sleeping(self, yes: bool) -> None:
         self._words[W_SLEEPING] = int(yes)
 
     def close(self) -> None:
+        self._spill.close()
         self._words.release()
         self._bytes.release()
         self._mapping.close()

@@ -87,6 +87,7 @@ class Runtime:
         self.table_name = ""
         self.sweeper: asyncio.TimerHandle | None = None
         self.sweep_due = 0.0
+        self.tending: asyncio.Future[None] | None = None
         self.probe: Probe | None = None
         self.accepting: Accepting | None = None
 
@@ -254,6 +255,9 @@ class Runtime:
                     self.guard.look(max(int(late_s * 1e9), self.probe.look()))
             except Exception:
                 log.exception("sweep failed")
+        if self.ring.untidy and (self.tending is None or self.tending.done()):
+            # In a thread: callers do not wait for the disk that records go to while nobody takes them.
+            self.tending = self.loop.run_in_executor(None, self.ring.tend)
         self.sweep_due = self.loop.time() + SWEEP_S
         self.sweeper = self.loop.call_at(self.sweep_due, self.sweep)
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import struct
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _speedups import _ring_file
-from _speedups._ring_file import Spill, SpillReader
+from _speedups._ring_file import Spill, SpillReader, map_ring, open_ring
 from tests.speedups.children import kill, start, wait
 from tests.speedups.conftest import RINGS
 
@@ -247,7 +248,13 @@ def test_a_full_ring_spills_and_the_spill_is_cut(pair: Pair) -> None:
     assert pair.read() == list(range(40))
     pair.push(40)
     assert pair.read() == [40], "not committed: the ring is still full"
+    assert pair.writer.untidy
+    pair.writer.tend()
+    assert os.stat(pair.names[1]).st_size == 25 * ROW, "read, but not freed"
     pair.reader.commit()
+    assert pair.writer.untidy
+    pair.writer.tend()
+    assert not pair.writer.untidy
     pair.push(41)
     assert os.stat(pair.names[1]).st_size == 0
     assert pair.read() == [41]
@@ -269,16 +276,80 @@ def test_spilled_rows_have_sequences_of_their_own(pair: Pair) -> None:
     assert [bool(sequence >> 62) for sequence in sequences] == [False] * 16 + [True] * 4
 
 
-def test_a_spill_file_cut_by_a_producer_that_died_there(pair: Pair) -> None:
-    """Killed between emptying the file and publishing it: the consumer is ahead of what is left."""
+def died(pair: Pair, *, tended: bool) -> None:
+    """A producer pushes 20 records, of which four do not fit, and closes nothing."""
+
+    def work() -> None:
+        pair.writer = pair.new_writer(2)
+        pair.push(*range(20))
+        if tended:
+            pair.writer.tend()
+
+    assert wait(start(work)) == 0
+
+
+def words_of(pair: Pair) -> Any:
+    return memoryview(map_ring(pair.names[0])).cast("Q")
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_producer_that_died_while_it_cut_the_spill_file(pair: Pair, emptied: bool) -> None:
+    """Between saying that it will and publishing the new base."""
+    pair.writer.close()
+    died(pair, tended=True)
+    assert pair.read() == list(range(20))
+    pair.reader.commit()
+    words_of(pair)[_ring_file.W_SPILL_CUT] = 4 * ROW
+    if emptied:
+        os.truncate(pair.names[1], 0)
+    pair.writer = pair.new_writer(3)
+    pair.push(*range(20, 45))
+    assert sorted(pair.read()) == list(range(20, 45))
+
+
+def test_a_spill_file_that_somebody_else_has_emptied(pair: Pair) -> None:
     pair.push(*range(20))
-    pair.read()
+    pair.writer.close()
+    assert pair.read() == list(range(20))
     pair.reader.commit()
     os.truncate(pair.names[1], 0)
-    pair.writer.close()
     pair.writer = pair.new_writer(2)
     pair.push(*range(20, 45))
     assert sorted(pair.read()) == list(range(20, 45))
+
+
+@pytest.mark.parametrize("moved", [0, 1, 3, 4])
+@pytest.mark.parametrize("read", [0, 17, 20])
+def test_a_producer_that_died_before_it_said_what_it_had_moved(pair: Pair, moved: int, read: int) -> None:
+    pair.writer.close()
+    died(pair, tended=False)
+    assert os.stat(pair.names[1]).st_size == 0
+    assert pair.reader.lag() == 20
+    assert pair.read(read) == list(range(read))
+    pair.reader.commit()
+    words, ring = words_of(pair), Path(pair.names[0]).read_bytes()
+    with open(pair.names[1], "ab") as file:
+        for sequence in range(words[_ring_file.W_SPILL_SEQUENCE] - 4, words[_ring_file.W_SPILL_SEQUENCE] - 4 + moved):
+            at = _ring_file.stage_of(16) + sequence % _ring_file.STAGE_ROWS * ROW
+            file.write(ring[at : at + ROW])
+    pair.writer = pair.new_writer(3)
+    assert pair.read() == list(range(read, 20))
+    pair.reader.commit()
+    pair.push(*range(20, 45))
+    assert sorted(pair.read()) == list(range(20, 45))
+
+
+def test_a_consumer_goes_on_behind_what_it_had_stored_of_the_stage(pair: Pair) -> None:
+    """Before the rows were moved to the file, between, and behind it."""
+    pair.push(*range(20))
+    pair.writer.tend()
+    pair.push(*range(20, 24))
+    rows = identities(pair.reader)
+    for _ in range(2):
+        for at in (16, 19, 20, 23):
+            assert pair.reader.resume([rows[at][1:]]) == at - 15
+            assert sorted(pair.read()) == [*range(16), *range(at + 1, 24)]
+        pair.writer.tend()
 
 
 def test_half_a_row_in_the_spill_file(pair: Pair) -> None:
@@ -314,13 +385,19 @@ def test_spill_file_full_counts_drops(ring: ModuleType, tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         pair = Pair(ring, tmp_path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (3 * ROW + 100, 3 * ROW + 100))
-        results = [pair.writer.push(pair.record) for _ in range(25)]
-        assert results == [True] * 19 + [False] * 6
-        assert pair.writer.spilled == 3
+        room = 16 + 3 + _ring_file.STAGE_ROWS
+        results = [pair.writer.push(pair.record) for _ in range(room + 6)]
+        assert results == [True] * room + [False] * 6
+        assert pair.writer.spilled == room - 16
         assert pair.writer.dropped == 6
-        assert len(pair.read()) == 19
+        assert os.stat(pair.names[1]).st_size == 3 * ROW
+        assert len(pair.read(10_000)) == room
         pair.reader.commit()
-        assert pair.writer.push(pair.record)
+        for _ in range(2 * room):
+            assert pair.writer.push(pair.record)
+            pair.writer.tend()
+            pair.read()
+            pair.reader.commit()
         pair.close()
 
     assert wait(start(work)) == 0
@@ -395,10 +472,16 @@ def test_each_twin_reads_what_the_other_wrote(tmp_path: Path) -> None:
 def test_reading_while_another_process_writes(ring: ModuleType, tmp_path: Path) -> None:
     """Two processes at full speed: every row whole and in order."""
     pair = Pair(ring, tmp_path, size_bytes=4096 + 200 * ROW)
-    count = 1500
+    count = 3000
 
     def work() -> None:
         writer = pair.new_writer(2, 4096 + 200 * ROW)
+
+        def tend() -> None:
+            while True:
+                writer.tend()
+
+        threading.Thread(target=tend, daemon=True).start()
         for number in range(count):
             pair.record.total_us = pair.record.prompt_tokens = number
             assert writer.push(pair.record)
@@ -415,25 +498,42 @@ def test_reading_while_another_process_writes(ring: ModuleType, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("done", [1, 3])
-def test_a_spill_file_that_is_cut_under_a_look_at_it_is_looked_at_again(tmp_path: Path, done: int) -> None:
+def test_a_spill_file_that_is_cut_under_a_look_at_it_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
     """The base is read, then the file: in between the producer may have cut it and filled it again."""
-    rows = [bytes([number]) * ROW for number in range(12)]
-    spill = Spill(str(tmp_path / "spill"), 0, 0)
-    bases = [spill.base]
+    mapping = open_ring(str(tmp_path / "ring"), 0, SMALL)
+    words = memoryview(mapping).cast("Q")
+    spill = Spill(str(tmp_path / "spill"), mapping)
+    first = words[_ring_file.W_SPILL_SEQUENCE]
+    rows = [struct.pack("<Q", first + number | _ring_file.SPILL_BIT) + bytes(ROW - 8) for number in range(12)]
+
+    def put(row: bytes) -> None:
+        at = _ring_file.stage_of(16) + words[_ring_file.W_SPILL_SEQUENCE] % _ring_file.STAGE_ROWS * ROW
+        mapping[at : at + ROW] = row
+        words[_ring_file.W_SPILL_SEQUENCE] += 1
+        spill.tend()
+
+    class Looked:
+        """The ring's words; once the first rows are read, the file is cut behind each look at its base."""
+
+        def __getitem__(self, index: int) -> int:
+            value: int = words[index]
+            if index == _ring_file.W_SPILL_BASE and reader.next == done * ROW and not value:
+                words[_ring_file.W_SPILL_DONE] = reader.next
+                spill.tend()
+                assert words[_ring_file.W_SPILL_BASE] == done * ROW
+                for row in rows[done:]:
+                    put(row)
+            return value
+
     for row in rows[:done]:
-        assert spill.append(row)
-
-    def base_of() -> int:
-        base = bases[0]
-        if reader.next == done * ROW and spill.base == 0:
-            bases[0] = spill.cut()
-            assert all(spill.append(row) for row in rows[done:])
-        return base
-
-    reader = SpillReader(str(tmp_path / "spill"), 0)
-    assert reader.read(base_of, 64) == rows[:done]
-    assert reader.read(base_of, 4) == rows[done : done + 4]
-    assert reader.read(base_of, 64) == rows[done + 4 :]
+        put(row)
+    reader = SpillReader(str(tmp_path / "spill"), mapping)
+    monkeypatch.setattr(reader, "_words", Looked())
+    assert reader.read(64) == rows[:done]
+    assert reader.read(4) == rows[done : done + 4]
+    assert reader.read(64) == rows[done + 4 :]
     spill.close()
 
 
