@@ -12,6 +12,7 @@ cdef struct Held:
     int64_t length
     int64_t tag
     int64_t sub
+    bint ample              # when it was last taken more than half of it was left
     uint32_t slot
 
 
@@ -63,7 +64,6 @@ cdef class ArenaWorker:
     cdef Step _steps[32]
 
     cdef int _map_more(self, int64_t number) except -1
-    cdef int64_t *_line(self, int64_t slot) except NULL
     cdef int64_t *_sub_windows(self, int64_t extension) except NULL
     cdef int _attempt(self, LimitSet limits, const Amounts *amounts, int64_t now_ns) except? -3000
     cdef int _hold(self, LimitSet limits) except -1
@@ -71,7 +71,7 @@ cdef class ArenaWorker:
     cdef int _look(self, Step *step, Held *held, int64_t now_ns) except -1
     cdef int _refuse(self, int i) noexcept
     cdef int _refuse_word(self, int i, int64_t *entries) noexcept
-    cdef void _roll_back(self, int count) noexcept
+    cdef void _roll_back(self, LimitSet limits) noexcept
     cdef int64_t _pending(self, int64_t handle) except -1
     cdef int _apply(self, int count, int64_t now_ns) except -1
 

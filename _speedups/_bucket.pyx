@@ -6,13 +6,12 @@ Layout, definitions and replay are in ``_layout``, ``_definitions`` and ``_journ
 
 import os
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
 
 from _speedups._cells cimport *
+from _speedups._ring cimport put_text
 
 from _speedups import _layout
 from _speedups._journal import JournaledArena
@@ -102,15 +101,6 @@ cdef inline void held_in(Amounts *of, const int64_t *body) noexcept:
     of.money = body[R_MONEY]
 
 
-cdef inline void put_name(unsigned char *field, Py_ssize_t room, bytes name) noexcept:
-    """Copy at most ``room`` bytes and zero the rest."""
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
-    if size > room:
-        size = room
-    memcpy(field, PyBytes_AS_STRING(name), size)
-    memset(field + size, 0, room - size)
-
-
 cdef int64_t workers_made = 0
 
 
@@ -154,6 +144,13 @@ cdef class LimitSet:
 
     def __len__(self):
         return self.count
+
+
+cdef inline int64_t *line_of(ArenaWorker worker, int64_t slot) except NULL:
+    cdef int64_t number = slot >> worker._shift
+    if number >= worker._segments or number < 0:
+        worker._map_more(number)
+    return worker._limits[number] + (slot & worker._mask) * worker._limit_words
 
 
 cdef class ArenaWorker:
@@ -236,12 +233,6 @@ cdef class ArenaWorker:
             self._segments += 1
         return 0
 
-    cdef inline int64_t *_line(self, int64_t slot) except NULL:
-        cdef int64_t number = slot >> self._shift
-        if number >= self._segments or number < 0:
-            self._map_more(number)
-        return self._limits[number] + (slot & self._mask) * self._limit_words
-
     cdef int64_t *_sub_windows(self, int64_t extension) except NULL:
         cdef int64_t number = extension // self._rolling_blocks
         if number >= self._segments:
@@ -297,7 +288,7 @@ cdef class ArenaWorker:
         limits.holder = 0
         for i in range(limits.count):
             limits.held[i].slot = limits.slots[i]
-            limits.held[i].line = self._line(limits.slots[i])
+            limits.held[i].line = line_of(self, limits.slots[i])
             # Of no definition: the first look learns it.
             limits.held[i].meta = -1
         limits.holder = self._number
@@ -307,6 +298,7 @@ cdef class ArenaWorker:
         """Another definition, or another period of it. Its figures are those of ``meta``, or ``meta`` changes before a
         reservation is kept."""
         held.meta = -1
+        held.ample = False
         held.rolling = NULL
         if meta & 0xFF == K_ROLLING:
             held.rolling = self._sub_windows(held.line[L_EXTENSION])
@@ -317,7 +309,7 @@ cdef class ArenaWorker:
 
     cdef int _attempt(self, LimitSet limits, const Amounts *amounts, int64_t now_ns) except? -3000:
         """0 when every limit has been taken, AGAIN, or what reserve returns for a refusal."""
-        cdef int i, verdict, cells = 0, words = 0
+        cdef int i, verdict, ample, cells = 0, words = 0
         cdef int64_t index, taken
         cdef int64_t *entries
         cdef int64_t *entry
@@ -361,9 +353,10 @@ cdef class ArenaWorker:
             mg_fence()
             for i in range(limits.count):
                 step = &self._steps[i]
-                verdict = mg_verify(step, self._cells, now_ns)
+                verdict = mg_verify(step, self._cells, now_ns, &ample)
+                limits.held[i].ample = ample
                 if verdict:
-                    self._roll_back(limits.count)
+                    self._roll_back(limits)
                     return AGAIN if verdict == AGAIN else self._refuse(i)
         if words:
             for i in range(limits.count):
@@ -372,7 +365,7 @@ cdef class ArenaWorker:
                     continue
                 taken = mg_take_word(step.line, step.amount, now_ns)
                 if taken < 0:
-                    self._roll_back(limits.count)
+                    self._roll_back(limits)
                     return self._refuse_word(i, entries)
                 step.mark = <uint32_t>(taken & MASK32)
                 entries[i] = mg_named(step)
@@ -393,9 +386,11 @@ cdef class ArenaWorker:
                 mg_shift_word(&step.line[L_WORD], -mg_cost(step.amount, step.line[L_STEP]), 0, step.mark)
         return self._refuse(i)
 
-    cdef void _roll_back(self, int count) noexcept:
+    cdef void _roll_back(self, LimitSet limits) noexcept:
         cdef int i
-        for i in range(count):
+        for i in range(limits.count):
+            # One that was judged by what it had left may have come to its end, or its period: all are looked at anew.
+            limits.held[i].ample = False
             if self._steps[i].pair != NULL:
                 mg_step_store(&self._steps[i], 0)
         mg_store(&self._block[J_OP], OP_NONE)
@@ -404,6 +399,7 @@ cdef class ArenaWorker:
         """Fills the step in; REFUSED when the limit refuses already."""
         cdef int64_t *line = step.line
         cdef int64_t ahead, total, newest, own
+        cdef bint ample
         if step.kind == K_NONE or step.kind == K_HEALTH or step.meta & META_BUSY:
             return REFUSED
         if step.kind == K_GCRA and step.meta >> 8 & 0xFF == 0:
@@ -416,19 +412,23 @@ cdef class ArenaWorker:
             self._learn(held, step.meta, now_ns)
         step.tag = held.tag
         step.rolling = held.rolling
-        total = mg_pair_sum(line, self._cells, step.tag, step.rolling, &newest)
-        if newest != step.tag:
-            # Another worker's clock has reached the next period: so has everybody's.
-            step.tag = newest
-            total = mg_pair_sum(line, self._cells, step.tag, step.rolling, &newest)
         step.pair = line + LINE + 2 * self.index
         own = step.pair[0]
+        # Where more than half was left, the sum behind the store decides alone; in any case it has the last word.
+        ample = held.ample and own == step.tag
+        total = 0
+        if not ample:
+            total = mg_pair_sum(line, self._cells, step.tag, step.rolling, &newest)
+            if newest != step.tag:
+                # Another worker's clock has reached the next period: so has everybody's.
+                step.tag = newest
+                total = mg_pair_sum(line, self._cells, step.tag, step.rolling, &newest)
         step.before = step.pair[1] if own == step.tag else 0
         if step.rolling == NULL:
             step.word = NULL
             step.sub = SUB_PAIR
             step.mark = <uint32_t>(step.tag & MASK32)
-            return REFUSED if mg_exceeds(step, mg_saturate(total + step.amount), now_ns) else 0
+            return REFUSED if not ample and mg_room(step, mg_saturate(total + step.amount), now_ns) < 0 else 0
         step.word = step.rolling + self.index * ROLL_WORDS
         if own != step.tag and mg_roll_lasts(own, step.pair[1], step.tag):
             step.before = mg_roll_sum(step.word, step.tag)
@@ -440,7 +440,7 @@ cdef class ArenaWorker:
         step.mark = <uint32_t>((step.tag & ROLL_NUMBER_MASK) << 6 | step.sub)
         if step.amount > ROLL_COUNT_MASK - (step.content & ROLL_COUNT_MASK):
             return REFUSED
-        return REFUSED if mg_exceeds(step, total + step.amount, now_ns) else 0
+        return REFUSED if not ample and mg_room(step, total + step.amount, now_ns) < 0 else 0
 
     cdef inline int64_t _pending(self, int64_t handle) except -1:
         cdef int64_t index = handle & INDEX_MASK
@@ -466,7 +466,7 @@ cdef class ArenaWorker:
         cdef CallRow *row = <CallRow *>(body + R_CALL)
         # The first word counts: whoever finds it finds the rest.
         mg_store(&body[R_CALL], 0)
-        put_name(row.request_id, 16, call.request_id)
+        put_text(row.request_id, 16, call.request_id)
         row.started_ns = call.started_ns
         row.virtual_key = call.virtual_key
         row.team = call.team
@@ -480,8 +480,8 @@ cdef class ArenaWorker:
         row.stream = call.stream
         row.flags = <uint16_t>call.flags
         row.before = clamp(before)
-        put_name(row.model, 48, call.model)
-        put_name(row.target_model, 48, call.target_model)
+        put_text(row.model, 48, call.model)
+        put_text(row.target_model, 48, call.target_model)
         mg_store(&body[R_CALL], <int64_t>call.provider)
         return 0
 
@@ -507,7 +507,7 @@ cdef class ArenaWorker:
         return expired
 
     cpdef int64_t reserved(self, int64_t slot, int64_t now_ns) except -1:
-        cdef int64_t *line = self._line(slot)
+        cdef int64_t *line = line_of(self, slot)
         cdef int64_t meta = mg_load(&line[L_META]), kind = meta & 0xFF, total = 0, start, length, tag, named
         cdef int64_t place, index, reached, table = self._table_words, spread
         cdef const int64_t *states
@@ -546,59 +546,29 @@ cdef class ArenaWorker:
         cdef int64_t index = self._pending(handle)
         cdef int64_t *body = self._bodies + index * BODY_WORDS
         cdef int64_t *line
-        cdef int64_t *cell
-        cdef int64_t named, meta, reserved, actual, count, step, mark
-        cdef int64_t *entry = self._block + J_ENTRIES
-        cdef int i, kind, made = 0
+        cdef const int64_t *words = NULL
+        cdef int64_t named, meta, reserved, actual
+        cdef int64_t *entries = self._block + J_ENTRIES
+        cdef int i, made = 0
         cdef Amounts held, actuals
         fill_in(&actuals, requests, tokens, output, money)
         held_in(&held, body)
         for i in range(<int>body[R_COUNT]):
             named = body[R_ENTRIES + i]
-            line = self._line(named & INDEX_MASK)
+            line = line_of(self, named & INDEX_MASK)
             meta = mg_load(&line[L_META])
-            kind = meta & 0xFF
             reserved = mg_amount(line, meta, &held)
-            actual = 0 if kind == K_GAUGE else mg_amount(line, meta, &actuals)
-            if kind == K_GCRA and meta >> 8 & 0xFF and (named >> INDEX_BITS & 0xFF) == (meta >> 32 & 0xFF):
-                # Held in the own cell so far, charged now.
-                if actual:
-                    entry[0] = <int64_t>SUB_GCRA << 32 | (named & INDEX_MASK)
-                    entry[1] = mg_cost(actual, line[L_STEP])
-                    entry[2] = 0
-                    entry += ENTRY_WORDS
-                    made += 1
-                actual = 0
-            if actual == reserved or (named >> INDEX_BITS & 0xFF) != (meta >> 32 & 0xFF):
+            actual = 0 if meta & 0xFF == K_GAUGE else mg_amount(line, meta, &actuals)
+            # A GCRA limit of tokens is charged only now, even where the two are equal.
+            if actual == reserved and (meta & 0xFF != K_GCRA or meta >> 8 & 0xFF == 0):
                 continue
-            mark = named >> 32 & MASK32
-            entry[0] = named & INDEX_MASK
-            if kind == K_GCRA and meta >> 8 & 0xFF == 0:
-                step = line[L_STEP]
-                entry[0] |= <int64_t>SUB_GCRA << 32
-                entry[1] = mg_cost(actual, step) - mg_cost(reserved, step)
-                entry[2] = mark
-            elif kind == K_ROLLING:
-                cell = self._sub_windows(line[L_EXTENSION]) + self.index * ROLL_WORDS + (mark & 63)
-                if (cell[0] >> ROLL_COUNT_BITS & ROLL_NUMBER_MASK) != mark >> 6:
-                    continue
-                count = (cell[0] & ROLL_COUNT_MASK) + actual - reserved
-                count = 0 if count < 0 else ROLL_COUNT_MASK if count > ROLL_COUNT_MASK else count
-                entry[0] |= (mark & 63) << 32
-                entry[1] = (cell[0] & ~ROLL_COUNT_MASK) | count
-                entry[2] = line[LINE + 2 * self.index]
-            elif kind == K_NONE or kind == K_HEALTH:
+            if (named >> INDEX_BITS & 0xFF) != (meta >> 32 & 0xFF):
                 continue
-            else:
-                cell = line + LINE + 2 * self.index
-                if (cell[0] & MASK32) != mark:
-                    continue
-                count = mg_saturate(cell[1] + actual - reserved)
-                entry[0] |= <int64_t>SUB_PAIR << 32
-                entry[1] = cell[0]
-                entry[2] = count if count > 0 else 0
-            entry += ENTRY_WORDS
-            made += 1
+            if meta & 0xFF == K_ROLLING:
+                words = self._sub_windows(line[L_EXTENSION]) + self.index * ROLL_WORDS
+            made += mg_settle(
+                named, line, meta, reserved, actual, line + LINE + 2 * self.index, words, entries + made * ENTRY_WORDS
+            )
         if made:
             mg_store(&self._block[J_COUNT], made)
             mg_store(&self._block[J_STEP], 0)
@@ -621,14 +591,14 @@ cdef class ArenaWorker:
             if entry[0] >> 32 == SUB_GCRA:
                 begun += 1
                 mg_store(&self._block[J_STEP], begun)
-                line = self._line(entry[0] & MASK32)
+                line = line_of(self, entry[0] & MASK32)
                 mg_shift_word(&line[L_WORD], entry[1], now_ns, entry[2])
             entry += ENTRY_WORDS
         entry = self._block + J_ENTRIES
         for i in range(count):
             sub = entry[0] >> 32
             if sub != SUB_GCRA:
-                line = self._line(entry[0] & MASK32)
+                line = line_of(self, entry[0] & MASK32)
                 if sub == SUB_PAIR:
                     mg_store(&line[LINE + 2 * self.index], entry[1])
                     mg_store(&line[LINE + 2 * self.index + 1], entry[2])
@@ -645,7 +615,7 @@ cdef class ArenaWorker:
         cdef int64_t amount = 1, kind, ahead, newest, held, start, length
         if not 0 <= i < limits.count:
             raise IndexError("no such limit in the set")
-        line = self._line(limits.slots[i])
+        line = line_of(self, limits.slots[i])
         kind = line[L_META] & 0xFF
         if self._refused_slot == limits.slots[i]:
             amount = self._refused_amount
@@ -663,33 +633,13 @@ cdef class ArenaWorker:
     cdef int read_state(self, LimitSet limits, int64_t i, int64_t now_ns, int64_t *figures) except -1:
         """As state_of, into ``figures[0..2]``: limit, remaining, nanoseconds to the reset."""
         cdef int64_t *line
-        cdef int64_t used, newest, kind, ahead, start, length
         cdef int64_t *rolling = NULL
         if not 0 <= i < limits.count:
             raise IndexError("no such limit in the set")
-        line = self._line(limits.slots[i])
-        kind = line[L_META] & 0xFF
-        figures[0] = mg_load(&line[L_LIMIT])
-        figures[1] = figures[2] = 0
-        if kind == K_NONE or kind == K_HEALTH:
-            return 0
-        if kind == K_ROLLING:
+        line = line_of(self, limits.slots[i])
+        if line[L_META] & 0xFF == K_ROLLING:
             rolling = self._sub_windows(line[L_EXTENSION])
-        used = mg_pair_sum(
-            line, self._cells, mg_pair_tag(line, line[L_META], now_ns, &start, &length), rolling, &newest
-        )
-        if kind == K_GCRA:
-            figures[2] = mg_ahead(line, now_ns) + mg_cost(clamp(used), line[L_STEP])
-            ahead = line[L_TAU] - figures[2]
-            figures[1] = mg_units(ahead, line[L_STEP]) if ahead > 0 else 0
-            return 0
-        if kind == K_ROLLING:
-            figures[2] = line[L_PERIOD] * (SUB_WINDOWS - 1)
-            figures[0] = line[L_WHOLE]
-            used <<= line[L_GRAIN]
-        elif kind != K_GAUGE:
-            figures[2] = mg_until_end(line, now_ns)
-        figures[1] = figures[0] - used if figures[0] > used else 0
+        mg_standing(line, self._cells, rolling, now_ns, figures)
         return 0
 
     def state_of(self, LimitSet limits, int64_t i, int64_t now_ns):
@@ -709,10 +659,10 @@ cdef class ArenaWorker:
         return segment.q, at, self._cells
 
     cpdef int64_t cooldown_ns(self, int64_t slot) except? -3000:
-        return mg_load(&self._line(slot)[L_WORD])
+        return mg_load(&line_of(self, slot)[L_WORD])
 
     cpdef int set_cooldown(self, int64_t slot, int64_t until_ns) except -1:
-        mg_store(&self._line(slot)[L_WORD], until_ns)
+        mg_store(&line_of(self, slot)[L_WORD], until_ns)
         return 0
 
     cpdef int extend_cooldown(self, int64_t slot, int64_t until_ns) except -1:
@@ -722,7 +672,7 @@ cdef class ArenaWorker:
 
     cdef int64_t *health_word(self, int64_t slot) except NULL:
         """The word itself, good for as long as this worker is."""
-        return &self._line(slot)[L_WORD]
+        return &line_of(self, slot)[L_WORD]
 
 
 def _bench_reserve(ArenaWorker worker, LimitSet limits, int64_t count, int64_t now_ns, int64_t step_ns):

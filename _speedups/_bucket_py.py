@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from _speedups._calls import LONGEST_NAME, Call, words_of
+from _speedups._calls import words_of
 from _speedups._journal import JournaledArena
 from _speedups._layout import (
     B_BEAT,
@@ -286,28 +286,7 @@ class ArenaWorker:
     def intend(self, handle: int, call: Record, before: int = 0) -> None:
         """Raises ValueError for a handle that is not pending."""
         at = self._bodies + self._pending(handle) * BODY_WORDS + R_CALL
-        told = Call(
-            call.request_id,
-            call.started_ns,
-            call.virtual_key,
-            call.team,
-            call.customer,
-            call.provider,
-            call.provider_key,
-            call.route,
-            call.attempt,
-            call.operation & 0xFF,
-            call.dialect & 0xFF,
-            call.kind & 0xFF,
-            call.stream,
-            call.flags & 0xFFFF,
-            call.model[:LONGEST_NAME],
-            call.target_model[:LONGEST_NAME],
-            0,
-            0,
-            0,
-        )
-        provider, *rest = words_of(told, _clamp(before))
+        provider, *rest = words_of(call, _clamp(before))
         # The first word counts: whoever finds it finds the rest.
         self._q[at] = 0
         for n, word in enumerate(rest, 1):

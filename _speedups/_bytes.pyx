@@ -35,6 +35,23 @@ cdef extern from * nogil:
 
     static const char mg_hex_digits[] = "0123456789abcdef";
 
+    /* What a lower-case hexadecimal digit stands for; more than 15: it is none. */
+    static unsigned mg_nibble(unsigned char c) {
+        unsigned digit = (unsigned)c - '0', letter = (unsigned)c - 'a';
+        return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
+    }
+
+    /* Bytes that 2 n digits stand for; 0 when some are no digits. */
+    static int mg_unhex(const char *text, Py_ssize_t n, char *out) {
+        unsigned wrong = 0;
+        for (Py_ssize_t i = 0; i < n; i++) {
+            unsigned high = mg_nibble((unsigned char)text[2 * i]), low = mg_nibble((unsigned char)text[2 * i + 1]);
+            wrong |= high | low;
+            out[i] = (char)(high << 4 | low);
+        }
+        return !(wrong & 16);
+    }
+
     static int mg_is_released(PyObject *view) {
         return ((PyMemoryViewObject *)view)->flags & _Py_MEMORYVIEW_RELEASED;
     }
@@ -42,6 +59,7 @@ cdef extern from * nogil:
     int mg_is_released(object view)
     Py_ssize_t mg_head_end(const char *text, Py_ssize_t n)
     const char *mg_hex_digits
+    bint mg_unhex(const char *text, Py_ssize_t n, char *out)
 
 cdef extern from "time.h" nogil:
     struct timespec:
@@ -150,30 +168,14 @@ cpdef bytes numbered(bytes prefix, unsigned long long number):
     return result
 
 
-cdef inline int _nibble(unsigned char c) noexcept:
-    if c"0" <= c <= c"9":
-        return c - c"0"
-    if c"a" <= c <= c"f":
-        return c - c"a" + 10
-    return -1
-
-
 cpdef bytes unhex(bytes digits):
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(digits) // 2, i
-    cdef const char *text = PyBytes_AS_STRING(digits)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(digits) // 2
     cdef bytes result
-    cdef char *out
-    cdef int high, low
     if 2 * size != PyBytes_GET_SIZE(digits):
         raise ValueError("an odd number of digits")
     result = PyBytes_FromStringAndSize(NULL, size)
-    out = PyBytes_AS_STRING(result)
-    for i in range(size):
-        high = _nibble(text[2 * i])
-        low = _nibble(text[2 * i + 1])
-        if high < 0 or low < 0:
-            raise ValueError("not a hexadecimal digit")
-        out[i] = <char>(high << 4 | low)
+    if not mg_unhex(PyBytes_AS_STRING(digits), size, PyBytes_AS_STRING(result)):
+        raise ValueError("not a hexadecimal digit")
     return result
 
 

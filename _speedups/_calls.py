@@ -7,14 +7,16 @@ the call to its owners and to write the record that the worker no longer can.
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from _speedups._layout import BODY_WORDS, R_CALL, R_DONE_MONEY, R_DONE_OUTPUT, R_DONE_TOKENS
+
+if TYPE_CHECKING:
+    from _speedups._ring_py import Record
 
 _ROW: Final = struct.Struct("=Q16sQQQQQQHBBBBHq48s48s")
 _WORDS: Final = struct.Struct(f"={BODY_WORDS - R_CALL}q")
 assert _ROW.size == _WORDS.size
-LONGEST_NAME: Final = 48
 
 
 class Call(NamedTuple):
@@ -46,7 +48,7 @@ class Call(NamedTuple):
     """Of this attempt, up to what was delivered."""
 
 
-def words_of(call: Call, before: int) -> tuple[int, ...]:
+def words_of(call: Record, before: int) -> tuple[int, ...]:
     """How a call lies behind ``R_CALL``, its tokens apart. ``before``: money of the attempts before it."""
     row = _ROW.pack(
         call.provider,
@@ -58,11 +60,11 @@ def words_of(call: Call, before: int) -> tuple[int, ...]:
         call.provider_key,
         call.route,
         call.attempt,
-        call.operation,
-        call.dialect,
-        call.kind,
+        call.operation & 0xFF,
+        call.dialect & 0xFF,
+        call.kind & 0xFF,
         call.stream,
-        call.flags,
+        call.flags & 0xFFFF,
         before,
         call.model,
         call.target_model,

@@ -1,19 +1,18 @@
-/* Cells of a limit: sums over all workers, the steps of a reservation, the compare-and-swap of GCRA words. Layout: _layout.py. */
+/* Cells of a limit: sums over all workers, the compare-and-swap of GCRA words. Layout: _layout.py. */
 #ifndef MICROGATE_CELLS_H
 #define MICROGATE_CELLS_H
 
 #include "_atomics.h"
 
 /* Words of a limit's line that are read here. */
-enum { MG_L_META = 1, MG_L_PERIOD = 3, MG_L_STEP = 4, MG_L_TAU = 5, MG_L_WORD = 6, MG_L_OFFSET = 7, MG_LINE = 8 };
-enum { MG_L_GRAIN = MG_L_TAU };
+enum { MG_L_META = 1, MG_L_LIMIT = 2, MG_L_PERIOD = 3, MG_L_STEP = 4, MG_L_TAU = 5, MG_L_WORD = 6, MG_L_OFFSET = 7, MG_LINE = 8 };
+enum { MG_L_GRAIN = MG_L_TAU, MG_L_WHOLE = MG_L_OFFSET };
 enum { MG_KIND_GCRA = 1, MG_KIND_WINDOW = 2, MG_KIND_ROLLING = 3, MG_KIND_GAUGE = 4, MG_KIND_MONEY = 5 };
 enum { MG_TOKENS = 1, MG_INPUT_TOKENS = 2, MG_OUTPUT_TOKENS = 3, MG_USD = 4 };
 enum { MG_CALENDAR = 1 << 17 };
 #define MG_END_MASK (((int64_t)1 << 20) - 1)
 /* How long the end of a period is taken for unknown that nobody has laid down yet. */
 #define MG_UNLAID_NS ((int64_t)1000000000)
-enum { MG_AGAIN = 1, MG_REFUSED = 2 };
 
 #define MG_MASK32 ((int64_t)0xFFFFFFFF)
 #define MG_NUMBER_MASK (((int64_t)1 << 48) - 1)
@@ -185,55 +184,6 @@ static inline int64_t mg_amount(const int64_t *line, int64_t meta, const mg_amou
         }
         default: return of->requests;
     }
-}
-
-/* One limit of a reservation under way: what is taken, and where the own cell lies. */
-typedef struct {
-    int64_t *line;
-    int64_t *pair;    /* NULL for a GCRA word */
-    int64_t *word;    /* ROLLING: the sub-window, else NULL */
-    int64_t *rolling; /* ROLLING: the sub-windows of all workers, else NULL */
-    int64_t meta, amount, limit, tag;
-    int64_t before;   /* count of the own cell in this period */
-    int64_t content;  /* ROLLING: word of the sub-window before */
-    int64_t sub;
-    uint32_t slot, mark;
-    int kind;
-} mg_step;
-
-/* The limit as a reservation names it. */
-static inline int64_t mg_named(const mg_step *step) {
-    return (int64_t)((uint64_t)step->mark << 32 | ((uint64_t)(step->meta >> 32) & 0xFF) << 24 | step->slot);
-}
-
-/* Put what the own cell was before, and `change`. */
-static inline void mg_step_store(const mg_step *step, int64_t change) {
-    /* Tag first: between the two stores a reader finds too much, never too little. */
-    mg_store(step->pair, step->tag);
-    mg_store(step->pair + 1, step->before + change);
-    if (step->word) mg_store(step->word, step->content + change);
-}
-
-/* Whether the limit refuses with `total` spent and reserved, this reservation included. Nothing more is let through an
- * exhausted limit, not even a reservation of nothing. */
-static inline int mg_exceeds(const mg_step *step, int64_t total, int64_t now_ns) {
-    int64_t limit = step->limit;
-    if (step->kind == MG_KIND_GCRA) {
-        /* Cells were read before the word: a settlement charges the word before it releases the cell. */
-        int64_t ahead = mg_ahead(step->line, now_ns);
-        total = mg_cost(total > 0 ? total : 0, step->line[MG_L_STEP]) + ahead;
-        limit = step->line[MG_L_TAU];
-    }
-    return total > limit || (!step->amount && total >= limit);
-}
-
-/* After the fence, with the own cell counted: 0 in order, or MG_AGAIN or MG_REFUSED. */
-static inline int mg_verify(const mg_step *step, int cells, int64_t now_ns) {
-    if (mg_load(step->line + MG_L_META) != step->meta) return MG_AGAIN;
-    if (!step->pair) return 0;
-    int64_t newest, total = mg_pair_sum(step->line, cells, step->tag, step->rolling, &newest);
-    if (newest != step->tag) return MG_AGAIN;
-    return mg_exceeds(step, total, now_ns) ? MG_REFUSED : 0;
 }
 
 #endif

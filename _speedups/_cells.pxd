@@ -1,7 +1,7 @@
-# What Cython knows of _cells.h, and the words of the arena (_layout.py) as constants of C.
+# What Cython knows of _cells.h and _steps.h, and the words of the arena (_layout.py) as constants of C.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-cdef extern from "_cells.h" nogil:
+cdef extern from "_steps.h" nogil:
     ctypedef struct Amounts "mg_amounts":
         int64_t requests, tokens, output, money
 
@@ -20,7 +20,6 @@ cdef extern from "_cells.h" nogil:
     void mg_raise(int64_t *p, int64_t value)
     int64_t mg_saturate(int64_t value)
     int64_t mg_cost(int64_t amount, int64_t step)
-    int64_t mg_units(int64_t ns, int64_t step)
     int64_t mg_pair_tag(const int64_t *line, int64_t meta, int64_t now_ns, int64_t *start, int64_t *length)
     int64_t mg_roll_tag(int64_t tag)
     int64_t mg_roll_sum(const int64_t *words, int64_t tag)
@@ -34,8 +33,13 @@ cdef extern from "_cells.h" nogil:
     void mg_step_store(const Step *step, int64_t change)
     int64_t mg_amount(const int64_t *line, int64_t meta, const Amounts *of)
     int64_t mg_until_end(const int64_t *line, int64_t now_ns)
-    bint mg_exceeds(const Step *step, int64_t total, int64_t now_ns)
-    int mg_verify(const Step *step, int cells, int64_t now_ns)
+    int64_t mg_room(const Step *step, int64_t total, int64_t now_ns)
+    int mg_verify(const Step *step, int cells, int64_t now_ns, int *ample)
+    int mg_settle(
+        int64_t named, const int64_t *line, int64_t meta, int64_t reserved, int64_t actual, const int64_t *pair,
+        const int64_t *words, int64_t *entry
+    )
+    void mg_standing(const int64_t *line, int cells, const int64_t *rolling, int64_t now_ns, int64_t *figures)
     # Written in the header: Cython takes a literal of more than 32 bits for a Python number.
     const int64_t MAX_AMOUNT "MG_MAX_AMOUNT"
     const int64_t MASK32 "MG_MASK32"

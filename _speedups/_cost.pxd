@@ -9,3 +9,5 @@ cdef class Rates:
         int64_t audio_in=*, int64_t audio_out=*, int64_t image_in=*, int64_t image_out=*, int64_t cache_write_1h=*,
         int64_t cached_audio=*, int64_t searches=*
     ) noexcept
+
+cpdef bytes in_usd(bytes before, int64_t nanodollars, bytes behind)

@@ -7,6 +7,9 @@ its vendor names none for a kind, ``providers.prices`` has put there that of the
 from collections.abc import Sequence
 from typing import Final, final
 
+__pyx_capi__: dict[str, object]
+"""What other extension modules call; only in the compiled module."""
+
 KINDS: Final[tuple[str, ...]]
 """What prices are for, in the order in which ``Rates`` takes them; a request counts one ``request``."""
 DEAREST: Final[int]
@@ -15,6 +18,10 @@ MOST: Final[int]
 """Of any cost, 2**63 - 1: nine billion dollars."""
 NANO_A_MILLION: Final[int]
 """Units that a price is for."""
+
+def in_usd(before: bytes, nanodollars: int, behind: bytes) -> bytes:
+    """``before``, then USD with nine digits behind the point (``0.001234567``), then ``behind``. Raises ValueError when
+    negative."""
 
 @final
 class Rates:

@@ -2,13 +2,17 @@
 """What counts of tokens cost, exactly. The contract is ``_cost.pyi``."""
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 cdef extern from "_cost.h" nogil:
     enum:
         MG_INPUT, MG_CACHE_READ, MG_CACHE_READ_AUDIO, MG_CACHE_WRITE, MG_CACHE_WRITE_1H, MG_INPUT_AUDIO, MG_INPUT_IMAGE
         MG_OUTPUT, MG_OUTPUT_REASONING, MG_OUTPUT_AUDIO, MG_OUTPUT_IMAGE, MG_WEB_SEARCH, MG_REQUEST, MG_KINDS
     int64_t mg_cost(const int64_t *counts, const int64_t *prices)
+    int64_t mg_cost_of_two(int64_t prompt, int64_t completion, const int64_t *prices)
+    int mg_digits_of_usd(char *end, int64_t nanodollars)
     int64_t mg_part(int64_t count, int64_t whole, int *cut)
 
 KINDS = (
@@ -53,6 +57,11 @@ cdef class Rates:
             rates = rates.over
         prompt = max(prompt, 0)
         completion = max(completion, 0)
+        if (
+            cached <= 0 and cache_write <= 0 and reasoning <= 0 and audio_in <= 0 and audio_out <= 0 and image_in <= 0
+            and image_out <= 0 and cache_write_1h <= 0 and cached_audio <= 0 and searches <= 0
+        ):
+            return mg_cost_of_two(prompt, completion, rates._price)
         # Audio may be read from the cache: only what is more than the whole prompt is impossible.
         audio_in = mg_part(audio_in, prompt, &cut)
         cached = mg_part(cached, prompt, &cut)
@@ -86,6 +95,23 @@ cdef class Rates:
         count[MG_REQUEST] = 1
         cost = mg_cost(count, rates._price)
         return ~cost if cut else cost
+
+
+cpdef bytes in_usd(bytes before, int64_t nanodollars, bytes behind):
+    cdef char[32] digits
+    cdef char *out
+    cdef int size
+    cdef Py_ssize_t first = PyBytes_GET_SIZE(before), last = PyBytes_GET_SIZE(behind)
+    cdef bytes result
+    if nanodollars < 0:
+        raise ValueError("negative")
+    size = mg_digits_of_usd(digits + 32, nanodollars)
+    result = PyBytes_FromStringAndSize(NULL, first + size + last)
+    out = PyBytes_AS_STRING(result)
+    memcpy(out, PyBytes_AS_STRING(before), first)
+    memcpy(out + first, digits + 32 - size, size)
+    memcpy(out + first + size, PyBytes_AS_STRING(behind), last)
+    return result
 
 
 def _bench_cost(Rates rates, int64_t count):

@@ -15,6 +15,13 @@ MOST: Final = (1 << 63) - 1
 NANO_A_MILLION: Final = 1_000_000
 
 
+def in_usd(before: bytes, nanodollars: int, behind: bytes) -> bytes:
+    """See ``_cost.pyi``."""
+    if nanodollars < 0:
+        raise ValueError("negative")
+    return b"%b%d.%09d%b" % (before, *divmod(nanodollars, 1_000_000_000), behind)
+
+
 @final
 class Rates:
     """See ``_cost.pyi``."""

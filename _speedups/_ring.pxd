@@ -1,4 +1,6 @@
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 cdef struct RecordRow:
     uint64_t started_ns, snapshot, virtual_key, provider, provider_key, route
@@ -20,6 +22,16 @@ cdef struct RecordRow:
     unsigned char client[16]
     uint64_t team, customer
     unsigned char spare[80]
+
+
+cdef inline uint8_t put_text(unsigned char *field, Py_ssize_t room, bytes text) noexcept:
+    """Copy at most ``room`` bytes and zero the rest: a row never carries bytes of another request."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
+    if size > room:
+        size = room
+    memcpy(field, PyBytes_AS_STRING(text), size)
+    memset(field + size, 0, room - size)
+    return <uint8_t>size
 
 
 cdef class Record:

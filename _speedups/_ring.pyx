@@ -58,16 +58,6 @@ def _layout_agrees():
 _layout_agrees()
 
 
-cdef inline uint8_t put_text(unsigned char *field, Py_ssize_t room, bytes text) noexcept:
-    """Copy at most ``room`` bytes and zero the rest: a row never carries bytes of another request."""
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
-    if size > room:
-        size = room
-    memcpy(field, PyBytes_AS_STRING(text), size)
-    memset(field + size, 0, room - size)
-    return <uint8_t>size
-
-
 cdef class Record:
     """One row of the trail; see the contract for the fields."""
 

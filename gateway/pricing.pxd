@@ -1,6 +1,5 @@
 cimport cython
 
-from _speedups._bytes cimport monotonic_ns
 from _speedups._cost cimport Rates
 
 cdef class Price:
@@ -13,6 +12,5 @@ cdef class Price:
     cdef public long long until_ns
     cpdef Rates at(self, long long now_ns)
     cpdef Price of_key(self, unsigned long long virtual_key)
-
-@cython.locals(most=cython.longlong, now_ns=cython.longlong, price=Price, either=Price)
-cpdef long long dearest(list prices, unsigned long long virtual_key, long long prompt, long long completion)
+    @cython.locals(price=Price)
+    cpdef long long foresee(self, unsigned long long virtual_key, long long prompt, long long completion, long long now_ns) except? -1

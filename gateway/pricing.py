@@ -64,6 +64,14 @@ class Price:
             return self
         return self.special.get(virtual_key, self)
 
+    def foresee(self, virtual_key: int, prompt: int, completion: int, now_ns: int) -> int:
+        """Nano-dollars that so many tokens cost this virtual key (its id hash); -1 where nobody knows and keys with a
+        budget are to be refused."""
+        price = self.of_key(virtual_key)
+        if price.refused:
+            return -1
+        return price.at(now_ns).cost(prompt, completion)
+
     def renew(self, now_ns: int) -> None:
         """Take the prices that hold now."""
         if self.entry is None:
@@ -72,18 +80,6 @@ class Price:
         self.rates = rates_of(in_force(self.entry, at_s)) or NOTHING
         change_s = holds_until(self.entry, at_s)
         self.until_ns = NEVER_NS if change_s is None else now_ns + min((change_s - at_s) * NS, LOOK_AGAIN_NS)
-
-
-def dearest(prices: list[Price], virtual_key: int, prompt: int, completion: int) -> int:
-    """Nano-dollars that so many tokens cost this virtual key (its id hash) at the dearest of these prices; -1 where one
-    is unknown and keys with a budget are to be refused."""
-    most, now_ns = 0, monotonic_ns()
-    for either in prices:
-        price = either.of_key(virtual_key)
-        if price.refused:
-            return -1
-        most = max(most, price.at(now_ns).cost(prompt, completion))
-    return most
 
 
 class PriceBook:

@@ -84,7 +84,6 @@ cdef class Resolution:
     cdef public bytes hash_on
     cdef public list primary
     cdef public list fallbacks
-    cdef public list prices
     cdef public object shadows
     cdef public dict choices
 

@@ -275,8 +275,6 @@ class Resolution:
         self.hash_on = b"" if route is None else route.hash_on.encode()
         self.primary = primary
         self.fallbacks = fallbacks
-        self.prices = [target.price for target in (*primary, *fallbacks)]
-        """What the request may come to cost: ``gateway.pricing.dearest``."""
         self.shadows: Any = None
         """``gateway.routing.shadow.Shadows`` of a route that has some."""
         self.choices: dict[int, Choice | None] = {}

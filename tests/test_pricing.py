@@ -9,7 +9,7 @@ import pytest
 
 from gateway import pricing
 from gateway.config.loader import loads
-from gateway.pricing import CEILING, Price, PriceBook, dearest
+from gateway.pricing import CEILING, Price, PriceBook
 from gateway.snapshot.facts import HOME, decode
 from gateway.snapshot.model import Snapshot, id_hash
 from gateway.snapshot.plan import plan, virtual_key_id
@@ -172,13 +172,15 @@ def test_a_key_may_have_the_only_price_there_is() -> None:
     assert found.of_key(id_hash(virtual_key_id("alice", ""))).known
 
 
-def test_the_dearest_of_several() -> None:
+def test_what_a_call_is_foreseen_to_cost() -> None:
     prices = book()
-    some = [price(prices, "openai", name) for name in ("gpt-4o-mini", "gpt-4o")]
-    assert dearest(some, 0, 1_000_000, 1_000_000) == nanodollars("12.5")
-    assert dearest([*some, price(prices, "mine", "llama")], 0, 1, 1) == -1, "one of them is unknown"
+    assert price(prices, "openai", "gpt-4o").foresee(0, 1_000_000, 1_000_000, 0) == nanodollars("12.5")
+    assert price(prices, "mine", "llama").foresee(0, 1, 1, 0) == -1, "nobody knows"
     guessed = price(book("unknown_price: estimate\n"), "mine", "llama")
-    assert dearest([*some, guessed], 0, 1_000_000, 0) == nanodollars("150")
+    assert guessed.foresee(0, 1_000_000, 0, 0) == nanodollars("150")
+    other = price(book(RULES), "openai", "o3")
+    alice = id_hash(virtual_key_id("alice", ""))
+    assert other.foresee(alice, 1_000_000, 0, 0) == other.of_key(alice).at(0).cost(1_000_000, 0)
 
 
 def test_prices_of_a_day_hold_from_that_day_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 cimport cython
 
-from _speedups._bytes cimport decimal
-from _speedups._cost cimport Rates
+from _speedups._cost cimport Rates, in_usd
 from _speedups._stream cimport UsageScan
 from gateway.exchange cimport Exchange
 from gateway.pricing cimport Price
@@ -9,7 +8,6 @@ from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Target
 
 cdef int BYTES_PER_TOKEN_BITS, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, UNPRICED, COUNT_TOKENS, CANCELLED
-cdef long long NANO
 cdef bytes COST, LINE, POST
 
 @cython.locals(usage=UsageScan)
@@ -27,4 +25,3 @@ cpdef long long charge(Exchange x) except? -1
 @cython.locals(price=Price)
 cpdef Price price_of(Exchange x, Target target)
 cpdef bytes field(Exchange x)
-cpdef bytes usd(long long nanodollars)

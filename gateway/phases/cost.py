@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from _speedups._bytes import decimal
-from _speedups._cost import Rates
+from _speedups._cost import Rates, in_usd
 from _speedups._stream import UsageScan
 from gateway.exchange import Exchange
 from gateway.pricing import Price
@@ -14,7 +13,6 @@ from providers.operations import Operation
 
 BYTES_PER_TOKEN_BITS = 2
 POST = b"POST"
-NANO = 1_000_000_000
 FROM_PROVIDER = int(UsageSource.PROVIDER)
 ESTIMATED = int(UsageSource.ESTIMATE)
 SUSPICIOUS = int(Flags.SUSPICIOUS_USAGE)
@@ -185,9 +183,4 @@ def field(x: Exchange) -> bytes:
     """The header field that tells a caller the cost in USD; empty where it is not known for certain."""
     if x.usage_source != FROM_PROVIDER or x.flags & UNPRICED:
         return b""
-    return b"".join((COST, usd(x.cost), LINE))
-
-
-def usd(nanodollars: int) -> bytes:
-    """``0.001234567``: USD with nine digits behind the point."""
-    return b"".join((decimal(nanodollars // NANO), b".", decimal(NANO + nanodollars % NANO)[1:]))
+    return in_usd(COST, x.cost, LINE)

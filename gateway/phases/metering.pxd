@@ -7,7 +7,7 @@ from _speedups._stream cimport UsageScan
 from gateway.exchange cimport Exchange
 from gateway.habits cimport Habit
 from gateway.phases.cost cimport price_of
-from gateway.pricing cimport dearest
+from gateway.pricing cimport Price
 from gateway.principal cimport Principal
 from gateway.serving cimport Target
 
@@ -20,6 +20,7 @@ cdef LimitSet NO_LIMITS
 cpdef read_kinds(Principal principal, ArenaWorker arena)
 @cython.locals(habit=Habit, target=Target)
 cpdef long long foresee(Exchange x)
+@cython.locals(target=Target, most=cython.longlong, money=cython.longlong, now_ns=cython.longlong)
 cpdef long long foreseen_cost(Exchange x, Principal principal, long long output)
 @cython.locals(target=Target, total_ns=cython.longlong)
 cpdef long long until(Exchange x, long long now_ns)

@@ -13,7 +13,6 @@ from _speedups._bucket import GAUGE, MONEY, REQUESTS, ROLLING, USD, ArenaWorker,
 from _speedups._bytes import monotonic_ns
 from gateway.exchange import Exchange
 from gateway.phases.cost import price_of
-from gateway.pricing import dearest
 from gateway.principal import Principal
 from gateway.records import Flags
 from gateway.serving import Target
@@ -59,7 +58,8 @@ def foresee(x: Exchange) -> int:
         return 0
     habit = None
     if x.targets:
-        habit = x.targets[0].habit
+        target = x.targets[0]
+        habit = target.habit
     if not x.uploading and not x.multipart:
         x.foreseen = len(x.body) >> BYTES_PER_TOKEN_BITS if habit is None else habit.prompt(len(x.body))
     if x.operation in NO_WORDS:
@@ -74,14 +74,23 @@ def foreseen_cost(x: Exchange, principal: Principal, output: int) -> int:
     targets = x.targets
     if not targets or x.foreseen + output == 0:
         return 0
-    return dearest([target.price for target in targets], principal.id_hash, x.foreseen, output)
+    most, now_ns = 0, monotonic_ns()
+    for target in targets:
+        money = target.price.foresee(principal.id_hash, x.foreseen, output, now_ns)
+        if money < 0:
+            return -1
+        most = max(most, money)
+    return most
 
 
 def until(x: Exchange, now_ns: int) -> int:
     """When the reservation expires if nobody settles it; 0: never, of a session, which always ends its books."""
     if x.route is None or x.route.websocket:
         return 0
-    total_ns = x.targets[0].upstream.total_ns if x.targets else 600_000_000_000
+    total_ns = 600_000_000_000
+    if x.targets:
+        target = x.targets[0]
+        total_ns = target.upstream.total_ns
     return (x.complete_ns or now_ns) + total_ns + GRACE_NS
 
 
@@ -101,7 +110,7 @@ def reserve_there(x: Exchange, target: Target, now_ns: int) -> int:
     output = foresee(x)
     money = 0
     if principal.budgeted and x.foreseen + output:
-        money = dearest([target.price], principal.id_hash, x.foreseen, output)
+        money = target.price.foresee(principal.id_hash, x.foreseen, output, now_ns)
         if money < 0:
             return -1
     handle = arena.reserve(limits, 1, x.foreseen + output, money, now_ns, output, until(x, now_ns))
@@ -121,7 +130,7 @@ def reserve_beside(x: Exchange, twin: Exchange, target: Target, now_ns: int) -> 
     output = foresee(twin)
     money = 0
     if principal.budgeted and twin.foreseen + output:
-        money = dearest([target.price], principal.id_hash, twin.foreseen, output)
+        money = target.price.foresee(principal.id_hash, twin.foreseen, output, now_ns)
         if money < 0:
             return False
     limits = principal.growing or NO_LIMITS

@@ -4,10 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {".py": 400, ".pyx": 700}
-REASONS: dict[str, str] = {
-    "_speedups/_bucket.pyx": "one memory: limits, reservations over them, what becomes of these in a crash",
-    "_speedups/_bucket_py.py": "the twin of _bucket.pyx",
-}
+REASONS: dict[str, str] = {}
 
 
 def too_long() -> dict[str, int]:

@@ -14,6 +14,7 @@ from tests.speedups.twins import twins
 
 COSTS = twins("_cost")
 COUNT = st.one_of(st.integers(0, 5_000), st.integers(0, 2**53), st.sampled_from([0, 1, 2**53]))
+PLAIN = ("input", "output", "request")
 COUNTS = (
     *("prompt", "completion", "cached", "cache_write", "reasoning", "audio_in", "audio_out", "image_in", "image_out"),
     *("cache_write_1h", "cached_audio", "searches"),
@@ -159,3 +160,32 @@ def test_what_is_no_price(cost: ModuleType) -> None:
     for price in (-1, cost.DEAREST + 1):
         with pytest.raises(ValueError, match=f"the price for output is outside 0 to {cost.DEAREST}: {price}"):
             rates(cost, output=price)
+
+
+@given(prompt=COUNT, completion=COUNT, prices=st.fixed_dictionaries(dict.fromkeys(PLAIN, PRICE)))
+def test_two_counts_cost_what_they_cost_with_their_kinds(prompt: int, completion: int, prices: dict[str, int]) -> None:
+    for module in COSTS.values():
+        expected = min(by_hand(prices, {"prompt": prompt, "completion": completion}), module.MOST)
+        assert rates(module, **prices).cost(prompt, completion) == expected
+        assert rates(module, **prices).cost(prompt, completion, *[-1] * 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("nanodollars", "text"),
+    [
+        (0, b"0.000000000"),
+        (1, b"0.000000001"),
+        (999_999_999, b"0.999999999"),
+        (1_000_000_000, b"1.000000000"),
+        (12_034_567_890, b"12.034567890"),
+        (2**63 - 1, b"9223372036.854775807"),
+    ],
+)
+def test_usd_has_nine_digits_behind_the_point(cost: ModuleType, nanodollars: int, text: bytes) -> None:
+    assert cost.in_usd(b"", nanodollars, b"") == text
+    assert cost.in_usd(b"cost: ", nanodollars, b"\r\n") == b"cost: " + text + b"\r\n"
+
+
+def test_usd_is_never_negative(cost: ModuleType) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        cost.in_usd(b"", -1, b"")
