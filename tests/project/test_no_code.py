@@ -40,6 +40,7 @@ SPAWNING = re.compile(r"(exec|spawn)(v|l|ve|le|vp|lp|vpe|lpe)")
 REVIEWED = {
     ("gateway/processes/first.py", "import marshal"): "between the first process and the child it forks, over a pipe",
     ("gateway/processes/kernel.py", "import ctypes"): "the C library's calls, with constants",
+    ("gateway/stores/sqlite_rules.py", "import ctypes"): "one switch of the SQLite that is loaded, with constants",
     (
         "gateway/control/child.py",
         "import subprocess",
