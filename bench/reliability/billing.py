@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from bench.reliability.figures import Outcome, figure
 from bench.reliability.guards import guarded
 from bench.reliability.instance import wait_until
 from gateway.faults.embedded import InProcess
-from gateway.faults.meter import Report
+from gateway.faults.meter import Call
 from gateway.faults.reading import fault
 from gateway.faults.schema import Prices, Setup, UpstreamEntry
-from gateway.records import Flags
+from gateway.records import Flags, UsageSource
+from gateway.records import Outcome as Outcomes
+from gateway.snapshot.model import id_hash
 from gateway.stores.ledger import LedgerRow, UsageQuery
 from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_database import SqliteDatabase
@@ -48,7 +50,8 @@ TROUBLE = (
 )
 SLOW = ("latency:150ms,share=0.1",)
 LANES = 48
-PORTION = 4_000
+PORTION = 800
+"""Requests after which the meters' last calls are read: a meter remembers a thousand."""
 
 
 def setup() -> Setup:
@@ -81,70 +84,118 @@ def priced(providers: InProcess, **more: Any) -> dict[str, Any]:
     return config
 
 
-def bodies(count: int) -> list[bytes]:
+def requests(count: int) -> list[bytes]:
+    """Each with a number that providers are sent, too."""
     draw = random.Random(6)
     made = []
-    for model in ("m", "m", "h"):
-        for stream in (False, True):
-            body = {"model": model, "messages": [{"role": "user", "content": "Tell me of the sea."}], "stream": stream}
-            made.append(request(body=json.dumps(body, separators=(",", ":")).encode()))
-    return [draw.choice(made) for _ in range(count)]
+    for number in range(count):
+        model, stream = draw.choice(("m", "m", "h")), draw.random() < 0.5
+        body = {"model": model, "messages": [{"role": "user", "content": "Tell me of the sea."}], "stream": stream}
+        raw = json.dumps(body, separators=(",", ":")).encode()
+        made.append(request(body=raw, fields=[("x-client-request-id", str(number))]))
+    return made
 
 
 def ledger_of(gateway: Gateway) -> SqlLedger:
     return SqlLedger(SqliteDatabase(gateway.paths.control_db))
 
 
-def sums(gateway: Gateway) -> dict[str, tuple[int, int]]:
-    """Provider -> attempts and nano-dollars of the ledger, told by the command that operators use."""
+def in_ledger(gateway: Gateway) -> tuple[int, int]:
+    """Attempts and nano-dollars, told by the command that operators use."""
     command = [sys.executable, "-m", "gateway", "usage", "--by", "provider", "--format", "json", "--data-dir"]
     told = subprocess.run(
         [*command, str(gateway.data_dir)], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    return {row["provider"]: (row["attempts"], row["cost_nanodollars"]) for row in json.loads(told)}
+    rows = json.loads(told)
+    return sum(row["attempts"] for row in rows), sum(row["cost_nanodollars"] for row in rows)
 
 
-def settled(gateway: Gateway, providers: InProcess, calls: int) -> dict[str, Report]:
-    """The meters, once everything has ended and its rows are there."""
-    wait_until(lambda: not any(providers.meter(name).open for name in COSTS), "no call is under way")
-    ledger = ledger_of(gateway)
-    wait_until(lambda: ledger.usage(UsageQuery())[0].requests >= calls, "the rows of the ledger")
-    time.sleep(1)
-    return {name: providers.meter(name) for name in COSTS}
+class Books:
+    """What ledger and meters say of each request at each provider."""
+
+    def __init__(self) -> None:
+        self.rows: defaultdict[tuple[str, str], list[LedgerRow]] = defaultdict(list)
+        self.calls: defaultdict[tuple[str, str], list[Call]] = defaultdict(list)
+        self.last = dict.fromkeys(COSTS, 0)
+        """Of the calls that were read, by provider."""
+
+    def read_meters(self, providers: InProcess) -> None:
+        """Take what was called since the last time, once it has ended."""
+        wait_until(lambda: not any(providers.meter(name).open for name in COSTS), "no call is under way")
+        for name in COSTS:
+            for call in providers.calls(name):
+                if call.number > self.last[name]:
+                    assert call.number == self.last[name] + 1, "the meter has forgotten calls"
+                    self.last[name] = call.number
+                    self.calls[call.request_id, name].append(call)
+
+    def read_ledger(self, gateway: Gateway, names: dict[bytes, str], requests: int) -> None:
+        """``names``: request id -> its number."""
+        hashes = {id_hash(f"file:provider/{name}"): name for name in COSTS}
+        ledger = ledger_of(gateway)
+        wait_until(lambda: ledger.usage(UsageQuery())[0].requests >= requests, "the rows of the ledger", 60)
+        time.sleep(1)
+        last = 0
+        while page := ledger.rows(UsageQuery(), after=last):
+            for _, row in page:
+                self.rows[names[row.request_id], hashes[row.provider % 2**64]].append(row)
+            last = page[-1][0]
 
 
 @figure("G10", guard="tests/live/test_costs.py")
 def every_attempt(quick: bool) -> Outcome:
     """Errors, pages, resets, errors inside streams, closed connections and delays by chance; plain and streamed; a
-    route that fails over, one that hedges."""
+    route that fails over, one that hedges. Compared request by request and provider by provider."""
     calls = 2_000 if quick else 100_000
     statuses: Counter[int] = Counter()
+    books = Books()
+    names: dict[bytes, str] = {}
     with InProcess(setup()) as providers, running(priced(providers), workers=2) as gateway:
-        raws = bodies(calls)
+        raws = requests(calls)
         for first in range(0, calls, PORTION):
-            told = ask_all(gateway, raws[first : first + PORTION], LANES)
-            statuses.update(one.answer.status for one in told)
+            for number, one in enumerate(ask_all(gateway, raws[first : first + PORTION], LANES), first):
+                statuses[one.answer.status] += 1
+                names[bytes.fromhex(one.answer.header("x-microgate-request-id") or "")] = str(number)
+            books.read_meters(providers)
         # Nobody was asked for those that found every key at rest.
-        meters = settled(gateway, providers, sum(statuses.values()) - statuses[503] - statuses[429])
-        ours = sums(gateway)
-    attempts = sum(count for count, _ in ours.values())
-    cost = sum(amount for _, amount in ours.values())
-    begun = sum(report.total.begun for report in meters.values())
-    price = sum(report.total.price_nanodollars for report in meters.values())
+        books.read_ledger(gateway, names, calls - statuses[503] - statuses[429])
+        attempts, cost = in_ledger(gateway)
+    begun = sum(books.last.values())
+    seen: Counter[str] = Counter()
+    wrong = 0
+    for place in books.rows.keys() | books.calls.keys():
+        rows, served = books.rows[place], books.calls[place]
+        ours, theirs = sum(row.cost_nanodollars for row in rows), sum(call.price_nanodollars for call in served)
+        left = sum(row.usage_source == UsageSource.ESTIMATE for row in rows)
+        kind = "left" if left else "seen"
+        seen[f"{kind}: ledger"] += ours
+        seen[f"{kind}: meter"] += theirs
+        seen["left"] += left
+        # Hedges that lost before they had a connection.
+        seen["unsent"] += sum(row.outcome == Outcomes.CANCELLED and not row.usage_source for row in rows)
+        seen["again"] += max(0, len(served) - len(rows))
+        wrong += not left and ours != theirs
     values: dict[str, Any] = {
         "calls": calls,
         "answered with 200": statuses[200],
         "attempts in the ledger, calls that providers counted": f"{attempts}, {begun}",
         "further attempts": attempts - calls,
-        "hedges that lost": meters["slow"].total.cancelled + meters["spare"].total.cancelled,
-        "ledger, nano-dollars": cost,
-        "meter, nano-dollars": price,
-        "ledger - meter": cost - price,
+        "put again on a fresh connection, within an attempt": seen["again"],
+        "hedges that lost before they were sent": seen["unsent"],
+        "ledger - meter, of attempts whose end was seen, nano-dollars": seen["seen: ledger"] - seen["seen: meter"],
+        "of these in the ledger": seen["seen: ledger"],
+        "requests of which they differ at a provider": wrong,
+        "hedges that lost before a byte of their answer came, flagged as estimated": seen["left"],
+        "what they cost in the ledger, at the meter": f"{seen['left: ledger']}, {seen['left: meter']}",
     }
-    for name, report in meters.items():
-        if ours.get(name, (0, 0))[1] != report.total.price_nanodollars:
-            values[f"{name}: ledger - meter"] = ours.get(name, (0, 0))[1] - report.total.price_nanodollars
-    return Outcome(values, cost == price and attempts == begun and attempts > calls)
+    even = not wrong and cost == seen["seen: ledger"] + seen["left: ledger"]
+    sent = attempts - seen["unsent"]
+    return Outcome(
+        values,
+        even and begun >= sent > calls,
+        "Of a hedge that lost nobody is told how far its provider was when its connection was closed; the meter knows. "
+        "The ledger charges its input.",
+    )
 
 
 @figure("G8", guard="tests/live/test_costs.py")

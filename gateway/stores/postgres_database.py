@@ -50,15 +50,20 @@ def _spelled(statement: str) -> str:
 
 def connect(url: str) -> psycopg.Connection[Row]:
     """A connection with this module's time limits. Raises psycopg.Error."""
-    return psycopg.connect(
-        url,
-        autocommit=False,
-        connect_timeout=CONNECT_S,
-        options=_OPTIONS,
-        application_name="microgate",
-        keepalives_idle=30,
-        tcp_user_timeout=SILENT_MS,
-    )
+    try:
+        return psycopg.connect(
+            url,
+            autocommit=False,
+            connect_timeout=CONNECT_S,
+            options=_OPTIONS,
+            application_name="microgate",
+            keepalives_idle=30,
+            tcp_user_timeout=SILENT_MS,
+        )
+    except psycopg.Error as error:
+        # The driver's frame holds the socket of what it gave up, the error holds the frame, and the frame the error: open
+        # until a collection, and a server that goes on would have one for each attempt.
+        raise error.with_traceback(None) from None
 
 
 class PostgresDatabase:

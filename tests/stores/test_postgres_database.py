@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -165,3 +168,21 @@ def test_a_server_that_says_nothing_at_all_is_given_up(server: PostgresServer, m
     assert database.problem == ""
     assert count(database) in (2, 3)
     database.close()
+
+
+def test_a_connection_that_was_given_up_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_database, "CONNECT_S", 2)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{folder}/.s.PGSQL.5432")
+        silent.listen()
+        gc.disable()
+        try:
+            with pytest.raises(StoreUnavailable):
+                count(PostgresDatabase(f"postgresql://nobody@/none?host={folder}"))
+            peer, _ = silent.accept()
+            with peer:
+                peer.settimeout(10)
+                assert peer.recv(4096), "it asked"
+                assert peer.recv(1) == b"", "and is gone without a collection"
+        finally:
+            gc.enable()
