@@ -61,7 +61,7 @@ def connect(url: str) -> psycopg.Connection[Row]:
             tcp_user_timeout=SILENT_MS,
         )
     except psycopg.Error as error:
-        # The driver's frame holds the socket of what it gave up, the error holds the frame, and the frame the error: open
+        # The driver's frame holds the socket that it gave up, the error holds the frame, and the frame the error: open
         # until a collection, and a server that goes on would have one for each attempt.
         raise error.with_traceback(None) from None
 
