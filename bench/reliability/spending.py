@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from tests.live.upstreams import (
     http,
 )
 from tests.live.wire import KEY, ask, request, talk
+from tests.waiting import wait_for
 
 PER_TOKEN = 1_000_000
 """Nano-dollars of a token of output at ``PRICES``."""
@@ -99,11 +101,9 @@ def partial_streams(quick: bool) -> Outcome:
     """The caller hangs up behind each token of a stream of 40; the cost against the tokens that were delivered."""
     tokens = range(1, 41, 4 if quick else 1)
     wrong, nothing, worst = 0, 0, 0
-    sent: list[int] = []
 
     def script(received: Received) -> list[Step]:
         many = int(received.json()["messages"][0]["content"])
-        sent.append(many)
         return [chunked_head(), *(chunk(delta(f"t{n} ")) for n in range(many)), 3.0, chunk(delta("late"))]
 
     with spending(script, workers=1, budgets=[{"usd": 1000, "per": "month"}]) as (gateway, _):
@@ -111,11 +111,11 @@ def partial_streams(quick: bool) -> Outcome:
         for many in tokens:
             message = [{"role": "user", "content": str(many)}]
             raw = body("/v1/chat/completions", stream=True, max_tokens=100, messages=message)
-            try:
-                ask(gateway.port, raw, timeout=0.5, whole=False)
-            except (OSError, AssertionError):
-                time.sleep(0.2)
-            [budget] = usage(gateway)["budgets"]
+            _hang_up_behind(gateway.port, raw, f"t{many - 1} ".encode())
+            [budget] = wait_for(
+                lambda: [found for found in usage(gateway)["budgets"] if not nanodollars(found["reserved"])],
+                "the settlement",
+            )
             cost = nanodollars(budget["spent"]) - before
             before += cost
             nothing += cost == 0
@@ -123,6 +123,17 @@ def partial_streams(quick: bool) -> Outcome:
             worst = max(worst, abs(cost - many * PER_TOKEN) // PER_TOKEN)
     values = {"streams": len(tokens), "settled at nothing": nothing, "settled at another cost": wrong}
     return Outcome({**values, "tokens off at most": worst}, not nothing and worst <= 1)
+
+
+def _hang_up_behind(port: int, raw: bytes, last: bytes) -> None:
+    """Ask, and close the connection once ``last`` has arrived."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as caller:
+        caller.sendall(raw)
+        seen = b""
+        while last not in seen:
+            some = caller.recv(65536)
+            assert some, f"{last!r} never came: {seen[-200:]!r}"
+            seen += some
 
 
 NONSENSE = [-5, 10**300, "12", None, True, [], {}, 1.5, "NaN", -(10**30)]
