@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench import calls
+from bench.load.subject import LIMITED
 
 Document = Mapping[str, Any]
 
@@ -248,6 +249,7 @@ Path = tuple[str, ...]
 
 TARGETS: Sequence[tuple[str, str, str, Path, float, float]] = (
     ("P1", "p1", "CPU per request, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 2.0, 1.5),
+    ("P1", "p1", "the same with fifteen limits", ("subjects", LIMITED, "cpu_ratio", "median"), 2.0, 1.5),
     ("P2", "p2", "own time p50, us", ("subjects", "microgate", "own_p50_us", "median"), 20, 11),
     ("P2", "p2", "own time p99, us", ("subjects", "microgate", "own_p99_us", "median"), 100, 40),
     (
@@ -266,6 +268,8 @@ TARGETS: Sequence[tuple[str, str, str, Path, float, float]] = (
         100,
         40,
     ),
+    ("P2", "p2", "own time p50 with fifteen limits, us", ("subjects", LIMITED, "own_p50_us", "median"), 20, 11),
+    ("P2", "p2", "own time p99 with fifteen limits, us", ("subjects", LIMITED, "own_p99_us", "median"), 100, 40),
     ("P3", "p3", "added latency p50, us", ("subjects", "microgate", "added_p50_us", "median"), 150, 60),
     ("P3", "p3", "added latency p99, us", ("subjects", "microgate", "added_p99_us", "median"), 300, 107),
     ("P3", "p3", "added latency p50, cores asleep, us", ("asleep", "microgate", "added_p50_us", "median"), 150, 60),
@@ -329,7 +333,8 @@ def targets(documents: Mapping[str, Document], micro: Document | None = None) ->
         if case not in documents:
             continue
         own = _at(documents[case], path)
-        pure = _at(documents[case], tuple(f"{s} (pure)" if s in ("microgate", "2 workers") else s for s in path))
+        twin = tuple(f"{s} (pure)" if s in ("microgate", "2 workers") else s for s in path)
+        pure = _at(documents[case], twin) if twin != path else None
         verdict = _verdict(documents[case], path, own, must, aim, least=what in AT_LEAST)
         rows.append((f"{target} {what}", _number(must), _number(aim), _number(own), verdict, _number(pure)))
     for text, must, aim, own, verdict, pure in calls.targets(micro) if micro is not None else ():

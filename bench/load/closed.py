@@ -61,7 +61,7 @@ def _method(options: Options, connections: int) -> str:
 def p1(options: Options) -> None:
     """CPU per chat request with everything on."""
     with Session(options) as session:
-        rows = _rounds(session, session.usual(), "instant", options.connections)
+        rows = _rounds(session, [*session.usual(), *session.limited()], "instant", options.connections)
         figures = _figures(rows, "nginx") | session.remarks
     result.write(
         "p1", "CPU per chat request, everything on", _method(options, options.connections), figures, quick=options.quick

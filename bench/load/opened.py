@@ -21,7 +21,7 @@ STREAMS_PER_SECOND = 97.0
 def p2(options: Options) -> None:
     """The gateway's own time in a request at 5,000 requests a second, and the end-to-end difference beside it."""
     with Session(options) as session:
-        subjects = [subject.direct(session.upstream), *session.usual()]
+        subjects = [subject.direct(session.upstream), *session.usual(), *session.limited()]
         session.place(subjects)
         rates = {one.name: session.bearable(one, "instant") for one in subjects}
         figures: dict[str, Any] = {"rate": options.rate, **session.remarks}

@@ -110,13 +110,20 @@ class Session:
 
     def microgate(self, *, pure: bool = False, **options: Any) -> Subject | None:
         """This gateway, compiled or pure."""
-        name = "microgate (pure)" if pure else "microgate"
+        name = options.get("name") or ("microgate (pure)" if pure else "microgate")
         return self.start(name, lambda place: subject.microgate(place, self.upstream, pure=pure, **options))
 
     def usual(self, **options: Any) -> list[Subject]:
         """nginx, microgate compiled and pure; those that start."""
         started = [self.floor(), self.microgate(**options), self.microgate(pure=True, **options)]
         found = [one for one in started if one is not None]
+        self.calm(found)
+        return found
+
+    def limited(self) -> list[Subject]:
+        """This gateway with three levels of five limits on the key, if it starts."""
+        started = self.microgate(config="levels.yaml", name=subject.LIMITED)
+        found = [] if started is None else [started]
         self.calm(found)
         return found
 

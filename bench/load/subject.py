@@ -16,6 +16,8 @@ from gateway.loadgen import message
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-test-123"
+LIMITED = "microgate (15 limits)"
+"""With ``levels.yaml``."""
 
 _PLAIN, _SECURE = "127.0.0.1:19001", "localhost:19443"
 """Addresses in bench/*.yaml, replaced by those the run uses."""
