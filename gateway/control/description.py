@@ -33,10 +33,13 @@ MEANINGS = {
     404: "There is no such thing here.",
     409: "The name is taken.",
     412: "Somebody else was quicker; ETag has the version there is.",
+    413: "The body is larger than server.limits allows.",
+    414: "Path and query are longer than server.limits allows.",
     415: "Not JSON.",
     421: "It was asked under a name that is not this gateway's.",
     428: "If-Match is missing.",
     429: "Too many attempts; Retry-After says when.",
+    431: "The head is larger than server.limits allows.",
     503: "The database, the master key or a processor is not to be had now.",
 }
 ANSWERED_WITHOUT_VERSION = ("/api/tokens/{token_id}",)
@@ -149,13 +152,13 @@ def _of_settings(path: str, kind: Kind, schemas: Document, paths: Document) -> N
 
 def _answers(path: str, method: str, operation: Document) -> None:
     """Errors, ``If-Match``, ETags and who may do without a credential."""
-    statuses = {401, 403, 421, 503}
+    statuses = {401, 403, 414, 421, 431, 503}
     parameters = operation.setdefault("parameters", [])
     changes = method in ("put", "patch", "delete") or path.endswith("/renew")
     if parameters or method != "get":
         statuses.add(400)
     if "requestBody" in operation or method == "post":
-        statuses.add(415)
+        statuses |= {413, 415}
     if "{" in path:
         statuses.add(404)
     if changes and path not in ANSWERED_WITHOUT_VERSION:
