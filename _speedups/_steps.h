@@ -1,4 +1,4 @@
-/* What a reservation does at each limit when it is made and when it is settled, and how a limit stands. Layout: _layout.py. */
+/* What a reservation does at each limit, made and settled, and how a limit stands. Layout: _layout.py. */
 #ifndef MICROGATE_STEPS_H
 #define MICROGATE_STEPS_H
 
@@ -45,12 +45,12 @@ static inline int64_t mg_room(const mg_step *step, int64_t total, int64_t now_ns
         total = mg_cost(total > 0 ? total : 0, step->line[MG_L_STEP]) + ahead;
         limit = step->line[MG_L_TAU];
     }
-    int64_t room = limit - total;
+    /* Corrections may have made it as negative as a word can be. */
+    int64_t room = limit - (total < -1 ? -1 : total);
     return room || step->amount ? room : -1;
 }
 
-/* After the fence, with the own cell counted: 0 in order, or MG_AGAIN or MG_REFUSED. *ample: more than
- * half of the limit is left. */
+/* After the fence, with the own cell counted: 0 in order, or MG_AGAIN or MG_REFUSED. *ample: more than half is left. */
 static inline int mg_verify(const mg_step *step, int cells, int64_t now_ns, int *ample) {
     *ample = 0;
     if (mg_load(step->line + MG_L_META) != step->meta) return MG_AGAIN;
@@ -63,6 +63,7 @@ static inline int mg_verify(const mg_step *step, int cells, int64_t now_ns, int 
     return 0;
 }
 
+/* One entry of the journal; 1, how many there are. */
 static inline int mg_put_entry(int64_t *entry, int64_t sub, int64_t named, int64_t first, int64_t second) {
     entry[0] = sub << 32 | (named & MG_INDEX_MASK);
     entry[1] = first;

@@ -109,6 +109,22 @@ def test_money_near_the_top_of_the_range(bench: Bench) -> None:
     assert bench.workers[0].reserve(limits, 1, 0, 1, NOW) == -1
 
 
+def test_a_correction_below_nothing_near_the_end_of_the_range(bench: Bench) -> None:
+    slot, limits = bench.limit("MONEY", 1 << 62)
+    for _ in range(2):
+        bench.arena.add(slot, -(1 << 62), NOW)
+    for money in (0, 1):
+        assert bench.workers[0].reserve(limits, 1, 0, money, NOW) >= 0
+    # What is looked at once, since much was left, is refused by the sum behind the store.
+    bench.arena.add(slot, (1 << 62) + 1, NOW)
+    bench.arena.add(slot, 1 << 62, NOW)
+    assert bench.arena.used(slot, NOW) == (1 << 62) + 1
+    before = bench.arena.pending()
+    assert [bench.workers[0].reserve(limits, 1, 0, money, NOW) for money in (0, 1)] == [-1, -1]
+    assert bench.arena.pending() == before
+    assert bench.arena.used(slot, NOW) == (1 << 62) + 1, "what was refused took nothing"
+
+
 def test_window_opens_at_its_boundary_once(bench: Bench) -> None:
     slot, limits = bench.limit("WINDOW", 4, 60 * S)
     start = 60 * S * 1000
