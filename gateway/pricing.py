@@ -29,6 +29,7 @@ LOOK_AGAIN_NS = 60_000_000_000
 KEPT = 10_000
 """Prices that are remembered, as many as resolutions."""
 
+TIER = "service_tier"
 NOTHING = Rates([0] * len(KINDS))
 CEILING: dict[str, Any] = {"prices": {"input": "150", "output": "600"}}
 """USD for a million tokens of a model whose price nobody knows, where the operator wants it estimated: as much as the
@@ -38,8 +39,15 @@ dearest model of the bundled lists (o1-pro)."""
 class Price:
     """What a model's tokens cost now."""
 
-    def __init__(self, entry: dict[str, Any] | None, source: str, special: dict[int, Price] | None = None) -> None:
-        """``entry``: what is said about the model's money, as ``providers.prices.schedule`` reads it; None: nothing."""
+    def __init__(
+        self,
+        entry: dict[str, Any] | None,
+        source: str,
+        special: dict[int, Price] | None = None,
+        listens: bool = True,
+    ) -> None:
+        """``entry``: what is said about the model's money, as ``providers.prices.schedule`` reads it; None: nothing.
+        ``listens``: whether prices of service tiers count."""
         self.entry = entry
         self.source = source
         """``prices[N]`` (the operator's rule), ``list FILE``, ``PROVIDER`` (its own list); empty: unknown."""
@@ -49,6 +57,11 @@ class Price:
         self.refused = entry is None
         """Unknown, and whoever has a budget is to be refused."""
         self.rates = NOTHING
+        self.names = tiers_in(entry) if listens else ()
+        self.tiers: dict[str, Rates] | None = None
+        """Service tier, as answers name it -> what holds instead; None: answers need not be listened to."""
+        self.tiered: bool = bool(self.names) or any(each.tiered for each in (special or {}).values())
+        """Whether it is so for anybody."""
         self.until_ns = NEVER_NS
         self.renew(monotonic_ns())
 
@@ -70,7 +83,15 @@ class Price:
         price = self.of_key(virtual_key)
         if price.refused:
             return -1
-        return price.at(now_ns).cost(prompt, completion)
+        cost = price.at(now_ns).cost(prompt, completion)
+        if price.tiers is not None:
+            # Which one it will be is the provider's to say: the dearest.
+            cost = max(cost, *[rates.cost(prompt, completion) for rates in price.tiers.values()])
+        return cost
+
+    def of_tier(self, tier: str) -> Rates | None:
+        """What holds instead for an answer that names this service tier; None: nothing does."""
+        return None if self.tiers is None else self.tiers.get(tier)
 
     def renew(self, now_ns: int) -> None:
         """Take the prices that hold now."""
@@ -78,8 +99,17 @@ class Price:
             return
         at_s = int(time.time())
         self.rates = rates_of(in_force(self.entry, at_s)) or NOTHING
+        if self.names:
+            found = {name: rates_of(in_force(self.entry, at_s, {TIER: name})) for name in self.names}
+            self.tiers = {name: rates or self.rates for name, rates in found.items()}
         change_s = holds_until(self.entry, at_s)
         self.until_ns = NEVER_NS if change_s is None else now_ns + min((change_s - at_s) * NS, LOOK_AGAIN_NS)
+
+
+def tiers_in(entry: dict[str, Any] | None) -> tuple[str, ...]:
+    """The service tiers that have prices of their own."""
+    rows = () if entry is None else entry.get("variants", ())
+    return tuple(dict.fromkeys(row["when"][TIER] for row in rows if row["when"].keys() == {TIER}))
 
 
 class PriceBook:
@@ -111,7 +141,8 @@ class PriceBook:
         for rule in self.rules:
             if not fits(rule, provider.name, names):
                 continue
-            entry = {"prices": rule.prices}
+            tiers = [{"when": {TIER: name}, "prices": prices} for name, prices in rule.tiers.items()]
+            entry = {"prices": rule.prices, "variants": tiers}
             if not rule.virtual_keys:
                 return Price(entry, rule.source, special or None)
             for virtual_key in rule.virtual_keys:
@@ -119,7 +150,7 @@ class PriceBook:
         entry, source = self.listed(provider, names)
         if not source and not special:
             return self.unknown
-        return Price(entry if source else self.unknown.entry, source, special or None)
+        return Price(entry if source else self.unknown.entry, source, special or None, provider.service_tiers)
 
     def listed(self, provider: Provider, names: tuple[str, str]) -> tuple[dict[str, Any], str]:
         """What is said by the vendor's price lists, or else by the provider's own list of models, and which says it."""

@@ -171,5 +171,7 @@ class Flags(IntFlag):
     """The stream broke off and went on with another attempt; its tokens are those of all of them."""
     UNPRICED = 8192
     """No price is known for the model: the cost is 0, or what ``unknown_price: estimate`` makes of it."""
+    SERVICE_TIER = 16384
+    """Charged at the price of the service tier that the answer names."""
     SHADOW = 4096
     """A copy of a caller's request, sent to a shadow target of its route; nobody was shown what came back."""

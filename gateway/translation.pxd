@@ -21,6 +21,7 @@ cdef class Translation:
     cdef public bint begun
     cdef public bint done
     cdef public object open
+    cdef public str tier
     cdef public long long contents
     cdef public bint streaming
     cdef public object array

@@ -117,6 +117,8 @@ class Translation:
         """Something of the answer itself has come."""
         self.done = False
         self.open = Open()
+        self.tier = ""
+        """The service tier that the answer names."""
         self.contents = 0
         """Events that carried contents: what stands in for usage that was not said."""
         self.streaming = False
@@ -133,6 +135,7 @@ class Translation:
         self.losses = Losses(target.upstream.unsupported)
         self.decoder = self.encoder = None
         self.usage = self.fault = None
+        self.tier = ""
         self.open = Open()
         self.begun = self.done = self.streaming = False
         self.array = None
@@ -167,6 +170,7 @@ class Translation:
         """A whole answer for the caller. Raises Malformed."""
         answer = self.target.decode_answer(object_of(body))
         self.usage = answer.usage
+        self.tier = answer.service_tier
         if self.same:
             return body
         request = self.decoded(x)
@@ -255,7 +259,9 @@ class Translation:
                 self.fault = event
             elif isinstance(event, Done):
                 self.done = self.begun = True
-            elif not isinstance(event, Start | Ping):
+            elif isinstance(event, Start):
+                self.tier = event.service_tier or self.tier
+            elif not isinstance(event, Ping):
                 self.begun = True
                 self.open.note(event)
 

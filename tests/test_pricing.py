@@ -212,3 +212,42 @@ def test_prices_of_names_that_callers_invent_are_not_kept_for_ever(monkeypatch: 
     for number in range(35):
         price(prices, "openai", f"invented-{number}")
     assert len(prices.found) <= 10
+
+
+TIERS = """
+prices:
+  - {model: m, input: 2, output: 8, cache_read: 1, tiers: {flex: {input: 1, output: 4}, priority: {output: 20}}}
+"""
+
+
+def test_a_rule_has_prices_of_service_tiers() -> None:
+    found = price(book(TIERS), "mine", "m")
+    flex, priority = found.of_tier("flex"), found.of_tier("priority")
+    assert flex is not None
+    assert priority is not None
+    assert flex.cost(1_000_000, 1_000_000) == 5 * 10**9
+    assert priority.cost(1_000_000, 1_000_000) == 22 * 10**9, "what a tier does not name costs what it costs without"
+    assert flex.cost(1_000_000, 0, cached=1_000_000) == 10**9
+    assert found.of_tier("default") is None
+    assert costs(found) == (2 * 10**9, 8 * 10**9)
+    assert found.foresee(1, 1_000_000, 1_000_000, 0) == 22 * 10**9, "whichever it will be"
+
+
+def test_service_tiers_of_the_lists_count_where_the_provider_says_so() -> None:
+    ordinary = price(book(), "openai", "gpt-5")
+    assert (ordinary.tiers, ordinary.tiered) == (None, False)
+    config = PROVIDERS.replace("openai: {", "openai: {service_tiers: true, ")
+    provider = plan(loads(config, "microgate.yaml").config, b"p" * 32).providers["openai"]
+    found = book().of(provider, "gpt-5")
+    flex, priority = found.of_tier("flex"), found.of_tier("priority")
+    assert flex is not None
+    assert priority is not None
+    assert flex.cost(10**6, 10**6) < found.rates.cost(10**6, 10**6) < priority.cost(10**6, 10**6)
+
+
+def test_a_tier_for_one_key_has_everybodys_answers_listened_to() -> None:
+    rule = TIERS.replace("model: m,", "model: m, virtual_keys: [alice],") + "  - {model: m, input: 1, output: 1}"
+    found = price(book(rule), "mine", "m")
+    assert found.tiered
+    assert found.of_tier("flex") is None
+    assert found.of_key(id_hash(virtual_key_id("alice", ""))).of_tier("flex") is not None

@@ -30,6 +30,18 @@ class TierEntry(Entry, frozen=True):
     cache_write_1h: Usd | None = None
 
 
+class ServiceTierEntry(Entry, frozen=True):
+    """Prices of answers that were made at a service tier; what is not named costs as much as without it."""
+
+    input: Usd | None = None
+    output: Usd | None = None
+    cache_read: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+    output_reasoning: Usd | None = None
+    request: Usd | None = None
+
+
 class PriceEntry(Entry, frozen=True, kw_only=True):
     """What models cost, in USD for a million tokens; of the rules that fit, the most exact counts, whole."""
 
@@ -58,6 +70,10 @@ class PriceEntry(Entry, frozen=True, kw_only=True):
     web_search: Annotated[Usd | None, Meta(description="Of one search of the provider's.")] = None
     request: Annotated[Usd | None, Meta(description="Of one request, beside its tokens.")] = None
     above: Annotated[list[TierEntry], Meta(description="Prices of longer requests, the shortest first.")] = []
+    tiers: Annotated[
+        dict[Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")], ServiceTierEntry],
+        Meta(description="Prices by the service tier that answers name (flex, priority)."),
+    ] = {}
     name: Annotated[
         Annotated[str, Meta(pattern=r"^[!-~]{1,256}$")] | None,
         Meta(description="Of the rule, where reports name it; without one its place: prices[0]."),
@@ -67,7 +83,7 @@ class PriceEntry(Entry, frozen=True, kw_only=True):
 
 SINGLE = {"web_search": "web_searches_kcount", "request": "requests_kcount"}
 """What is priced one by one here and by the thousand in the lists."""
-NO_FIGURES = ("provider", "model", "virtual_keys", "above", "name", "id")
+NO_FIGURES = ("provider", "model", "virtual_keys", "above", "tiers", "name", "id")
 
 
 def prices_of(entry: PriceEntry) -> dict[str, Any]:
@@ -87,6 +103,18 @@ def prices_of(entry: PriceEntry) -> dict[str, Any]:
             for tier in entry.above
         ]
     return prices
+
+
+def tiers_of(entry: PriceEntry) -> dict[str, dict[str, Any]]:
+    """Service tier -> the prices that hold instead, as ``prices_of`` has them."""
+    return {
+        name: {
+            SINGLE.get(field, field): str(value.thousandfold() if field in SINGLE else value)
+            for field in tier.__struct_fields__
+            if (value := getattr(tier, field)) is not None
+        }
+        for name, tier in entry.tiers.items()
+    }
 
 
 def price_id(name: str, given: str) -> str:
@@ -127,10 +155,14 @@ def judge(prices: Sequence[PriceEntry], providers: Mapping[str, Any], keys: Sequ
             if seen[provider, model, name] == 2:
                 yield Problem(path, "another rule is for the same provider, model and virtual key")
         try:
-            rates_of(prices_of(entry))
+            for figures in (prices_of(entry), *tiers_of(entry).values()):
+                rates_of({"input": "0", **figures})
         except ValueError:
             # Of what an amount can be, only this is too much for what counts them.
             yield Problem(path, "one request, or one search, can cost up to 1152 USD")
+        for tier_name, figures in tiers_of(entry).items():
+            if not figures:
+                yield Problem((*path, "tiers", tier_name), "names no price")
         tokens = [tier.tokens for tier in entry.above]
         if tokens != sorted(set(tokens)):
             yield Problem((*path, "above"), "tokens must grow from one to the next")

@@ -189,6 +189,9 @@ class ProviderEntry(Entry, frozen=True):
     stream_usage: Annotated[
         Literal["ask", "always", "never"] | None, Meta(description="Whether a stream reports usage only when asked.")
     ] = None
+    service_tiers: Annotated[
+        bool, Meta(description="Charge the price lists' prices of the service tier that answers name.")
+    ] = False
     unsupported: Annotated[
         Literal["drop", "error", "pass"],
         Meta(description="What becomes of parameters that its dialect has no place for; the record names them."),

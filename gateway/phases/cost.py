@@ -5,6 +5,7 @@ from __future__ import annotations
 from _speedups._cost import Rates, in_usd
 from _speedups._stream import UsageScan
 from gateway.exchange import Exchange
+from gateway.phases.service_tier import tier_of
 from gateway.pricing import Price
 from gateway.records import ErrorKind, Flags, Outcome, UsageSource
 from gateway.serving import Target
@@ -17,6 +18,7 @@ FROM_PROVIDER = int(UsageSource.PROVIDER)
 ESTIMATED = int(UsageSource.ESTIMATE)
 SUSPICIOUS = int(Flags.SUSPICIOUS_USAGE)
 UNPRICED = int(Flags.UNPRICED)
+SERVICE_TIER = int(Flags.SERVICE_TIER)
 COUNT_TOKENS = int(Operation.COUNT_TOKENS)
 """Uses none."""
 NO_WORDS = frozenset((int(Operation.EMBEDDINGS), int(Operation.RERANK), int(Operation.MODERATIONS)))
@@ -60,7 +62,7 @@ def reckon(x: Exchange, cut: bool) -> None:
         elif cut and x.completion < spoken(x):
             x.completion = spoken(x)
             x.usage_source = ESTIMATED
-    elif x.attempt and x.status < 400 and x.operation != COUNT_TOKENS and (answering(x) or left(x)):
+    elif x.attempt and x.status < 400 and generates(x) and (answering(x) or left(x)):
         # The provider did not say: sizes stand in, and the record says that they do.
         x.prompt = len(x.body) >> BYTES_PER_TOKEN_BITS if x.target is None else x.target.habit.usual(len(x.body))
         x.completion = 0 if x.operation in NO_WORDS else spoken(x)
@@ -69,6 +71,14 @@ def reckon(x: Exchange, cut: bool) -> None:
         x.usage_source = ESTIMATED
     if x.usage_source:
         x.cost = charge(x)
+
+
+def generates(x: Exchange) -> bool:
+    """Whether what was asked for takes tokens: what is fetched, listed or removed has been paid for."""
+    entry = x.route
+    if x.operation == COUNT_TOKENS or (entry is not None and entry.stateful):
+        return False
+    return not x.relayed or x.method == POST
 
 
 def answering(x: Exchange) -> bool:
@@ -82,7 +92,7 @@ def left(x: Exchange) -> bool:
     if x.uploading or x.multipart or x.sent_ns == 0 or x.sent_ns < x.asked_ns:
         return False
     entry = x.route
-    if entry is None or entry.stateful or entry.websocket or not entry.metered or (x.relayed and x.method != POST):
+    if entry is None or entry.websocket or not entry.metered:
         return False
     return x.error_kind in GIVEN_UP or x.outcome == CANCELLED
 
@@ -140,6 +150,11 @@ def charge(x: Exchange) -> int:
         x.flags |= UNPRICED
     rates = price.at(x.done_ns or x.last_byte_ns)
     usage = x.usage
+    if price.tiers is not None and x.response_bytes:
+        other = price.of_tier(tier_of(x))
+        if other is not None:
+            rates = other
+            x.flags |= SERVICE_TIER
     if x.joining is not None and x.joining.before is not None:
         further: int = x.joining.cost_of_all(x, rates)
         return further

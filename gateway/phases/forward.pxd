@@ -10,6 +10,7 @@ from gateway.relay cimport cut as relay_cut
 from gateway.relay cimport piece as relay_piece
 from gateway.relay cimport whole as relay_whole
 from gateway.server.routes cimport RouteEntry
+from gateway.serving cimport Target
 
 cdef int UNDECIDED, HOLD, PEEK, RELAY, RESPONSES
 cdef int EVENTS, HTML, JSON_BODY, UNSTATED
@@ -22,7 +23,7 @@ cdef class Forward(Asking):
     cpdef received(self, Exchange x, Link link, bytes data, bint complete)
     @cython.locals(mode=cython.int)
     cpdef take(self, Exchange x, bytes data, bint complete)
-    @cython.locals(media=cython.int, entry=RouteEntry)
+    @cython.locals(media=cython.int, entry=RouteEntry, target=Target)
     cpdef int decide(self, Exchange x)
     cpdef hold(self, Exchange x, bytes data, bint complete)
     @cython.locals(status=cython.int, usage=UsageScan, entry=RouteEntry, valid=cython.bint, strict=cython.bint)

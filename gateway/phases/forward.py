@@ -16,6 +16,7 @@ from gateway.phases import translated
 from gateway.phases.ask import Asking
 from gateway.phases.retry import UNANSWERED
 from gateway.phases.sealing import as_named, sealing_of
+from gateway.phases.service_tier import listening
 from gateway.phases.settle import release, settle
 from gateway.phases.verdict import (
     STREAM_KINDS,
@@ -125,6 +126,9 @@ class Forward(Asking):
             return HOLD
         if entry.stateful or x.operation == RESPONSES:
             x.sealing = sealing_of(x)
+        target = x.target
+        if target is not None and target.price.tiered:
+            x.sealing = listening(x, media)
         if media == EVENTS and not x.answer_encoding:
             x.scan = StreamScan(STREAM_KINDS.get(x.operation, 0), x.hide_usage)
             x.usage = x.scan.usage

@@ -135,6 +135,8 @@ class Provider(_Base, frozen=True):
     list_models: bool = False
     """Its own list of models is asked for (``Snapshot.listed``)."""
     stream_usage: str = "never"
+    service_tiers: bool = False
+    """The price lists' prices of service tiers count."""
     """``ask``: a stream reports usage only when asked by stream_options; ``always``; ``never``."""
     unsupported: Literal["drop", "error", "pass"] = "drop"
     """What becomes of members that its dialect has no place for."""
@@ -178,6 +180,8 @@ class PriceRule(_Base, frozen=True):
     """Where it stands in the configuration: ``prices[2]``, or ``price`` and its name."""
     prices: dict[str, Any]
     """As a model of ``providers/models`` has them."""
+    tiers: dict[str, dict[str, Any]] = {}
+    """Service tier -> prices that hold instead for answers that name it."""
     provider: str = ""
     """Provider's name (exact, or a trailing ``*``); empty: any."""
     model: str = ""

@@ -250,6 +250,7 @@ def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:
         ),
         models=tuple(entry.models),
         list_models=vendor is not None and openai if entry.list_models is None else entry.list_models,
+        service_tiers=entry.service_tiers,
         stream_usage=entry.stream_usage or (vendor.stream_usage if vendor is not None else "never"),
         unsupported=entry.unsupported,
         cache_breakpoints=entry.cache_breakpoints,

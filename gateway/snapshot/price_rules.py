@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.config.prices import PriceEntry, price_id, price_name, prices_of
+from gateway.config.prices import PriceEntry, price_id, price_name, prices_of, tiers_of
 from gateway.snapshot.model import PriceRule
 
 
@@ -19,6 +19,7 @@ def price_rules(entries: Sequence[PriceEntry], virtual_keys: Mapping[int, str]) 
             model=entry.model or "",
             virtual_keys=tuple(ids[name] for name in entry.virtual_keys),
             prices=prices_of(entry),
+            tiers=tiers_of(entry),
         )
         for i, entry in enumerate(entries)
     )

@@ -28,6 +28,7 @@ PRICES: list[dict[str, Any]] = [
     {"model": "long", "input": 1, "output": 1, "above": [{"tokens": 8, "input": 2}]},
     {"model": "fixed", "input": 0, "output": 0, "request": "0.25"},
     {"model": "m", "virtual_keys": ["other"], "input": 3, "output": 12},
+    {"model": "tiered", "input": 2, "output": 8, "tiers": {"flex": {"input": 1, "output": 4}}},
     {"model": "claude", "input": 1, "output": 5},
     {"provider": "talks", "input": 1, "output": 1},
 ]
@@ -60,6 +61,16 @@ def answering(received: Received) -> list[Step]:
         return [chunked_head(), *(chunk(delta(f"t{i} ")) for i in range(5)), 0.05, Act.RESET]
     if how == "silent about usage":
         return [http(json.dumps({name: part for name, part in json.loads(CHAT).items() if name != "usage"}))]
+    if how == "tier":
+        tier = {"service_tier": asked["service_tier"]}
+        usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+        if asked.get("stream"):
+            told = [
+                event(choices=[{"index": 0, "delta": {"content": "x"}}], **tier),
+                event(choices=[], usage=usage, **tier),
+            ]
+            return [chunked_head(), *map(chunk, (*told, b"data: [DONE]\n\n", b""))]
+        return [http(json.dumps({**json.loads(CHAT), **tier, "usage": usage}))]
     if how == "late":
         return [Act.HOLD]
     if how == "page":
@@ -131,6 +142,10 @@ def asked(start_for_module: Start) -> Asked:
             "unreachable": one(body("gone/m")),
             "late": one(body(metadata={"how": "late"}), fields=[("x-microgate-timeout", "300ms")]),
         }
+        for tier in ("default", "flex"):
+            sent = {"service_tier": tier, "metadata": {"how": "tier"}}
+            answers[tier] = one(body("mock/tiered", **sent))
+            answers[f"{tier}, streamed"] = one(body("mock/tiered", stream=True, **sent))
         for name, (usage, _) in {**USAGES, **IMPOSSIBLE}.items():
             answers[name] = one(body(metadata={"usage": usage}))
         return Asked(gateway, answers, trail_of(gateway))
@@ -216,6 +231,16 @@ def test_what_was_left_before_it_was_answered_costs_its_input(asked: Asked) -> N
     assert row.cost_nanodollars == row.prompt_tokens * 1_500 > 0
 
 
+@pytest.mark.parametrize("tier", ["default", "flex"])
+def test_the_service_tier_that_the_answer_names_sets_the_price(asked: Asked, tier: str) -> None:
+    cost = 9 * 1_000 + 4 * 4_000 if tier == "flex" else 9 * 2_000 + 4 * 8_000
+    assert asked.answers[tier].header(COST) == f"0.{cost:09}"
+    for name in (tier, f"{tier}, streamed"):
+        row = asked.row(name)
+        assert (row.cost_nanodollars, row.usage_source) == (cost, UsageSource.PROVIDER)
+        assert bool(row.flags & Flags.SERVICE_TIER) == (tier == "flex")
+
+
 def test_an_attempt_that_another_one_followed_costs_what_its_provider_said(start_gateway: Start) -> None:
     """An answer that is no answer, with its usage: the provider charges for it, and so the books have it."""
     usage = {"prompt_tokens": 100, "completion_tokens": 1}
@@ -255,11 +280,17 @@ def test_a_stream_that_goes_on_elsewhere_costs_each_part_at_its_own_price(start_
 
 
 def test_an_unknown_price_can_be_estimated(start_gateway: Start, upstream: Upstream) -> None:
+    upstream.script = lambda received: ordinarily(received) if received.body else [http(b'{"voices":["a","b"]}')]
     gateway = start_gateway(configuration(upstream.url, unknown_price="estimate"))
-    assert ask(gateway.port).header(COST) is None
-    (row,) = trail_of(gateway).values()
+    answer = ask(gateway.port)
+    assert answer.header(COST) is None
+    fetched = ask(gateway.port, request("GET", "/passthrough/mock/voices", body=None))
+    rows = trail_of(gateway)
+    row = rows[answer.header(ID) or ""]
     assert row.cost_nanodollars == 9 * 150_000 + 4 * 600_000
     assert row.flags & Flags.UNPRICED
+    row = rows[fetched.header(ID) or ""]
+    assert (row.attempts, row.prompt_tokens, row.completion_tokens, row.cost_nanodollars) == (1, 0, 0, 0)
 
 
 def test_a_changed_price_counts_for_the_next_requests(start_gateway: Start, upstream: Upstream) -> None:
