@@ -3,14 +3,14 @@
 # make bench   runs the benchmarks                            make lock    refreshes the lock files (needs uv)
 #
 # Each does all the set-up it needs: a private virtual environment in .venv, the locked packages, the extension modules.
-# JOBS=1 runs one test file at a time. ARGS="..." is passed on; PYTHON=python3.12 chooses the interpreter; MICROGATE_BUILD=auto|require|pure as in setup.py.
+# JOBS=1 runs one test file at a time; by default it is one more than there are processors, since many tests wait. ARGS="..." is passed on; PYTHON=python3.12 chooses the interpreter; MICROGATE_BUILD=auto|require|pure as in setup.py.
 
 MICROGATE_BUILD ?= auto
 export MICROGATE_BUILD
 # Without compiled files every start of a process compiles all that it imports, which doubles its time.
 unexport PYTHONDONTWRITEBYTECODE
 
-JOBS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+JOBS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n + 1 : 4)))
 
 venv := .venv
 python := $(venv)/bin/python

@@ -96,7 +96,7 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._identity()
             )  # type: ignore[call-overload]
-        wait_for(self._answers, "PostgreSQL", 60)
+        wait_for(self._answers, "PostgreSQL")
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -114,6 +114,10 @@ class PostgresServer:
         if process is not None:
             process.send_signal(how)
             process.wait(60)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
 
     @property
     def pid(self) -> int:

@@ -17,5 +17,5 @@ def wait_for(condition: Callable[[], Found], what: str, seconds: float = PATIENC
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(0.01)
+        time.sleep(0.005)
     return found

@@ -113,7 +113,7 @@ def asked(gateway: Gateway, all_of: Sequence[Endpoint], gone_s: float) -> None:
     def one(endpoint: Endpoint) -> None:
         # ValueError: a session's frames are no answer.
         with contextlib.suppress(OSError, AssertionError, ValueError):
-            ask(gateway.port, endpoint.raw, timeout=gone_s, whole=False)
+            ask(gateway.port, endpoint.raw, timeout=gone_s, methods=[endpoint.method], whole=False)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(one, all_of))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gateway.server.routes import DATA, GEMINI_LIVE, MULTIPART, ROUTES, RouteEntry
 from providers.operations import Dialect, Operation
-from tests.live.frames import handshake
+from tests.live.frames import TEXT, frame, handshake
 from tests.live.wire import request
 
 MODEL = "m"
@@ -69,6 +69,10 @@ class Endpoint(NamedTuple):
     """Its objects are at a provider of Anthropic's dialect."""
     raw: bytes
 
+    @property
+    def method(self) -> str:
+        return self.name.partition(" ")[0]
+
 
 def endpoints(key: str, anthropic_key: str, *, unions: bool = True, stream: bool = False) -> Iterator[Endpoint]:
     """Every metered route with each of its methods. ``anthropic_key`` asks for Anthropic's objects. Without ``unions``
@@ -92,7 +96,10 @@ def raw_of(row: RouteEntry, method: str, key: str, stream: bool) -> bytes:
         path = path.replace("*", MODEL if row.names_model else OBJECT)
     if row.operation == Operation.REALTIME:
         live = any(row.path.endswith(one.removeprefix("/genai")) for one in GEMINI_LIVE)
-        return handshake(path if live else f"{path}?model={MODEL}", key, method=method)
+        if not live:
+            return handshake(f"{path}?model={MODEL}", key, method=method)
+        # What comes behind the first message is not waited for before it is there.
+        return handshake(path, key, method=method) + frame(TEXT, json.dumps({"setup": {"model": MODEL}}))
     if method in ("GET", "HEAD", "DELETE"):
         return request(method, path, None, key)
     if row.body == MULTIPART:

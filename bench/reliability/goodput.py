@@ -7,15 +7,16 @@ three times the capacity cannot even be refused (docs/overload.md).
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
-import threading
 import time
-from typing import Any, Self
+from typing import Any
 
 from bench.load.openloop import Load
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.limited import Limited, limited, p99_ms
 from gateway.loadgen import message
+from tests.beside import Beside
 
 TIMES = 3.0
 CALLERS = (200, 300, 400)
@@ -83,31 +84,23 @@ def three_times(quick: bool) -> Outcome:
     return Outcome(values, kept and not failures and not others, report["void"])
 
 
-class _Asking:
+class _Asking(Beside):
     """Asks for a path again and again, over connections of its own, and keeps how long each took."""
 
     def __init__(self, gateway: Limited, path: str, token: str = "", port: int = 0) -> None:
+        super().__init__()
         self.took_ms: list[float] = []
         self.failed = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(gateway, path, token, port), daemon=True)
+        self._ask = functools.partial(gateway.get, path, token, port)
 
-    def _run(self, gateway: Limited, path: str, token: str, port: int) -> None:
+    def _run(self) -> None:
         while not self._stop.wait(0.05):
             began = time.monotonic()
             try:
-                gateway.get(path, token, port)
+                self._ask()
             except OSError:
                 self.failed += 1
             self.took_ms.append((time.monotonic() - began) * 1e3)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     @property
     def p99_ms(self) -> float:

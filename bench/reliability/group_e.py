@@ -8,16 +8,16 @@ import shutil
 import signal
 import socket
 import statistics
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from bench.reliability.callers import Callers, load_rate
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.instance import Instance, instance, wait_until
 from gateway.processes.heartbeat import DRAINING
+from tests.beside import Beside
 
 REPLACED_WITHIN_S = 1.0
 NOTICED_WITHIN_S = 2.0
@@ -187,25 +187,14 @@ def upgrades(quick: bool) -> Outcome:
     return Outcome(values, not values["failed in all"] and streams.whole > 0)
 
 
-class _Streams:
+class _Streams(Beside):
     """Streams of a second, one after another on connections of their own, several at once."""
 
     def __init__(self, gateway: Instance, count: int = 8) -> None:
+        super().__init__(count)
         self.whole = 0
         self.broken: list[str] = []
         self._port, self._request = gateway.port, gateway.request(kind="sse")
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():

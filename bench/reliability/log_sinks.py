@@ -21,6 +21,7 @@ from bench.reliability.figures import Outcome, figure
 from bench.reliability.limited import Limited, limited, p99_ms
 from bench.reliability.streaming import read, run
 from gateway.loadgen import message
+from tests.beside import Beside
 
 PAGE = 4096
 EVERY_S = 2.0
@@ -76,22 +77,14 @@ def interpreter(directory: Path, fifo: Path) -> Path:
     return path
 
 
-class _Talk:
+class _Talk(Beside):
     """Makes worker and control say something again and again: each time the provider's key is another, and refused."""
 
     def __init__(self, gateway: Limited, provider: Counting) -> None:
+        super().__init__()
         self._gateway = gateway
         self._provider = provider
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.lines = 0
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         gateway = self._gateway

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 
@@ -17,6 +16,7 @@ from bench.reliability.instance import wait_until
 from gateway.stores.ledger import UsageQuery
 from gateway.stores.postgres_database import PostgresDatabase
 from gateway.stores.sql_ledger import SqlLedger
+from tests.beside import Beside
 from tests.live.instance import Gateway, configuration
 from tests.live.test_virtual_keys_api import PATH, Desk
 from tests.live.upstreams import Upstream
@@ -29,25 +29,16 @@ TOLD_WITHIN_S = 60.0
 """An operator's change while the server is away."""
 
 
-class Load:
+class Load(Beside):
     """One caller, who asks again and again."""
 
     def __init__(self, gateway: Gateway, keys: list[str]) -> None:
+        super().__init__()
         self._gateway = gateway
         self._keys = keys
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.statuses: Counter[int] = Counter()
         self.unknown: Counter[int] = Counter()
         self.slowest_s = 0.0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         number = 0

@@ -6,14 +6,13 @@ import contextlib
 import os
 import signal
 import socket
-import threading
 import time
-from typing import Self
 
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.goodput import peak, refused_well
 from bench.reliability.limited import Limited, limited
 from gateway.loadgen import message
+from tests.beside import Beside
 
 STANDS_S, RUNS_S = 0.15, 0.05
 """Of every fifth of a second the worker is stopped for three quarters: later than 100 ms, again and again."""
@@ -22,13 +21,12 @@ WITHIN_S = 2.0
 LONGEST_STALL_MS = 50.0
 
 
-class _Hog:
+class _Hog(Beside):
     """Takes the processor away from a process, piece by piece."""
 
     def __init__(self, pid: int) -> None:
+        super().__init__()
         self._pid = pid
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -36,14 +34,6 @@ class _Hog:
             time.sleep(STANDS_S)
             os.kill(self._pid, signal.SIGCONT)
             time.sleep(RUNS_S)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def _first_refusal(gateway: Limited, seconds: float) -> float:

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from _speedups._bucket import RingWriter
+from gateway.processes.paths import Paths
+from gateway.stores.sqlite_log import SqliteLog
 from tests.control.process import Control
+from tests.control.trail_records import SMALL_RING
 
 
 @pytest.fixture
@@ -28,3 +32,25 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control]:
         yield control
     finally:
         control.close()
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    monkeypatch.setattr("gateway.processes.paths.SHARED_MEMORY", "/nonexistent")
+    paths = Paths(str(tmp_path / "data"))
+    paths.create()
+    return paths
+
+
+@pytest.fixture
+def writer(paths: Paths) -> Iterator[RingWriter]:
+    writer = RingWriter(paths.ring(0), 0, 1, paths.spill(0), SMALL_RING)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def store(paths: Paths) -> Iterator[SqliteLog]:
+    store = SqliteLog(paths.log_dir)
+    yield store
+    store.close()

@@ -30,7 +30,7 @@ ANSWERS: Counter[int] = Counter()
 
 @pytest.fixture(scope="module")
 def open_control(running: Control) -> Iterator[Control]:
-    wait_for(lambda: running.get("/api/operators").status == 200, "the database", 60)
+    wait_for(lambda: running.get("/api/operators").status == 200, "the database")
     yield running
     measured("requests with quotes, broken JSON and numbers out of range", ANSWERS.total(), "0 x 500")
     measured("of these answered with 500 or more", sum(n for status, n in ANSWERS.items() if status >= 500), "0")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,33 +19,9 @@ from gateway.control.ingest import Ingest
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogQuery, LogStore, Positions, StoreUnavailable
 from gateway.stores.sqlite_log import SqliteLog
-from tests.control.trail_records import exchange
+from tests.control.trail_records import SMALL_RING, exchange
 
 ROOT = str(Path(__file__).resolve().parents[2])
-SMALL_RING = 64 << 10
-"""Some 80 records, so that the spill file takes part."""
-
-
-@pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    monkeypatch.setattr("gateway.processes.paths.SHARED_MEMORY", "/nonexistent")
-    paths = Paths(str(tmp_path / "data"))
-    paths.create()
-    return paths
-
-
-@pytest.fixture
-def writer(paths: Paths) -> Iterator[RingWriter]:
-    writer = RingWriter(paths.ring(0), 0, 1, paths.spill(0), SMALL_RING)
-    yield writer
-    writer.close()
-
-
-@pytest.fixture
-def store(paths: Paths) -> Iterator[SqliteLog]:
-    store = SqliteLog(paths.log_dir)
-    yield store
-    store.close()
 
 
 class Ready:

@@ -28,23 +28,14 @@ from gateway.stores.protocols import LogQuery, LogRow, StoreUnavailable
 from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
 from gateway.stores.urls import open_database, sqlite_url
-from tests.control.trail_records import PROVIDER, VIRTUAL_KEY, exchange, values_of
+from tests.control.trail_records import PROVIDER, SMALL_RING, VIRTUAL_KEY, exchange, values_of
 
 ROOT = str(Path(__file__).resolve().parents[2])
-SMALL_RING = 64 << 10
 
 
 def signed(text: str) -> int:
     number = id_hash(text)
     return number - (1 << 64) if number >= 1 << 63 else number
-
-
-@pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    monkeypatch.setattr("gateway.processes.paths.SHARED_MEMORY", "/nonexistent")
-    paths = Paths(str(tmp_path / "data"))
-    paths.create()
-    return paths
 
 
 class Ledger(SqlLedger):
@@ -74,20 +65,6 @@ def ledger(paths: Paths) -> Iterator[Ledger]:
 def feed(paths: Paths, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> LedgerFeed:
     monkeypatch.setattr("gateway.control.ledger_feed.PAUSE_S", 0.0)
     return LedgerFeed(ledger, LedgerSpool(paths.ledger_spool))
-
-
-@pytest.fixture
-def store(paths: Paths) -> Iterator[SqliteLog]:
-    store = SqliteLog(paths.log_dir)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def writer(paths: Paths) -> Iterator[RingWriter]:
-    writer = RingWriter(paths.ring(0), 0, 1, paths.spill(0), SMALL_RING)
-    yield writer
-    writer.close()
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_what_is_not_declared_is_nobodys() -> None:
 
 @pytest.fixture(scope="module")
 def credentials(running: Control) -> dict[Role | None, dict[str, str]]:
-    wait_for(lambda: running.get("/api/operators").status == 200, "the database", 60)
+    wait_for(lambda: running.get("/api/operators").status == 200, "the database")
     found: dict[Role | None, dict[str, str]] = {None: {}}
     for role in Role:
         name = f"role-{role.spelled}"

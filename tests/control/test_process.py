@@ -50,7 +50,7 @@ def ids(*numbers: int) -> list[str]:
 def test_sockets_and_files_are_private(running: Control) -> None:
     for path in (running.paths.admin_socket, running.paths.workers_socket, f"{running.paths.data_dir}/admin.token"):
         assert os.stat(path).st_mode & 0o777 == 0o600
-    wait_for(lambda: os.path.exists(running.paths.control_db), "the control database", 60)
+    wait_for(lambda: os.path.exists(running.paths.control_db), "the control database")
     assert os.stat(running.paths.control_db).st_mode & 0o777 == 0o600
 
 
@@ -223,7 +223,7 @@ def test_after_kill_9_the_next_one_takes_over(control: Control, ring: RingWriter
 
 
 def test_a_broken_control_database_degrades_and_breaks_nothing_else(control: Control, ring: RingWriter) -> None:
-    wait_for(lambda: os.path.exists(control.paths.control_db), "the control database", 60)
+    wait_for(lambda: os.path.exists(control.paths.control_db), "the control database")
     assert control.end() == 0
     Path(control.paths.control_db).write_bytes(b"broken" * 4000)
     control.start()

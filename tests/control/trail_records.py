@@ -11,6 +11,9 @@ from gateway.records import Kind, Outcome, UsageSource
 from gateway.snapshot.model import id_hash
 from providers.operations import Dialect, Operation
 
+SMALL_RING = 64 << 10
+"""Bytes: some 80 records, so that the spill file takes part."""
+
 PROVIDER = "file:provider/mock"
 PROVIDER_KEY = "file:provider_key/mock/k1"
 VIRTUAL_KEY = "file:virtual_key/alice"

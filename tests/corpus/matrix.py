@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 import orjson
@@ -71,10 +71,15 @@ def translated(row: Row, source: str, target: str) -> bytes | None:
     return b"".join(map(encoder.encode, events))
 
 
-def candidates(source: str) -> Iterator[Row]:
-    for row in rows(source):
-        if row.status < 300 and not row.cut and answers(row, source):
-            yield row
+@cache
+def candidates(source: str) -> list[tuple[Row, Said]]:
+    """Recorded answers, each with what the provider's own SDK reads in it."""
+    reader = READERS[source]
+    return [
+        (row, (reader.stream if row.streaming else reader.whole)(row.answer, False))
+        for row in rows(source)
+        if row.status < 300 and not row.cut and answers(row, source)
+    ]
 
 
 def answers(row: Row, source: str) -> bool:
@@ -98,11 +103,8 @@ def differences(wanted: Said, found: Said) -> list[str]:
 
 
 def run(source: str, target: str) -> tuple[Cell, Counter[str]]:
-
     cell, used = Cell(), Counter[str]()
-    for row in candidates(source):
-        reader = READERS[source]
-        wanted = (reader.stream if row.streaming else reader.whole)(row.answer, False)
+    for row, wanted in candidates(source):
         try:
             answer = translated(row, source, target)
             if answer is None:

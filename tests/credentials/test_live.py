@@ -176,7 +176,7 @@ def test_nobody_waits_for_a_renewal(
     first = issuer.token
     issuer.gate.clear()
     # Renewed when four fifths of its life are over; nothing comes of it while the gate is closed.
-    wait_for(lambda: len(issuer.asked) == 2, "the renewal")
+    wait_for(lambda: len(issuer.asked) >= 2, "the renewal")
     upstream.clear()
     for _ in range(20):
         assert ask(gateway.port).status == 200
@@ -349,7 +349,7 @@ def test_stopping_ends_the_fetch(issuing: Upstream, issuer: Issuer, upstream: Up
     wait_for(lambda: issuer.asked, "the fetch")
     [pid] = [pid for pid in gateway.children() if fetches(pid)]
     gateway.stop()
-    wait_for(lambda: not fetches(pid), "the end of the child", 5)
+    wait_for(lambda: not fetches(pid), "the end of the child")
 
 
 def test_a_fetch_does_not_outlive_its_worker(
@@ -360,7 +360,7 @@ def test_a_fetch_does_not_outlive_its_worker(
     wait_for(lambda: issuer.asked, "the fetch")
     [pid] = [pid for pid in gateway.children() if fetches(pid)]
     os.kill(gateway.worker_pids()[0], signal.SIGKILL)
-    wait_for(lambda: not fetches(pid), "the end of the child", 5)
+    wait_for(lambda: not fetches(pid), "the end of the child")
     issuer.gate.set()
 
     def answered() -> bool:
@@ -483,7 +483,7 @@ def test_a_role_signs_and_is_assumed_again(
         return int(told.access_key_id.removeprefix("AKIDISSUED"))
 
     assert asked() == 1
-    wait_for(lambda: asked() == 2, "the second pair")
+    wait_for(lambda: asked() >= 2, "the second pair")
 
 
 def test_a_body_too_long_to_be_held_cannot_be_signed(upstream: Upstream, start_gateway: Start) -> None:

@@ -57,8 +57,8 @@ def call(
     fields: tuple[tuple[str, str], ...] = (),
     **members: Any,
 ) -> Heard:
-    """Send a request and read until the connection ends or stays silent: for ``quiet`` seconds behind a whole answer,
-    for ``patience`` before."""
+    """Send a request and read until the connection ends or stays silent: for ``quiet`` seconds behind a whole answer
+    or what is no HTTP, for ``patience`` before."""
     with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), 10) as sock:
         return exchange(sock, request(path=path, body=body(**members), key=key, fields=fields), quiet, patience)
 
@@ -71,7 +71,7 @@ def exchange(sock: socket.socket, raw: bytes, quiet: float = QUIET_S, patience: 
         sock.sendall(raw)
         while True:
             whole = bool(reader.final) and reader.final[0].complete
-            sock.settimeout(quiet if whole else patience)
+            sock.settimeout(quiet if whole or heard.broken else patience)
             data = sock.recv(65536)
             if not data:
                 reader.eof()

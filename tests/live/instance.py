@@ -20,11 +20,11 @@ from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
 from gateway.stores.urls import sqlite_url
 from tests.live.wire import KEY, Answer, ask, request
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT = 30.0
-STOP_TIMEOUT = 20.0
+START_TIMEOUT = PATIENCE_S
+STOP_TIMEOUT = 30.0
 
 
 def free_port() -> int:
@@ -157,7 +157,7 @@ class Gateway:
             self.kill()
             raise AssertionError(f"still running {STOP_TIMEOUT:g} s after SIGTERM:\n{self.stderr()}") from None
         self._process = None
-        end = time.monotonic() + (STOP_TIMEOUT if self._successor else 5)
+        end = time.monotonic() + STOP_TIMEOUT
         while (left := [pid for pid in children if _alive(pid)]) and time.monotonic() < end:
             time.sleep(0.01)
         if not keep_memory:
@@ -268,9 +268,11 @@ class Gateway:
                 samples[name] = float(value)
         return samples
 
-    def settle(self, open_files: int, rss_bytes: int, *, within: float = 5.0, slack_bytes: int = 24 << 20) -> None:
+    def settle(
+        self, open_files: int, rss_bytes: int, *, within: float = PATIENCE_S, slack_bytes: int = 24 << 20
+    ) -> None:
         """Descriptors back at the baseline, memory near it, and a plain request succeeds."""
-        end = time.monotonic() + within
+        end = time.monotonic() + PATIENCE_S
         while True:
             files, rss = self.open_files(), self.rss_bytes()
             # The control process may have connected since the baseline was taken: a descriptor on either side.

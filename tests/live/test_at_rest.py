@@ -56,7 +56,7 @@ class Stolen:
             "API token": json.loads(token.body)["token"],
             "key of the file": KEY,
         }
-        wait_for((Path(gateway.data_dir) / "snapshot.sealed").exists, "the sealed copy", 20)
+        wait_for((Path(gateway.data_dir) / "snapshot.sealed").exists, "the sealed copy")
         self.backup = folder / "backup.db"
         save(sqlite_url(gateway.paths.control_db), str(self.backup))
         self.files = {

@@ -140,7 +140,7 @@ def asked(start_for_module: Start) -> Asked:
             "page": one(body(metadata={"how": "page"})),
             "reset": one(body(metadata={"how": "reset"})),
             "unreachable": one(body("gone/m")),
-            "late": one(body(metadata={"how": "late"}), fields=[("x-microgate-timeout", "300ms")]),
+            "late": one(body(metadata={"how": "late"}), fields=[("x-microgate-timeout", "1")]),
         }
         for tier in ("default", "flex"):
             sent = {"service_tier": tier, "metadata": {"how": "tier"}}

@@ -114,13 +114,9 @@ def configured(upstream: Upstream) -> Json:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def world(start_for_module: Start) -> Iterator[Gateway]:
     with Upstream(provider) as upstream:
-        gateway = Gateway(tmp_path_factory.mktemp("gateway"), configured(upstream)).start()
-        try:
-            yield gateway
-        finally:
-            gateway.stop()
+        yield start_for_module(configured(upstream))
 
 
 def model_of(target: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
+import socket
+import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
-from bench.reliability.books import held, nanodollars, usage
+from bench.reliability.books import held, limits, nanodollars
 from bench.reliability.endings import (
     CLAUDE_KEY,
     ENDINGS,
@@ -25,8 +26,9 @@ from bench.reliability.endpoints import Endpoint, endpoints
 from bench.reliability.spending import NONSENSE, PER_TOKEN, body, spending
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway
-from tests.live.upstreams import CHAT, Received, Step, Upstream, chunk, chunked_head, delta, http
+from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, chunk, chunked_head, delta, http
 from tests.live.wire import KEY, ask
+from tests.waiting import PATIENCE_S, wait_for
 
 BUDGETS = [{"usd": 10**6, "per": "month"}, {"usd": 10**6, "per": "30d", "window": "rolling"}]
 EVEN: tuple[list[str], int] = ([], 0)
@@ -87,24 +89,30 @@ def test_a_hook_that_raises_leaves_nothing_reserved(point: str) -> None:
 
 
 def settled(gateway: Any) -> list[dict[str, Any]]:
-    """Limits and budgets once nothing is reserved, or as they are after some seconds."""
-    end = time.monotonic() + 10
-    while True:
-        shown = usage(gateway)
-        limits: list[dict[str, Any]] = shown["limits"] + shown["budgets"]
-        if not any(map(held, limits)) or time.monotonic() > end:
-            return limits
-        time.sleep(0.05)
+    """Limits and budgets once nothing is reserved."""
+    shown: list[dict[str, Any]] = []
+
+    def free() -> bool:
+        shown[:] = limits(gateway)
+        return not any(map(held, shown))
+
+    wait_for(free, "nothing is reserved")
+    return shown
 
 
 @pytest.mark.parametrize("many", [1, 7])
 def test_a_stream_that_is_left_costs_what_it_brought(many: int) -> None:
     def script(_: Received) -> list[Step]:
-        return [chunked_head(), *(chunk(delta(f"t{n} ")) for n in range(many)), 3.0, chunk(delta("late"))]
+        return [chunked_head(), *(chunk(delta(f"t{n} ")) for n in range(many)), Act.HOLD]
 
     with spending(script, workers=1, budgets=BUDGETS) as (gateway, _):
-        with pytest.raises((OSError, AssertionError)):
-            ask(gateway.port, body("/v1/chat/completions", stream=True, max_tokens=100), timeout=0.5)
+        with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE_S) as leaving:
+            leaving.sendall(body("/v1/chat/completions", stream=True, max_tokens=100))
+            brought = b""
+            while brought.count(b"data: ") < many:
+                brought += leaving.recv(65536)
+            # A caller that only stopped sending would still get what comes.
+            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         fixed, rolling = settled(gateway)
         assert nanodollars(fixed["spent"]) == many * PER_TOKEN
         assert nanodollars(rolling["spent"]) == pytest.approx(many * PER_TOKEN, abs=2**20)

@@ -190,7 +190,7 @@ def test_limits_stand_as_callers_are_told(api: Api) -> None:
         return [tuple(each[name] for name in ("level", "name", "counts", "limit", "spent")) for each in entries]
 
     # What ends a request may follow its answer.
-    wait_for(lambda: standing(customer) == [("customer", "payer", "usd", "5.00", "0.000147")], "the settlement", 5)
+    wait_for(lambda: standing(customer) == [("customer", "payer", "usd", "5.00", "0.000147")], "the settlement")
     assert standing(team) == [("team", "blue", "requests", 7, 3)]
     assert standing(key) == [
         ("virtual_key", None, "requests", 5, 3),
@@ -250,7 +250,7 @@ def test_all_of_it_outlives_a_restart_without_the_database(upstream: Upstream, s
     sealed = Path(gateway.data_dir) / "snapshot.sealed"
     before = sealed.stat().st_mtime_ns if sealed.exists() else 0
     api.made("last")
-    wait_for(lambda: sealed.exists() and sealed.stat().st_mtime_ns != before, "the sealed copy", 10)
+    wait_for(lambda: sealed.exists() and sealed.stat().st_mtime_ns != before, "the sealed copy")
     gateway.kill()
     database = Path(gateway.paths.control_db)
     away = database.with_suffix(".away")

@@ -78,7 +78,7 @@ def test_what_anybody_may_see_holds_no_secret(fresh: Gateway) -> None:
     keys = load_or_create_keys(fresh.paths.key_file)
     secrets = [token.removeprefix("mga-"), setup_secret.pending(data_dir).removeprefix("mg-setup-")]
     secrets += [keys.pepper.hex(), keys.sealing.hex()]
-    wait_for(lambda: fresh.get("/api/operators", token).status == 200, "the database", 60)
+    wait_for(lambda: fresh.get("/api/operators", token).status == 200, "the database")
     public = [fresh.get(path) for path in ("/livez", "/readyz", "/", "/anthropic", "/metrics")]
     said = [fresh.get(path, token) for path in ("/api/config", "/api/health", "/api/secrets", "/api/audit")]
     assert [answer.status for answer in public] == [200] * 5
@@ -106,7 +106,7 @@ def test_the_first_secret_is_random_and_shown_until_it_is_redeemed(start_gateway
     def judged() -> int:
         """Its status, once control has its database and this address is let through: it asks often meanwhile."""
         answers: list[Answer] = []
-        wait_for(lambda: answers.append(set_up()) or answers[-1].status not in (429, 502, 503), "an answer", 60)
+        wait_for(lambda: answers.append(set_up()) or answers[-1].status not in (429, 502, 503), "an answer")
         return answers[-1].status
 
     assert judged() == 201

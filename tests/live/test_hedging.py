@@ -14,7 +14,7 @@ from gateway.records import Flags, Kind, Outcome, UsageSource
 from tests.live.fixtures import Start
 from tests.live.test_health import asked, body, many, several, upstreams
 from tests.live.trail import trail_of
-from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, http, stream, stream_events
+from tests.live.upstreams import CHAT, Act, Received, Step, Until, Upstream, http, stream, stream_events
 from tests.live.wire import ask, request
 
 
@@ -27,6 +27,11 @@ def hedged(count: int = 2, **rules: Any) -> dict[str, Any]:
     first, *others = (f"u{index}/m" for index in range(count))
     config["routes"]["m"] = {"targets": [first], "fallbacks": others, "hedge": {"after": "100ms", "share": 1, **rules}}
     return config
+
+
+def once_hedged(made: list[Upstream], *steps: Step) -> list[Step]:
+    """What the first provider does as soon as the second one has been asked too."""
+    return [Until(lambda: made[1].requests), *steps]
 
 
 def closed(upstream: Upstream) -> bool:
@@ -64,7 +69,7 @@ def test_the_loser_is_recorded(start_gateway: Start) -> None:
 
 def test_the_first_one_answers_after_all(start_gateway: Start) -> None:
     config = hedged()
-    with upstreams(config, lambda received: [0.4, http(CHAT)], hanging) as made:
+    with upstreams(config, lambda received: once_hedged(made, http(CHAT)), hanging) as made:
         gateway = start_gateway(config)
         (answer,) = many(gateway, 1)
         assert answer.header("x-microgate-provider") == "u0"
@@ -84,17 +89,19 @@ def test_a_quick_answer_is_not_hedged(start_gateway: Start) -> None:
 
 def test_a_second_one_that_fails_changes_nothing(start_gateway: Start) -> None:
     config = hedged()
-    with upstreams(config, lambda received: [0.4, http(CHAT)], lambda received: [http(b"{}", 500)]) as made:
+    with upstreams(
+        config, lambda received: once_hedged(made, 0.2, http(CHAT)), lambda received: [http(b"{}", 500)]
+    ) as made:
         gateway = start_gateway(config)
         (answer,) = many(gateway, 1)
         assert (answer.status, answer.header("x-microgate-provider")) == (200, "u0")
         assert asked(made) == [1, 1]
 
 
-@pytest.mark.parametrize("how", [[0.25, http(b'{"error":{"message":"no"}}', 500)], [0.25, Act.RESET]])
-def test_a_first_one_that_fails_leaves_it_to_the_second(start_gateway: Start, how: list[Step]) -> None:
+@pytest.mark.parametrize("how", [http(b'{"error":{"message":"no"}}', 500), Act.RESET])
+def test_a_first_one_that_fails_leaves_it_to_the_second(start_gateway: Start, how: Step) -> None:
     config = hedged()
-    with upstreams(config, lambda received: how, lambda received: [0.4, http(CHAT)]) as made:
+    with upstreams(config, lambda received: once_hedged(made, how), lambda received: [0.4, http(CHAT)]) as made:
         gateway = start_gateway(config)
         (answer,) = many(gateway, 1)
         assert (answer.status, answer.header("x-microgate-provider")) == (200, "u1")
@@ -103,8 +110,8 @@ def test_a_first_one_that_fails_leaves_it_to_the_second(start_gateway: Start, ho
 
 def test_both_fail(start_gateway: Start) -> None:
     config = hedged()
-    slow = [0.25, http(b'{"error":{"message":"first"}}', 500)]
-    with upstreams(config, lambda received: slow, lambda received: [0.4, http(b'{"error":{"message":"x"}}', 503)]):
+    first, second = http(b'{"error":{"message":"first"}}', 500), http(b'{"error":{"message":"x"}}', 503)
+    with upstreams(config, lambda received: once_hedged(made, first), lambda received: [0.4, second]) as made:
         gateway = start_gateway(config)
         (answer,) = many(gateway, 1)
         assert answer.status == 503
@@ -112,7 +119,8 @@ def test_both_fail(start_gateway: Start) -> None:
 
 def test_a_mistake_of_the_callers_is_told_at_once(start_gateway: Start) -> None:
     config = hedged()
-    with upstreams(config, lambda received: [0.25, http(b'{"error":{"message":"no"}}', 400)], hanging) as made:
+    mistake = http(b'{"error":{"message":"no"}}', 400)
+    with upstreams(config, lambda received: once_hedged(made, mistake), hanging) as made:
         gateway = start_gateway(config)
         (answer,) = many(gateway, 1)
         assert answer.status == 400

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
 from tests.live.upstreams import CHAT, Received, Step, Upstream, http, stream, stream_events
 from tests.live.wire import Answer, ask, request, talk
+from tests.waiting import wait_for
 
 RED, BLUE, LONE = "sk-red-0123456789012345678", "sk-blue-012345678901234567", "sk-lone-012345678901234567"
 DEAR = [{"input": 0, "output": 1000}]
@@ -74,13 +74,12 @@ def test_the_log_names_team_and_customer(upstream: Upstream, start_gateway: Star
     post(gateway, RED)
     gateway.wait_for_control()
     token = (gateway.data_dir / "admin.token").read_text().strip()
-    entries: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 30
-    while not entries:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+
+    def entries_now() -> list[dict[str, Any]]:
         answer = gateway.get("/api/logs", token)
-        entries = json.loads(answer.body)["entries"] if answer.status == 200 else []
+        return json.loads(answer.body)["entries"] if answer.status == 200 else []
+
+    entries = wait_for(entries_now, "the record")
     assert (entries[0]["team"], entries[0]["customer"]) == ("team", "acme")
 
 
@@ -113,7 +112,7 @@ def test_a_budget_is_not_overspent_by_many_at_once(start_gateway: Start) -> None
         )
 
         async def all_at_once() -> list[int]:
-            sent = (talk(gateway.port, [request(body=body, key=LONE)]) for _ in range(1000))
+            sent = (talk(gateway.port, [request(body=body, key=LONE)], total=60) for _ in range(1000))
             return [outcome.statuses[0] for outcome in await asyncio.gather(*sent)]
 
         statuses = asyncio.run(all_at_once())
@@ -226,10 +225,7 @@ def test_another_figure_keeps_what_was_spent(upstream: Upstream, start_gateway: 
         lone={"limits": [{"requests": 3, "per": "day"}], "budgets": [{"usd": "0.013", "per": "1h"}]}
     )
     gateway.configure(config)
-    deadline = time.monotonic() + 10
-    while usage(gateway, LONE)["limits"][0]["limit"] != 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: usage(gateway, LONE)["limits"][0]["limit"] == 3, "the new limit")
     shown = usage(gateway, LONE)
     assert shown["limits"][0]["spent"] == 2
     assert shown["budgets"][0]["spent"] == "0.008"
@@ -240,7 +236,8 @@ def test_another_figure_keeps_what_was_spent(upstream: Upstream, start_gateway: 
 def cut_streams(x: Received) -> list[Step]:
     """A long stream, or a whole answer."""
     if b'"stream":true' in x.body.replace(b" ", b""):
-        return stream(stream_events(tokens=3000), pause=0.001)
+        events = stream_events(tokens=3000)
+        return stream((b"".join(events[at : at + 5]) for at in range(0, len(events), 5)), pause=0.001)
     return [http(CHAT)]
 
 

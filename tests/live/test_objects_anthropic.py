@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import anthropic
@@ -130,15 +131,23 @@ def gateway(account_of_all: Upstream, start_for_module: Start) -> Gateway:
     )
 
 
-def client(gateway: Gateway, key: str) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=f"{gateway.base_url}/anthropic", api_key=key, max_retries=0)
+Client = Callable[[str], anthropic.Anthropic]
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[Client]:
+    """A client with this key, closed at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda key: stack.enter_context(
+            anthropic.Anthropic(base_url=f"{gateway.base_url}/anthropic", api_key=key, max_retries=0)
+        )
 
 
 TOOLS: Any = [{"type": "code_execution_20250825", "name": "code_execution"}]
 
 
-def test_files_through_the_client(gateway: Gateway, account_of_all: Upstream) -> None:
-    ann = client(gateway, ANN).beta.files
+def test_files_through_the_client(client: Client, account_of_all: Upstream) -> None:
+    ann = client(ANN).beta.files
     file = ann.upload(file=("f", b"contents", "text/plain"), betas=["files-api-2025-04-14"])
     assert file.id.startswith("file_mg")
     assert b"contents" in account_of_all.requests[-1].body
@@ -149,8 +158,8 @@ def test_files_through_the_client(gateway: Gateway, account_of_all: Upstream) ->
     assert ann.delete(file.id).id == file.id
 
 
-def test_batches_through_the_client(gateway: Gateway) -> None:
-    ann = client(gateway, ANN).messages.batches
+def test_batches_through_the_client(client: Client) -> None:
+    ann = client(ANN).messages.batches
     params: Any = {"model": "claude", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}
     batch = ann.create(requests=[{"custom_id": "one", "params": params}])
     assert batch.id.startswith("msgbatch_mg")
@@ -161,9 +170,9 @@ def test_batches_through_the_client(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_containers_and_what_is_made_in_them(gateway: Gateway, account_of_all: Upstream, stream: bool) -> None:
+def test_containers_and_what_is_made_in_them(client: Client, account_of_all: Upstream, stream: bool) -> None:
     body: Any = {"model": "claude/m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "tools": TOOLS}
-    ann, bob = client(gateway, ANN), client(gateway, BOB)
+    ann, bob = client(ANN), client(BOB)
     if stream:
         with ann.beta.messages.stream(**body) as events:
             answer = events.get_final_message()
@@ -188,8 +197,8 @@ def test_containers_and_what_is_made_in_them(gateway: Gateway, account_of_all: U
         assert len(account_of_all.requests) == before
 
 
-def test_another_tenants_ids_lead_nowhere(gateway: Gateway, account_of_all: Upstream) -> None:
-    ann, bob = client(gateway, ANN), client(gateway, BOB)
+def test_another_tenants_ids_lead_nowhere(client: Client, account_of_all: Upstream) -> None:
+    ann, bob = client(ANN), client(BOB)
     file = ann.beta.files.upload(file=("f", b"contents", "text/plain")).id
     params: Any = {"model": "claude", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}
     batch = ann.messages.batches.create(requests=[{"custom_id": "one", "params": params}]).id
@@ -220,8 +229,8 @@ def test_another_tenants_ids_lead_nowhere(gateway: Gateway, account_of_all: Upst
     assert len(account_of_all.requests) == before
 
 
-def test_objects_of_another_dialect_are_not_taken(gateway: Gateway, account_of_all: Upstream) -> None:
-    file = client(gateway, ANN).beta.files.upload(file=("f", b"contents", "text/plain")).id
+def test_objects_of_another_dialect_are_not_taken(gateway: Gateway, account_of_all: Upstream, client: Client) -> None:
+    file = client(ANN).beta.files.upload(file=("f", b"contents", "text/plain")).id
     before = len(account_of_all.requests)
     assert SHAPE.fullmatch(file)
     assert ask(gateway.port, request("GET", f"/v1/files/{file}", None, ANN)).status == 404

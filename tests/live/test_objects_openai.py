@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import openai
 import pytest
@@ -20,17 +21,25 @@ def gateway(start_for_module: Start) -> Iterator[Gateway]:
         yield start_for_module(settings(upstream.url))
 
 
-def client(gateway: Gateway, key: str) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=f"{gateway.base_url}/openai/v1",
-        api_key=key,
-        max_retries=0,
-        default_headers={"x-microgate-provider": "p"},
-    )
+Client = Callable[[str], openai.OpenAI]
 
 
-def test_a_batch_from_its_file_to_its_contents(gateway: Gateway) -> None:
-    ann, bob = client(gateway, ANN), client(gateway, BOB)
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[Client]:
+    """A client with this key, closed at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda key: stack.enter_context(
+            openai.OpenAI(
+                base_url=f"{gateway.base_url}/openai/v1",
+                api_key=key,
+                max_retries=0,
+                default_headers={"x-microgate-provider": "p"},
+            )
+        )
+
+
+def test_a_batch_from_its_file_to_its_contents(client: Client) -> None:
+    ann, bob = client(ANN), client(BOB)
     file = ann.files.create(file=("f.jsonl", b"{}"), purpose="batch")
     batch = ann.batches.create(input_file_id=file.id, endpoint="/v1/responses", completion_window="24h")
     assert ann.batches.retrieve(batch.id).input_file_id == file.id
@@ -46,8 +55,8 @@ def test_a_batch_from_its_file_to_its_contents(gateway: Gateway) -> None:
     assert ann.files.delete(file.id).deleted
 
 
-def test_a_conversation_and_what_is_kept_of_it(gateway: Gateway) -> None:
-    ann, bob = client(gateway, ANN), client(gateway, BOB)
+def test_a_conversation_and_what_is_kept_of_it(client: Client) -> None:
+    ann, bob = client(ANN), client(BOB)
     first = ann.responses.create(model="p/m", input="hi")
     events = ann.responses.create(model="p/m", input="on", previous_response_id=first.id, stream=True)
     [second] = [event.response for event in events if event.type == "response.completed"]

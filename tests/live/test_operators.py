@@ -37,7 +37,7 @@ def test_from_the_first_start_to_the_logout(start_gateway: Start, own_address: b
     port = int(more["admin"]["listen"].rpartition(":")[2]) if own_address else gateway.port
     secret = setup_secret.pending(str(gateway.data_dir))
     token = [("Authorization", f"Bearer {(gateway.data_dir / 'admin.token').read_text().strip()}")]
-    wait_for(lambda: _status(port, "/api/operators", token) == 200, "the database", 60)
+    wait_for(lambda: _status(port, "/api/operators", token) == 200, "the database")
     assert f"valid once, for POST {gateway.base_url}/api/setup: {secret}\n" in gateway.stderr()
 
     first = {"secret": secret, "name": "first", "password": PASSWORD}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,22 @@ from gateway.records import ErrorKind, Outcome
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
 from tests.live.trail import trail_of
-from tests.live.upstreams import CHAT, DONE, Act, Received, Step, Upstream, chunk, chunked_head, delta, http, ordinary
+from tests.live.upstreams import (
+    CHAT,
+    DONE,
+    Act,
+    Received,
+    Step,
+    Until,
+    Upstream,
+    chunk,
+    chunked_head,
+    delta,
+    http,
+    ordinary,
+)
 from tests.live.wire import KEY, Answer, ask, request
+from tests.waiting import wait_for
 
 BODY = b'{"model":"m","messages":[]}'
 HIGH, LOW = "sk-test-high", "sk-test-low"
@@ -33,6 +48,17 @@ KEYS = [
 
 def slow(received: Received) -> list[Step]:
     return [0.4, http(CHAT)]
+
+
+class Gate:
+    """Answers nobody before ``open``."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self.open = self._opened.set
+
+    def __call__(self, received: Received) -> list[Step]:
+        return [Until(self._opened.is_set), http(CHAT)]
 
 
 def overload(upstream: Upstream, **settings: Any) -> dict[str, Any]:
@@ -51,6 +77,11 @@ def asking(
     named = [(name.replace("_", "-"), value) for name, value in fields.items()]
     raw = request(body=BODY, key=key, fields=named)
     return [callers.submit(ask, gateway.port, raw) for _ in range(count)]
+
+
+def answered(futures: list[Future[Answer]], count: int) -> None:
+    """Wait for so many of the answers."""
+    wait_for(lambda: sum(future.done() for future in futures) >= count, f"{count} of {len(futures)} answers")
 
 
 def statuses(futures: list[Future[Answer]]) -> list[int]:
@@ -72,14 +103,18 @@ def said(answer: Answer) -> str:
 
 
 def test_the_queue_is_bounded_and_served(start_gateway: Start, upstream: Upstream, callers: ThreadPoolExecutor) -> None:
-    upstream.script = slow
-    gateway = start_gateway(overload(upstream, under_way=5, queue=3, queue_wait="5s"))
-    assert statuses(asking(callers, gateway, 12)) == [200] * 7 + [503] * 5
+    upstream.script = gate = Gate()
+    gateway = start_gateway(overload(upstream, under_way=5, queue=3, queue_wait="60s", queue_target="60s"))
+    futures = asking(callers, gateway, 12)
+    answered(futures, 5)
+    time.sleep(0.2)
+    gate.open()
+    assert statuses(futures) == [200] * 7 + [503] * 5
     assert upstream.served == 7
     rows = trail_of(gateway).values()
     assert sorted(row.status for row in rows) == [200] * 7 + [503] * 5
     assert {row.error_kind for row in rows if row.status == 503} == {ErrorKind.OVERLOADED}
-    waited = [row for row in rows if row.queue_us > 300_000]
+    waited = [row for row in rows if row.queue_us > 190_000]
     assert len(waited) == 3
 
 
@@ -102,18 +137,21 @@ def test_nobody_is_asked_for_a_caller_who_waits_no_longer(
 def test_high_priority_has_slots_of_its_own_and_low_goes_last(
     start_gateway: Start, upstream: Upstream, callers: ThreadPoolExecutor
 ) -> None:
-    upstream.script = lambda received: [1.5, http(CHAT)]
+    upstream.script = gate = Gate()
     gateway = start_gateway(overload(upstream, under_way=10, queue=0))
     normal = asking(callers, gateway, 9)
-    upstream.wait(lambda: upstream.served == 8)
+    answered(normal, 1)
     high, low = asking(callers, gateway, 3, HIGH), asking(callers, gateway, 1, LOW)
+    answered(high, 1)
+    answered(low, 1)
+    gate.open()
     assert (statuses(high), statuses(low), statuses(normal)) == ([200, 200, 503], [503], [200] * 8 + [503])
 
 
 def test_health_models_metrics_and_administration_are_always_answered(
     start_gateway: Start, upstream: Upstream, callers: ThreadPoolExecutor
 ) -> None:
-    upstream.script = lambda received: [2.0, http(CHAT)]
+    upstream.script = gate = Gate()
     gateway = start_gateway(overload(upstream, under_way=1, queue=0))
     gateway.wait_for_control()
     running = asking(callers, gateway)
@@ -123,6 +161,7 @@ def test_health_models_metrics_and_administration_are_always_answered(
     paths = {"/livez": "", "/readyz": "", "/v1/models": KEY, "/metrics": "", "/api/config": token}
     for path, key in paths.items():
         assert ask(gateway.port, request("GET", path, None, key)).status == 200, path
+    gate.open()
     assert statuses(running) == [200]
 
 
@@ -172,7 +211,7 @@ def test_an_sdk_that_is_told_to_come_back_is_served_then(
 
 
 def test_a_refused_body_is_not_read(start_gateway: Start, upstream: Upstream, callers: ThreadPoolExecutor) -> None:
-    upstream.script = lambda received: [2.0, http(CHAT)]
+    upstream.script = gate = Gate()
     gateway = start_gateway(overload(upstream, under_way=1, queue=0))
     running = asking(callers, gateway)
     upstream.wait(lambda: upstream.served == 1)
@@ -180,6 +219,7 @@ def test_a_refused_body_is_not_read(start_gateway: Start, upstream: Upstream, ca
     answer = ask(gateway.port, head + b"Content-Type: application/json\r\nContent-Length: 30000000\r\n\r\n{")
     assert answer.status == 503
     assert answer.header("connection") == "close"
+    gate.open()
     assert statuses(running) == [200]
 
 
@@ -203,13 +243,6 @@ def memory(tmp_path: Path) -> Memory:
     return Memory(tmp_path)
 
 
-def until(condition: Callable[[], bool], within: float = 10.0) -> None:
-    end = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_connections_are_not_kept_and_then_requests_refused_while_memory_is_short(
     start_gateway: Start, upstream: Upstream, memory: Memory
 ) -> None:
@@ -218,22 +251,22 @@ def test_connections_are_not_kept_and_then_requests_refused_while_memory_is_shor
     raw = request(body=BODY)
     assert ask(gateway.port, raw).header("connection") != "close"
     memory.use(0.86)
-    until(lambda: ask(gateway.port, raw).header("connection") == "close")
+    wait_for(lambda: ask(gateway.port, raw).header("connection") == "close", "no more connections are kept")
     assert ask(gateway.port, raw).status == 200
     memory.use(0.93)
-    until(lambda: ask(gateway.port, raw).status == 503)
+    wait_for(lambda: ask(gateway.port, raw).status == 503, "a refusal")
     assert said(ask(gateway.port, raw)) == "The gateway is short of memory."
     assert ask(gateway.port, request("GET", "/livez", None, "")).status == 200
     memory.use(0.5)
-    until(lambda: ask(gateway.port, raw).status == 200)
+    wait_for(lambda: ask(gateway.port, raw).status == 200, "an answer")
     assert ask(gateway.port, raw).header("connection") != "close"
 
 
 def test_the_largest_stream_is_given_up_with_an_error_event_when_nothing_else_helps(
     start_gateway: Start, upstream: Upstream, memory: Memory, callers: ThreadPoolExecutor
 ) -> None:
-    end = chunk(delta("", "stop") + DONE)
-    upstream.script = lambda received: [chunked_head(), chunk(delta("a")), 3.0, end, chunk(b"")]
+    end, gate = chunk(delta("", "stop") + DONE), threading.Event()
+    upstream.script = lambda received: [chunked_head(), chunk(delta("a")), Until(gate.is_set), end, chunk(b"")]
     gateway = start_gateway(overload(upstream), env={"MICROGATE_CGROUP": str(memory.folder)})
     padding = b"x" * 200_000
     large = callers.submit(
@@ -247,6 +280,7 @@ def test_the_largest_stream_is_given_up_with_an_error_event_when_nothing_else_he
     memory.use(0.97)
     cut = large.result()
     memory.use(0.5)
+    gate.set()
     assert b"short of memory" in cut
     assert b"[DONE]" not in cut
     assert not cut.endswith(b"0\r\n\r\n")

@@ -17,6 +17,7 @@ from tests.live.instance import Gateway, configuration
 from tests.live.rounds import measured, rounds
 from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, chunk, chunked_head, delta
 from tests.live.wire import AnswerReader, ask, request
+from tests.waiting import wait_for
 
 STREAM = request(body=b'{"model":"m","messages":[],"stream":true}')
 
@@ -125,7 +126,7 @@ def test_slow_heads_go_while_others_are_served(start_gateway: Start, upstream: U
     run(main())
     assert set(good) == {200}
     measured("A7 a slow head lasts", f"{max(lasted):.2f} s", "its time-out of 1.5 s and 1 s more")
-    assert max(lasted) <= 1.5 + 1.0 + rounds(2, 0)
+    assert max(lasted) <= 1.5 + 1.0 + rounds(20, 0)
 
 
 def flood(pieces: int) -> list[Step]:
@@ -151,14 +152,14 @@ def test_slow_readers_hold_little_and_are_cut_off(start_gateway: Start) -> None:
         rss = gateway.rss_bytes()
         for _ in range(count):
             stack.callback(slow_reader(gateway.port).close)
-        upstream.wait(lambda: len(upstream.visits) == count, 30)
+        upstream.wait(lambda: len(upstream.visits) == count)
         time.sleep(1.0)
         held = gateway.rss_bytes() - rss
         measured("A9 held for a slow reader", f"{held / count / 1024:.0f} KiB", "256 KiB")
         assert held <= count * 262_144 + (8 << 20)
         # A paused provider has far more to send than it could.
         assert all(visit.closed == 0 for visit in upstream.visits) or held < count * 262_144
-        upstream.wait(lambda: upstream.open == 0, 30)
+        upstream.wait(lambda: upstream.open == 0)
 
 
 def test_stalled_callers_do_not_slow_the_others(start_gateway: Start) -> None:
@@ -177,7 +178,7 @@ def test_stalled_callers_do_not_slow_the_others(start_gateway: Start) -> None:
         rss = gateway.rss_bytes()
         for _ in range(count):
             stack.callback(slow_reader(gateway.port).close)
-        upstream.wait(lambda: len(upstream.visits) >= count, 60)
+        upstream.wait(lambda: len(upstream.visits) >= count)
         for _ in range(50):
             assert ask(gateway.port, small).body.endswith(b"data: [DONE]\n\n")
         held = gateway.rss_bytes() - rss
@@ -207,9 +208,7 @@ def test_connections_over_the_cap_are_refused_at_once(start_gateway: Start, upst
         spent = gateway.cpu_s() - before
         measured("A14 processor in a second at the cap", f"{spent:.2f} s", "10 %")
         assert spent <= 0.1 + rounds(1, 0) * 0.1
-    end = time.monotonic() + 5
-    while ask(gateway.port, request("GET", "/livez", None)).status != 200:
-        assert time.monotonic() < end
+    wait_for(lambda: ask(gateway.port, request("GET", "/livez", None)).status == 200, "the door is open again")
 
 
 def test_running_out_of_descriptors_is_survived(start_gateway: Start, upstream: Upstream) -> None:
@@ -227,9 +226,7 @@ def test_running_out_of_descriptors_is_survived(start_gateway: Start, upstream: 
             except ConnectionResetError:
                 refused += 1
         assert refused > 0
-    end = time.monotonic() + 5
-    while ask(gateway.port).status != 200:
-        assert time.monotonic() < end
+    wait_for(lambda: ask(gateway.port).status == 200, "the door is open again")
 
 
 def test_callers_that_reset_before_their_answer_cancel_it(start_gateway: Start) -> None:
@@ -242,11 +239,11 @@ def test_callers_that_reset_before_their_answer_cancel_it(start_gateway: Start) 
             socks = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(50)]
             for sock in socks:
                 sock.sendall(request())
-            upstream.wait(lambda: upstream.served >= first + 50, 20)  # noqa: B023  (called at once)
+            upstream.wait(lambda: upstream.served >= first + 50)  # noqa: B023  (called at once)
             for sock in socks:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 sock.close()
-            upstream.wait(lambda: upstream.open == 0, 20)
+            upstream.wait(lambda: upstream.open == 0)
         gateway.settle(files, rss)
 
 
@@ -286,10 +283,9 @@ def gauges(gateway: Gateway) -> dict[str, float]:
 def test_gauges_are_back_at_zero(shared_gateway: Gateway) -> None:
     shared_gateway.wait_for_control()
     assert ask(shared_gateway.port).status == 200
-    end = time.monotonic() + 10
-    while True:
+
+    def at_zero() -> bool:
         found = gauges(shared_gateway)
-        if found and not any(found.values()):
-            break
-        assert time.monotonic() < end, found
-        time.sleep(0.1)
+        return bool(found) and not any(found.values())
+
+    wait_for(at_zero, "gauges at zero")

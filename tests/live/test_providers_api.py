@@ -166,7 +166,7 @@ def test_without_its_master_key_it_does_not_start(upstream: Upstream, start_gate
     desk = Desk(gateway)
     made(desk, "/api/providers", "locked", provider(upstream.url), allow_private=True)
     sealed = Path(gateway.data_dir) / "snapshot.sealed"
-    wait_for(sealed.exists, "the sealed copy", 10)
+    wait_for(sealed.exists, "the sealed copy")
     gateway.stop()
     key = Path(gateway.data_dir) / "master.key"
     away = key.rename(key.with_suffix(".away"))
@@ -180,7 +180,7 @@ def test_without_its_master_key_it_does_not_start(upstream: Upstream, start_gate
     gateway.env["MICROGATE_MASTER_KEY"] = line
     gateway.start()
     Desk(gateway)
-    wait_for(lambda: desk.status(KEY, "locked/m") == 200, "the provider", 10)
+    wait_for(lambda: desk.status(KEY, "locked/m") == 200, "the provider")
 
 
 def test_rows_that_change_places_are_refused(upstream: Upstream, start_gateway: Start) -> None:
@@ -195,7 +195,7 @@ def test_rows_that_change_places_are_refused(upstream: Upstream, start_gateway: 
             writer.execute("UPDATE entities SET body = ? WHERE id = ?", (body, row))
     gateway.start()
     Desk(gateway)
-    wait_for(lambda: len(json.loads(desk.ask("GET", "/api/config").body)["shadowed"]) == 2, "their refusal", 10)
+    wait_for(lambda: len(json.loads(desk.ask("GET", "/api/config").body)["shadowed"]) == 2, "their refusal")
     found = json.loads(desk.ask("GET", f"/api/providers/{rows[0][0]}").body)
     assert found["state"] == "unusable"
     assert "was changed, or belongs elsewhere" in found["problem"]

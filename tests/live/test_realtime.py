@@ -48,6 +48,7 @@ from tests.live.frames import (
 from tests.live.instance import Gateway, configuration, free_port
 from tests.live.trail import trail_of
 from tests.live.wire import KEY, Answer, ask, request, split_bytes
+from tests.waiting import wait_for
 
 PATH = "/v1/realtime?model=m"
 LIVE = "/genai/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
@@ -340,6 +341,16 @@ async def closing(gateway: Gateway, path: str = PATH, key: str = KEY) -> None:
     assert (await end.ended()).code == 1000
 
 
+async def closing_once_free(gateway: Gateway, key: str = KEY) -> None:
+    """The same once the place of an earlier session is given back; until then it is refused."""
+    while isinstance(end := await connect(gateway.port, handshake(PATH, key)), Answer):
+        assert end.status in (429, 503)
+        await asyncio.sleep(0.01)
+    await end.json()
+    await end.close()
+    assert (await end.ended()).code == 1000
+
+
 def test_other_keys_and_targets_are_asked_before_a_refusal_is_told(provider: Provider, start_gateway: Start) -> None:
     keys = [{"name": name, "value": f"sk-{name}-canary"} for name in ("a", "b")]
     made = config(provider, provider={"keys": keys}, retry={"backoff_initial": "1ms", "backoff_max": "2ms"})
@@ -374,8 +385,7 @@ def test_sessions_count_among_the_provider_s_connections(provider: Provider, sta
         assert second.status == 503
         end.abort()
         await until(lambda: provider.open == 0)
-        await asyncio.sleep(0.1)
-        await closing(gateway)
+        await closing_once_free(gateway)
 
     run(main())
 
@@ -524,6 +534,7 @@ def test_a_cut_is_never_a_clean_close(how: str, shared: Gateway, provider: Provi
         end = await session(shared)
         await end.json()
         assert await end.ended() == Closed(1011, "The connection to the provider was lost.")
+        await end.close(1011)
         assert await end.gone()
 
     run(first())
@@ -826,12 +837,12 @@ def test_nothing_is_left_behind(provider: Provider, start_gateway: Start) -> Non
 
 def gateway_in_flight(gateway: Gateway) -> float:
     gateway.wait_for_control()
-    end = time.monotonic() + 10
-    while True:
-        found = sum(value for name, value in gateway.metrics().items() if "in_flight" in name)
-        if found == 0 or time.monotonic() > end:
-            return found
-        time.sleep(0.1)
+
+    def in_flight() -> float:
+        return sum(value for name, value in gateway.metrics().items() if "in_flight" in name)
+
+    wait_for(lambda: not in_flight(), "nothing is in flight")
+    return in_flight()
 
 
 # --- rules
@@ -1030,7 +1041,7 @@ async def answers_when_told(end: End) -> None:
 
 
 def test_an_upgrade_ends_sessions_between_answers(provider: Provider, start_gateway: Start) -> None:
-    gateway = start_gateway(config(provider))
+    gateway = start_gateway(config(provider, server={"drain_timeout": "60s"}))
     provider.script = answers_when_told
 
     async def main() -> None:
@@ -1046,14 +1057,15 @@ def test_an_upgrade_ends_sessions_between_answers(provider: Provider, start_gate
 
 
 def test_an_answer_under_way_may_be_finished(provider: Provider, start_gateway: Start) -> None:
-    gateway = start_gateway(config(provider))
+    gateway = start_gateway(config(provider, server={"drain_timeout": "20s"}))
     provider.script = answers_when_told
 
     async def main() -> None:
         end = await session(gateway)
         await end.json()
         stopping = asyncio.ensure_future(asyncio.to_thread(gateway.stop))
-        await asyncio.sleep(1)
+        await until(lambda: "stopping" in gateway.stderr())
+        await asyncio.sleep(0.1)
         await end.send({"type": "go on"})
         assert (await end.json())["type"] == "response.done"
         assert (await end.ended()).code == 1012
@@ -1312,8 +1324,7 @@ def test_a_caller_that_goes_before_there_is_a_session_leaves_nothing(shared: Gat
         writer.transport.abort()
         provider.accept = None
         provider.script = answering
-        await asyncio.sleep(0.1)
-        await closing(shared, key=ONE)
+        await closing_once_free(shared, key=ONE)
 
     run(main())
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -13,16 +14,15 @@ import pytest
 
 from gateway.records import Kind
 from gateway.routing.receipt import Step, receipt_in
-from tests.live.fixtures import Start
+from tests.live.fixtures import BUILDS, Start
 from tests.live.instance import Gateway
 from tests.live.test_health import HEALTH, asked, body, failing, many, several, upstreams
 from tests.live.test_translation import asking
 from tests.live.trail import trail_of
-from tests.live.upstreams import CHAT, Act, Received, Upstream, http, stream, stream_events
+from tests.live.upstreams import CHAT, Act, Received, Until, Upstream, http, stream, stream_events
 from tests.live.wire import KEY, Answer, ask, request
 from tests.waiting import wait_for
 
-BUILDS = pytest.mark.parametrize("build", ["", "1"], ids=["as built", "pure"])
 QUICK = {"attempts": 3, "backoff_initial": "1ms", "backoff_max": "2ms"}
 EXPLAIN = ("x-microgate-explain", "1")
 _ITEM = re.compile(r'([a-z-]+)((?:;[a-z]+(?:=(?:"(?:[^"\\]|\\["\\])*"|[a-z0-9-]+))?)*)')
@@ -75,16 +75,12 @@ def fallback(count: int = 2, **more: Any) -> dict[str, Any]:
     return config
 
 
-def pure(build: str) -> dict[str, dict[str, str]]:
-    return {"env": {"MICROGATE_PURE": build}} if build else {}
-
-
-@BUILDS
+@pytest.mark.parametrize("build", BUILDS)
 def test_a_plain_request(start_gateway: Start, build: str) -> None:
     """Nothing is kept where nothing happened, and nothing is told to those who do not ask."""
     config = several(2)
     with upstreams(config, None, None):
-        gateway = start_gateway(config, **pure(build))
+        gateway = start_gateway(config, env=BUILDS[build])
         answer = explained(gateway)
         route, step = told(answer)
         assert route == ("route", {"name": "m", "strategy": "weighted"})
@@ -99,11 +95,11 @@ def test_a_plain_request(start_gateway: Start, build: str) -> None:
         assert kept(gateway) == [[], [], [], []]
 
 
-@BUILDS
+@pytest.mark.parametrize("build", BUILDS)
 def test_a_fallback(start_gateway: Start, build: str) -> None:
     config = fallback()
     with upstreams(config, failing, None):
-        gateway = start_gateway(config, **pure(build))
+        gateway = start_gateway(config, env=BUILDS[build])
         answer = explained(gateway)
         assert ways(answer) == [
             ("asked", "0", "u0/m", "only", "503"),
@@ -133,7 +129,7 @@ def test_the_next_target_and_the_last_word(start_gateway: Start) -> None:
         assert (len(found.steps), found.end) == (3, "attempts")
 
 
-@BUILDS
+@pytest.mark.parametrize("build", BUILDS)
 def test_another_key(start_gateway: Start, build: str) -> None:
     config = several(1, retry=QUICK)
     config["providers"]["u0"]["keys"] = [{"name": name, "value": f"sk-{name}-canary"} for name in ("ka", "kb")]
@@ -143,7 +139,7 @@ def test_another_key(start_gateway: Start, build: str) -> None:
         return [http(limited, 429)] if len(made[0].requests) == 1 else [http(CHAT)]
 
     with upstreams(config, script) as made:
-        gateway = start_gateway(config, **pure(build))
+        gateway = start_gateway(config, env=BUILDS[build])
         answer = explained(gateway)
         first, second = told(answer)[1:]
         assert [way[3:] for way in ways(answer)] == [("only", "429"), ("other-key", "200")]
@@ -152,18 +148,19 @@ def test_another_key(start_gateway: Start, build: str) -> None:
         assert "ka" not in (answer.header("x-microgate-explain") or "")
 
 
-@BUILDS
+@pytest.mark.parametrize("build", BUILDS)
 def test_an_ejected_one_is_passed_over_and_probed(start_gateway: Start, build: str) -> None:
     config = fallback()
-    config["health"] = {**HEALTH, "consecutive": 1, "rest": "300ms", "rest_max": "300ms"}
+    config["health"] = {**HEALTH, "consecutive": 1, "rest": "2s", "rest_max": "2s"}
     with upstreams(config, failing, None) as made:
-        gateway = start_gateway(config, **pure(build))
+        gateway = start_gateway(config, env=BUILDS[build])
         many(gateway, 1)
         answer = explained(gateway)
         assert ways(answer) == [("passed", "0", "u0/m", "ejected"), ("asked", "1", "u1/m", "fallback", "200")]
         made[0].script = lambda received: [http(CHAT)]
         probed = ways(answer)
         while len(probed) == 2:
+            time.sleep(0.05)
             probed = ways(explained(gateway))
         assert probed == [("asked", "0", "u0/m", "probe", "200")]
         records = kept(gateway)
@@ -182,15 +179,15 @@ def test_panic(start_gateway: Start) -> None:
         assert last == ("end", "attempts")
 
 
-@BUILDS
+@pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("wins", ["first", "second"])
 def test_a_hedge(start_gateway: Start, wins: str, build: str) -> None:
     config = fallback()
     config["routes"]["m"]["hedge"] = {"after": "100ms", "share": 1}
-    slow = [0.4, http(CHAT)]
-    first, second = (slow, [Act.HOLD]) if wins == "first" else ([Act.HOLD], [http(CHAT)])
-    with upstreams(config, lambda received: first, lambda received: second):
-        gateway = start_gateway(config, **pure(build))
+    late: list[Any] = [Until(lambda: made[1].requests), http(CHAT)]
+    first, second = (late, [Act.HOLD]) if wins == "first" else ([Act.HOLD], [http(CHAT)])
+    with upstreams(config, lambda received: first, lambda received: second) as made:
+        gateway = start_gateway(config, env=BUILDS[build])
         answer = explained(gateway)
         lost, won = ("asked", "1", "u1/m", "hedge"), ("asked", "0", "u0/m", "only")
         if wins == "second":
@@ -239,13 +236,13 @@ def test_named_fallbacks(start_gateway: Start) -> None:
         assert ways(answer)[-1] == ("asked", "2", "u2/x", "fallback", "200")
 
 
-@pytest.fixture(scope="module", params=["", "1"], ids=["as built", "pure"])
+@pytest.fixture(scope="module", params=BUILDS)
 def world(request: pytest.FixtureRequest, start_for_module: Start) -> Iterator[tuple[Gateway, Upstream]]:
     """A gateway whose first target always fails, and its second one."""
     config = fallback(health={"consecutive": 1000, "volume": 1_000_000, "throttle": False})
     config["retry"] = {**QUICK, "attempts": 2, "budget": 1}
     with upstreams(config, failing, None) as made:
-        yield start_for_module(config, **pure(request.param)), made[1]
+        yield start_for_module(config, env=BUILDS[request.param]), made[1]
 
 
 @pytest.mark.parametrize("streamed", [False, True])

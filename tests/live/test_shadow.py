@@ -44,6 +44,11 @@ def shadow_metrics(gateway: Gateway) -> dict[str, float]:
     return {name: value for name, value in gateway.metrics().items() if name.startswith("microgate_shadow_requests")}
 
 
+def chats(gateway: Gateway) -> dict[str, float]:
+    counted = gateway.metrics().items()
+    return {n: value for n, value in counted if n.startswith("microgate_requests_total") and 'operation="chat"' in n}
+
+
 def test_a_copy_is_sent_with_its_own_model_and_key_and_is_not_shown(start_gateway: Start) -> None:
     def other(received: Received) -> list[Step]:
         return [http(b'{"id":"x","object":"chat.completion","choices":[],"secret":"of the shadow"}')]
@@ -80,6 +85,7 @@ def test_one_that_hangs_delays_nobody_and_is_bounded(start_gateway: Start) -> No
         answers = many(gateway, 150, 8)
         assert {answer.status for answer in answers} == {200}
         assert len(made[0].requests) == 150
+        made[1].wait(lambda: len(made[1].requests) >= 64)
         assert len(made[1].requests) == 64, "no more than that at a time"
 
 
@@ -100,15 +106,14 @@ def test_errors_of_a_shadow_are_its_own(start_gateway: Start) -> None:
         assert {answer.header("x-microgate-attempts") for answer in answers} == {"1"}
         made[1].wait(lambda: len(made[1].requests) == 3)
         gateway.wait_for_control()
-        wait_for(lambda: sum(shadow_metrics(gateway).values()) == 3, "the records")
+        wait_for(lambda: sum(shadow_metrics(gateway).values()) >= 3, "the records of the copies")
         (labels,) = shadow_metrics(gateway)
         assert 'provider="u1",model="other"' in labels or 'model="other-1"' in labels
         assert 'status="500"' in labels
+        wait_for(lambda: sum(chats(gateway).values()) >= 3, "the records of the calls")
         counted = gateway.metrics()
-        requests = {name: value for name, value in counted.items() if name.startswith("microgate_requests_total")}
-        chats = {name: value for name, value in requests.items() if 'operation="chat"' in name}
-        assert sum(chats.values()) == 3
-        assert all('provider="u0"' in name for name in chats)
+        assert sum(shadow_metrics(gateway).values()) == sum(chats(gateway).values()) == 3
+        assert all('provider="u0"' in name for name in chats(gateway))
         attempts = [name for name in counted if name.startswith("microgate_attempts_total")]
         assert not any('provider="u1"' in name for name in attempts)
         assert asked(made) == [3, 3], "nothing is asked again"
@@ -133,7 +138,7 @@ def test_an_unreachable_one(start_gateway: Start) -> None:
         assert {answer.status for answer in many(gateway, 3)} == {200}
         assert len(made[0].requests) == 3
         gateway.wait_for_control()
-        wait_for(lambda: sum(shadow_metrics(gateway).values()) == 3, "the records")
+        wait_for(lambda: sum(shadow_metrics(gateway).values()) >= 3, "the records")
         assert {row.outcome for row in trail_of(gateway, Kind.SHADOW).values()} == {Outcome.UNREACHABLE}
 
 
@@ -149,7 +154,7 @@ def test_a_stream_is_read_to_its_end_when_the_caller_has_gone(start_gateway: Sta
             made[0].wait(lambda: len(made[0].requests) == 1)
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         gateway.wait_for_control()
-        wait_for(lambda: sum(shadow_metrics(gateway).values()) == 1, "the record")
+        wait_for(lambda: sum(shadow_metrics(gateway).values()) >= 1, "the record")
         (row,) = trail_of(gateway, Kind.SHADOW).values()
         assert (row.outcome, row.stream) == (Outcome.OK, 1)
         assert row.completion_tokens > 0
@@ -178,7 +183,7 @@ def test_a_shadow_of_another_dialect(start_gateway: Start) -> None:
         assert told["model"] == "other-1"
         assert told["messages"] == [{"role": "user", "content": "hi"}]
         gateway.wait_for_control()
-        wait_for(lambda: sum(shadow_metrics(gateway).values()) == 1, "the record")
+        wait_for(lambda: sum(shadow_metrics(gateway).values()) >= 1, "the record")
         (row,) = trail_of(gateway, Kind.SHADOW).values()
         assert (row.prompt_tokens, row.completion_tokens) == (31, 17)
 
@@ -220,6 +225,7 @@ def test_callers_come_first_at_a_bounded_provider(start_gateway: Start) -> None:
     with upstreams(config, None, hanging) as made:
         gateway = start_gateway(config)
         many(gateway, 20)
+        made[1].wait(lambda: len(made[1].requests) >= 2)
         assert len(made[1].requests) == 2, "half of what it may have"
         made[1].script = lambda received: [0.3, http(CHAT)]
         direct = request(body=body().replace(b'"m"', b'"u1/m"'))

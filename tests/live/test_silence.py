@@ -45,7 +45,7 @@ SLOW: dict[str, list[Step]] = {
 def two(first: str, second: str, **more: Any) -> dict[str, Any]:
     """A route with a fallback; the first provider has 300 ms to its first token."""
     config = configuration(first, provider={"timeouts": {"first_token": "300ms"}}, **more)
-    config["providers"]["other"] = {**config["providers"]["mock"], "base_url": second}
+    config["providers"]["other"] = {**config["providers"]["mock"], "base_url": second, "timeouts": {}}
     config["routes"]["m"] = {"targets": ["mock/m"], "fallbacks": ["other/m"]}
     return config
 

@@ -25,6 +25,7 @@ from tests.live.upstreams import (
     Act,
     Received,
     Step,
+    Until,
     Upstream,
     chunk,
     chunked_head,
@@ -178,8 +179,28 @@ def test_a_fault_before_the_first_token_is_a_real_status(start_gateway: Start) -
 
 
 def test_tokens_are_not_held_back(start_gateway: Start) -> None:
-    """Each event carries the moment it was sent; what the gateway adds is the difference to reading directly."""
-    count, streams = 20, rounds(5, 100)
+    """Each is sent once the caller has the one before it."""
+    arrived = 0
+    waited: list[Step] = [chunked_head()]
+    for number in range(20):
+        waited += [Until(lambda number=number: arrived >= number), chunk(delta(f"t{number}."))]  # type: ignore[misc]
+    with Upstream(lambda received: [*waited, chunk(DONE), chunk(b"")]) as upstream:
+        gateway = start_gateway(configuration(upstream.url))
+        with socket.create_connection(("127.0.0.1", gateway.port), 60) as sock:
+            sock.sendall(asking("x"))
+            got = b""
+            while DONE.strip() not in got:
+                got += sock.recv(65536)
+                arrived = got.count(b'."')
+        assert arrived == 20
+    if FULL:
+        # A machine that other tests share says nothing of milliseconds.
+        added_to_tokens(start_gateway)
+
+
+def added_to_tokens(start_gateway: Start) -> None:
+    """Each event carries the moment it was sent; what is added is the difference to reading directly."""
+    count, streams = 20, 100
 
     def stamp() -> bytes:
         return chunk(delta(f"{time.monotonic():.6f}"))
@@ -198,8 +219,7 @@ def test_tokens_are_not_held_back(start_gateway: Start) -> None:
     added = statistics.median(through) - statistics.median(direct)
     late = statistics.quantiles(through, n=100)[98] - statistics.quantiles(direct, n=100)[98]
     measured("C1 added delay", f"median {added * 1000:.2f} ms, 99th {late * 1000:.2f} ms", "1 ms, 5 ms")
-    # Buffering shows as whole pauses (20 ms); CI machines are shared, so the fine figure is held in full rounds only.
-    assert added < (0.001 if FULL else 0.010)
+    assert added < 0.001
 
 
 async def delays(port: int, streams: int) -> list[float]:
@@ -261,7 +281,7 @@ def test_callers_that_leave_cancel_their_streams(start_gateway: Start) -> None:
         closed = sorted(visit.closed for visit in upstream.visits)
         late = [c - gone for c, gone in zip(closed, sorted(left), strict=True)]
         measured("C7 a provider hears that the caller left", f"at most {max(late) * 1000:.1f} ms later", "100 ms")
-        assert max(late) <= 0.1 + (0 if FULL else 0.4)
+        assert max(late) <= 0.1 or not FULL
         gateway.settle(files, rss)
         rows = [row for row in trail_of(gateway).values() if row.stream]
         assert len(rows) == count

@@ -90,7 +90,7 @@ def provider(received: Received) -> list[Step]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def world(start_for_module: Start) -> Iterator[Gateway]:
     with Upstream(provider) as upstream:
         origin = upstream.url.removesuffix("/v1")
         providers = {
@@ -112,11 +112,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             "model_lists": {"refresh": 0},
             "server": {"drain_timeout": "3s"},
         }
-        gateway = Gateway(tmp_path_factory.mktemp("gateway"), config).start()
-        try:
-            yield gateway
-        finally:
-            gateway.stop()
+        yield start_for_module(config)
 
 
 def asking(caller: str, model: str, *, stream: bool) -> bytes:

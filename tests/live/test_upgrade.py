@@ -16,7 +16,7 @@ from bench.reliability.callers import Callers
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, _alive, configuration
 from tests.live.rounds import rounds
-from tests.live.upstreams import Act, Upstream, ordinary, stream, stream_events
+from tests.live.upstreams import Act, Until, Upstream, ordinary, stream, stream_events
 from tests.live.wire import KEY, AnswerReader, ask, request
 from tests.waiting import wait_for
 
@@ -44,16 +44,18 @@ def streaming(gateway: Gateway, *, whole: bool = True) -> Iterator[AnswerReader]
 
 
 @pytest.fixture
-def slow_streams(upstream: Upstream) -> Upstream:
-    """Streams take six seconds, everything else is answered at once."""
-    events = stream_events(TOKENS)
+def finish(upstream: Upstream) -> threading.Event:
+    """Streams are slow, and end once it is set; everything else is answered at once."""
+    finish = threading.Event()
+    head, *events, end = stream(stream_events(TOKENS), pause=0.05)
+    steps = [head, *events[:TOKENS], Until(finish.is_set), *events[TOKENS:], end]
 
     def script(received: Any) -> Any:
-        return stream(events, pause=0.15) if b'"stream":true' in received.body else ordinary(received)
+        return steps if b'"stream":true' in received.body else ordinary(received)
 
     upstream.script = script
     upstream.keep = False
-    return upstream
+    return finish
 
 
 def upgraded(gateway: Gateway) -> None:
@@ -64,8 +66,10 @@ def upgraded(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_every_request_is_answered_and_counted_once(start_gateway: Start, slow_streams: Upstream, workers: int) -> None:
-    config = configuration(slow_streams.url, server={"drain_timeout": "20s"})
+def test_every_request_is_answered_and_counted_once(
+    start_gateway: Start, upstream: Upstream, finish: threading.Event, workers: int
+) -> None:
+    config = configuration(upstream.url, server={"drain_timeout": "60s"})
     gateway = start_gateway(config, workers=workers)
     gateway.wait_for_control()
     raw = request()
@@ -76,6 +80,7 @@ def test_every_request_is_answered_and_counted_once(start_gateway: Start, slow_s
         old = [gateway.pid, *gateway.children()]
         with streaming(gateway) as reader:
             assert gateway.upgrade()[0] == 0, gateway.stderr()
+            finish.set()
         wait_for(lambda: not any(map(_alive, old)), "the old generation ends")
         for _ in range(rounds(1, 10)):
             upgraded(gateway)
@@ -84,7 +89,7 @@ def test_every_request_is_answered_and_counted_once(start_gateway: Start, slow_s
     assert (kept.failures, fresh.failures) == ([], [])
     assert set(kept.statuses) == set(fresh.statuses) == {200}
     total = kept.answered + fresh.answered + 1
-    assert slow_streams.served == total
+    assert upstream.served == total
     gateway.wait_for_control()
     wait_for(lambda: logged(gateway) >= total, "all records are in")
     assert logged(gateway) == total

@@ -31,7 +31,7 @@ class Desk:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        wait_for(lambda: self.ask("GET", PATH).status == 200, "the database", 60)
+        wait_for(lambda: self.ask("GET", PATH).status == 200, "the database")
 
     def ask(self, method: str, path: str, body: object = None, version: int = 0) -> Answer:
         token = (Path(self.gateway.data_dir) / "admin.token").read_text().strip()
@@ -109,7 +109,7 @@ def test_keys_of_elsewhere_are_taken_over(desk: Desk) -> None:
 def test_an_expired_key_is_refused(desk: Desk) -> None:
     made = desk.made("expiring", expires=int(time.time()) + 4)
     assert desk.status(made["key"]) == 200
-    wait_for(lambda: desk.status(made["key"]) == 401, "its end", 10)
+    wait_for(lambda: desk.status(made["key"]) == 401, "its end")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_keys_of_the_database_outlive_restarts_and_files(upstream: Upstream, sta
     sealed = Path(gateway.data_dir) / "snapshot.sealed"
     before = sealed.stat().st_mtime_ns if sealed.exists() else 0
     desk.made("last")
-    wait_for(lambda: sealed.exists() and sealed.stat().st_mtime_ns != before, "the sealed copy", 10)
+    wait_for(lambda: sealed.exists() and sealed.stat().st_mtime_ns != before, "the sealed copy")
     gateway.kill()
     gateway.start()
     # At once, before there is a control process.
@@ -167,12 +167,12 @@ def test_keys_of_the_database_outlive_restarts_and_files(upstream: Upstream, sta
     config = configuration(upstream.url, virtual_keys=[{"name": "kept", "value": "sk-of-the-file-0123456789"}])
     Desk(gateway)
     gateway.configure(config)
-    wait_for(lambda: desk.status("sk-of-the-file-0123456789") == 200, "the file", 10)
+    wait_for(lambda: desk.status("sk-of-the-file-0123456789") == 200, "the file")
     assert desk.status(kept["key"]) == 401
     assert json.loads(desk.ask("GET", "/api/config").body)["shadowed"] == ["virtual_key/kept"]
     assert json.loads(desk.ask("GET", f"{PATH}/{kept['id']}").body)["state"] == "shadowed"
     gateway.configure(configuration(upstream.url))
-    wait_for(lambda: desk.status(kept["key"]) == 200, "its return", 10)
+    wait_for(lambda: desk.status(kept["key"]) == 200, "its return")
 
 
 def test_the_running_gateway_says_which_file_is_in_force(desk: Desk, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from typing import Any, Self
 
 import uvloop
 
+from tests.waiting import PATIENCE_S, wait_for
+
 
 class Act(enum.Enum):
     """What a script can do beside sending bytes and pausing."""
@@ -25,8 +27,15 @@ class Act(enum.Enum):
     HOLD = "wait until the peer closes"
 
 
-Step = bytes | float | Act | Callable[[], bytes]
-"""Bytes to send (or a function that makes them when their turn comes), seconds to pause, or an act."""
+@dataclass(frozen=True)
+class Until:
+    """A pause until something is so, however long a busy machine takes to come to it."""
+
+    condition: Callable[[], object]
+
+
+Step = bytes | float | Act | Until | Callable[[], bytes]
+"""Bytes to send (or a function that makes them in their turn), what to wait for (seconds, a condition), or an act."""
 Script = Callable[["Received"], Iterable[Step]]
 
 
@@ -210,12 +219,9 @@ class Upstream:
         """Do something to every open connection (write stray bytes, abort, ...)."""
         self.call(lambda: [act(c.transport) for c in list(self._connections)])
 
-    def wait(self, condition: Callable[[], bool], within: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], bool], within: float = PATIENCE_S) -> None:
         """Poll until the condition holds; fails after ``within`` seconds."""
-        end = time.monotonic() + within
-        while not condition():
-            assert time.monotonic() < end, "the upstream never saw it"
-            time.sleep(0.002)
+        wait_for(condition, "what the upstream should see", within)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -363,6 +369,9 @@ class _Connection(asyncio.Protocol):
                 return
             elif isinstance(step, float):
                 await asyncio.sleep(step)
+            elif isinstance(step, Until):
+                while not step.condition():
+                    await asyncio.sleep(0.002)
             elif callable(step):
                 self.transport.write(step())
         self.task = None

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tests.waiting import PATIENCE_S
+
 KEY = "sk-test-6f1d2c3b4a5968778695a4b3"
 """The virtual key that test instances know."""
 
@@ -314,7 +316,7 @@ def ask(
     port: int,
     raw: bytes | None = None,
     *,
-    timeout: float = 10.0,
+    timeout: float = PATIENCE_S,
     methods: Iterable[str] = (),
     whole: bool = True,
 ) -> Answer:

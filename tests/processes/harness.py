@@ -14,10 +14,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Self
 
 from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
+from tests.beside import Beside
 from tests.waiting import PATIENCE_S, wait_for
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -209,30 +209,19 @@ def begin(sock: socket.socket, path: str) -> None:
     assert sock.recv(len(CONTINUE), socket.MSG_WAITALL) == CONTINUE
 
 
-class Load:
+class Load(Beside):
     """Callers that ask again and again, each request on a fresh connection; when each failed request had begun."""
 
     def __init__(self, gateway: Gateway, callers: int = 8, path: str = "/") -> None:
+        super().__init__(callers)
         self.answers = 0
         self.failed_at: list[float] = []
         self.errors: list[str] = []
         self._gateway = gateway
         self._path = path
-        self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._call) for _ in range(callers)]
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _call(self) -> None:
+    def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
             try:

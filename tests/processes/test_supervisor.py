@@ -230,7 +230,7 @@ def test_control_is_restarted_and_hears_of_reloads(gateway: Gateway) -> None:
     gateway.signal(signal.SIGHUP)
     wait_for(lambda: "SIGHUP" in seen.read_text(), "control hears of the reload")
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: seen.read_text().count("start") == 2, "control is back")
+    wait_for(lambda: seen.read_text().count("start") >= 2, "control is back")
     assert gateway.children()["control"] != first
     assert gateway.get() == "ok"
 

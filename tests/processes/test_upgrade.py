@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -21,32 +20,22 @@ from gateway.processes.handover import PROTOCOL, HandoverError, Inheritance, inh
 from gateway.processes.holdings import Holdings
 from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
+from tests.beside import Beside
 from tests.processes.harness import Gateway, Load, alive, ask, begin
 from tests.waiting import wait_for
 
 
-class KeptCallers:
+class KeptCallers(Beside):
     """Callers that ask again and again on the connection they have, and make another when they are told to."""
 
     def __init__(self, gateway: Gateway, callers: int = 4) -> None:
+        super().__init__(callers)
         self.answers = 0
         self.connections = 0
         self.errors: list[str] = []
         self._gateway = gateway
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(callers)]
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _call(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._stop.is_set():
                 self.connections += 1

@@ -20,10 +20,11 @@ from tests.sdks.world import TARGETS, provider
 
 @pytest.fixture(autouse=True)
 def no_blame_for_sdks() -> Iterator[None]:
-    """Some SDKs leave the connection of a stream that failed to the garbage collector, which warns of it."""
-    yield
+    """Some SDKs leave the connection of a stream that failed to the garbage collector, which warns of it: at the end of
+    the test, or whenever it runs before."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        yield
         gc.collect()
 
 

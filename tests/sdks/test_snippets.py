@@ -36,6 +36,6 @@ def test_it_runs(demo: Gateway, name: str) -> None:
         "OPENAI_AGENTS_DISABLE_TRACING": "1",
     }  # fmt: skip
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip()

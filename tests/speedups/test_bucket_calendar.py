@@ -9,31 +9,25 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from _speedups import _layout
+from tests.speedups.arenas import NOW, S, TwoWorkers, examples
 
-S = 10**9
 DAY = 86_400 * S
-NOW = 10**15
 GRAIN = 1 << _layout.END_BITS
 """Ends are rounded up to it."""
-
-examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def up(ns: int) -> int:
     return -(-ns // GRAIN) * GRAIN
 
 
-class Bench:
+class Bench(TwoWorkers):
     def __init__(self, module: ModuleType, path: Path) -> None:
-        self.module = module
-        self.arena = module.Arena.create(str(path / "arena"), workers=2, capacity=64, reservations=32)
-        self.workers = [self.arena.worker(0), self.arena.worker(1)]
+        super().__init__(module, path)
         self.limits = module.LimitSet([0])
-        self.made = 0
 
     def define(self, limit: int = 10, ends: tuple[int, int] = (NOW + DAY, NOW + 2 * DAY), label: int = 0) -> None:
         self.arena.define(0, self.made, self.module.MONEY, limit, DAY, ends=ends, label=label)
@@ -47,11 +41,6 @@ class Bench:
         if handle >= 0:
             self.workers[who].settle(handle, 1, 0, amount, now)
         return bool(handle >= 0)
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.close()
-        self.arena.close()
 
 
 @pytest.fixture

@@ -8,25 +8,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-S = 10**9
-NOW = 10**15
+from tests.speedups.arenas import NOW, S, TwoWorkers, examples
+
 Define = Callable[..., Any]
 
-# The fixture's arena serves all examples of one test: each example defines a slot of its own anew.
-examples = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-
-class Bench:
-    """An arena with two workers in this process, and limits defined one by one."""
-
-    def __init__(self, module: ModuleType, path: Path) -> None:
-        self.module = module
-        self.arena = module.Arena.create(str(path / "arena"), workers=2, capacity=64, reservations=256)
-        self.workers = [self.arena.worker(0), self.arena.worker(1)]
-        self.made = 0
+class Bench(TwoWorkers):
+    """Limits are defined one by one."""
 
     def limit(self, kind: str, limit: int, period_ns: int = 0, **more: int) -> tuple[int, Any]:
         """Slot 0 given to a new limit: its slot and a set of it alone."""
@@ -34,15 +25,10 @@ class Bench:
         self.arena.define(0, self.made, getattr(self.module, kind), limit, period_ns, **more)
         return 0, self.module.LimitSet([0])
 
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.close()
-        self.arena.close()
-
 
 @pytest.fixture
 def bench(bucket: ModuleType, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(bucket, tmp_path)
+    made = Bench(bucket, tmp_path, reservations=256)
     yield made
     made.close()
 

@@ -9,24 +9,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-S = 10**9
-NOW = 10**15
+from tests.speedups.arenas import NOW, S, TwoWorkers, examples
+
 BUDGET = 5000 * 10**9
 
-examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-
-class Bench:
-    """Two workers of this process on one arena, with a limit of each unit in slots 0 to 6."""
+class Bench(TwoWorkers):
+    """With a limit of each unit in slots 0 to 6."""
 
     def __init__(self, module: ModuleType, path: Path) -> None:
-        self.module = module
-        self.arena = module.Arena.create(str(path / "arena"), workers=2, capacity=64, reservations=32)
-        self.workers = [self.arena.worker(0), self.arena.worker(1)]
-        self.made = 0
+        super().__init__(module, path)
         self.define()
 
     def define(self) -> None:
@@ -43,11 +38,6 @@ class Bench:
 
     def used(self) -> list[int]:
         return [self.arena.used(slot, NOW) for slot in range(7)]
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.close()
-        self.arena.close()
 
 
 @pytest.fixture

@@ -24,12 +24,19 @@ from tests.waiting import wait_for
 INSERT = "INSERT INTO names (id_hash, kind, name, first_seen_us, last_seen_us) VALUES (?, 'k', ?, 0, 0)"
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """One that may be stopped."""
+@pytest.fixture(scope="module")
+def durable() -> Iterator[PostgresServer]:
     server = PostgresServer(durable=True)
     yield server
     server.close()
+
+
+@pytest.fixture
+def server(durable: PostgresServer) -> PostgresServer:
+    """One that may be stopped."""
+    if not durable.running:
+        durable.start()
+    return durable
 
 
 @pytest.fixture
@@ -103,7 +110,10 @@ def test_readers_are_bounded(database: PostgresDatabase, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
-def test_a_server_that_comes_back_is_used_again(server: PostgresServer, how: signal.Signals) -> None:
+def test_a_server_that_comes_back_is_used_again(
+    server: PostgresServer, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_database, "LONGEST_PAUSE_S", 0.5)
     database = PostgresDatabase(server.database())
     assert add(database, 1)
     assert count(database) == 1

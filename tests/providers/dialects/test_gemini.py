@@ -8,19 +8,12 @@ from typing import Any
 
 import pytest
 
-from providers.dialects import load
 from providers.dialects.base import Facts
 from providers.neutral import (
     Losses,
     Malformed,
 )
-
-GEMINI = load("gemini")
-CHAT = load("openai_chat")
-THREE = Facts("gemini-3-pro-preview", "gemini")
-TWO = Facts("gemini-2.5-flash", "gemini")
-OPENAI = Facts("gpt-5", "openai")
-USER = {"role": "user", "parts": [{"text": "Hi"}]}
+from tests.providers.dialects.gemini_cases import GEMINI, THREE, TWO, USER
 
 
 def again(body: dict[str, Any], facts: Facts = TWO) -> Any:

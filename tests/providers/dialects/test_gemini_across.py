@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from providers.dialects import load
 from providers.dialects.base import Facts
 from providers.dialects.gemini.schemas import json_schema
 from providers.neutral import (
@@ -20,13 +19,7 @@ from providers.neutral import (
     ToolResult,
     Unsupported,
 )
-
-GEMINI = load("gemini")
-CHAT = load("openai_chat")
-THREE = Facts("gemini-3-pro-preview", "gemini")
-TWO = Facts("gemini-2.5-flash", "gemini")
-OPENAI = Facts("gpt-5", "openai")
-USER = {"role": "user", "parts": [{"text": "Hi"}]}
+from tests.providers.dialects.gemini_cases import CHAT, GEMINI, OPENAI, THREE, TWO, USER
 
 
 def to_chat(body: dict[str, Any], losses: Losses | None = None) -> Any:

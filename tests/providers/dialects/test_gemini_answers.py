@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from providers.dialects import load
-from providers.dialects.base import Facts
 from providers.neutral import (
     Answer,
     Choice,
@@ -21,14 +19,7 @@ from providers.neutral import (
     ToolCall,
     Usage,
 )
-
-GEMINI = load("gemini")
-CHAT = load("openai_chat")
-THREE = Facts("gemini-3-pro-preview", "gemini")
-TWO = Facts("gemini-2.5-flash", "gemini")
-OPENAI = Facts("gpt-5", "openai")
-USER = {"role": "user", "parts": [{"text": "Hi"}]}
-
+from tests.providers.dialects.gemini_cases import CHAT, GEMINI
 
 ANSWER: dict[str, Any] = {
     "candidates": [
