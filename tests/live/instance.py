@@ -268,9 +268,7 @@ class Gateway:
                 samples[name] = float(value)
         return samples
 
-    def settle(
-        self, open_files: int, rss_bytes: int, *, within: float = PATIENCE_S, slack_bytes: int = 24 << 20
-    ) -> None:
+    def settle(self, open_files: int, rss_bytes: int, *, slack_bytes: int = 24 << 20) -> None:
         """Descriptors back at the baseline, memory near it, and a plain request succeeds."""
         end = time.monotonic() + PATIENCE_S
         while True:
