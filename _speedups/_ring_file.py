@@ -269,7 +269,10 @@ class SpillReader:
         first = self._sequence()
         for sequence in range(first, min(self._words[W_SPILL_SEQUENCE], first + most)):
             row = self._staged(sequence)
-            if row[:8] != struct.pack("<Q", sequence | SPILL_BIT):
+            # A place whose row was moved may have been used again while it was copied: looked at behind the copy.
+            moved = self._words[W_SPILL_MOVED] > sequence
+            used_again = moved and self._words[W_SPILL_SEQUENCE] - sequence >= STAGE_ROWS
+            if used_again or row[:8] != struct.pack("<Q", sequence | SPILL_BIT):
                 break
             rows.append(row)
         return rows

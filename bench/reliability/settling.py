@@ -26,7 +26,7 @@ THREADS = 4
 S = 10**9
 
 
-@figure("G6", guard="tests/processes/test_left_behind.py")
+@figure("G6", guard="tests/control/test_left_behind.py")
 def once(quick: bool) -> Outcome:
     """Rows of attempts are posted twice, late, and by four threads at once; reservations are settled by their request,
     once more, after they expired, and after their worker's death."""

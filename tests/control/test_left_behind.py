@@ -31,14 +31,6 @@ PENDING = 2
 
 
 @pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    monkeypatch.setattr("gateway.processes.paths.SHARED_MEMORY", "/nonexistent")
-    paths = Paths(str(tmp_path / "data"))
-    paths.create()
-    return paths
-
-
-@pytest.fixture
 def arena(paths: Paths) -> Iterator[Arena]:
     arena = Arena.create(paths.arena, workers=1, capacity=64, reservations=64)
     arena.define(0, 1, MONEY, 1 << 60, 0)
