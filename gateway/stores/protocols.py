@@ -1,7 +1,5 @@
 """What the gateway asks of its durable stores; which program keeps the bytes is the URL's business
 (``stores/urls.py``).
-
-``AnswerStore`` and ``VectorStore`` have no implementation yet: they say what the caches will ask for.
 """
 
 from __future__ import annotations
@@ -268,18 +266,53 @@ class LedgerStore(Protocol):
 
 
 class AnswerStore(Protocol):
-    """The exact cache: whole answers by the digest of scope and request."""
+    """The exact cache: whole answers by their key, 48 bytes of which the first 16 say whose they are (the scope) and the
+    others what was asked. Calls wait for disk or network: never on a loop. All raise StoreUnavailable."""
 
-    def get(self, digest: bytes) -> bytes | None: ...
-    def put(self, digest: bytes, answer: bytes, ttl_s: float) -> None: ...
+    def get(self, key: bytes) -> bytes | None:
+        """The answer; None when there is none, or its time is over."""
+
+    def put(self, answers: Sequence[tuple[bytes, bytes, int]]) -> None:
+        """Keep (key, answer, wall-clock time in ns at which it is forgotten), all or nothing where the store can; a key
+        that is there already is replaced. Makes room for them first."""
+
+    def remove(self, keys: Iterable[bytes]) -> int:
+        """How many were there."""
+
+    def clear(self, scope: bytes = b"") -> int:
+        """Forget the answers of a scope (16 bytes), or all; how many that were."""
+
+    def entries(self) -> Iterable[tuple[bytes, int, int]]:
+        """(key, size in bytes, wall-clock time in ns at which it is forgotten) of every answer that is alive."""
+
+    def maintain(self) -> None:
+        """Whatever can wait: forget what is over."""
+
+    def status(self) -> StoreStatus: ...
+    def close(self) -> None: ...
 
 
 class VectorStore(Protocol):
-    """The semantic cache's index: nearest neighbours within one scope."""
+    """The semantic cache's index: nearest neighbours by cosine among the vectors of one scope. Vectors are little-endian
+    float32 of length 1, as bytes; scopes and keys are 64-bit unsigned integers. Calls wait for disk or network: never on a
+    loop. All raise StoreUnavailable, and ValueError for a vector of another dimension."""
 
-    def add(self, scope: int, key: int, vector: Sequence[float]) -> None: ...
-    def nearest(self, scope: int, vector: Sequence[float], most: int) -> Sequence[tuple[int, float]]: ...
-    def remove(self, key: int) -> None: ...
+    def put(self, vectors: Sequence[tuple[int, int, bytes, int]]) -> None:
+        """Keep (scope, key, vector, wall-clock time in ns at which it is forgotten); a key that is there already is
+        replaced."""
+
+    def nearest(self, scope: int, vector: bytes, most: int) -> list[tuple[int, float]]:
+        """(key, cosine) of at most ``most`` vectors of this scope that are alive, the nearest first."""
+
+    def remove(self, keys: Iterable[int]) -> int:
+        """How many were there."""
+
+    def clear(self) -> None: ...
+    def maintain(self) -> None:
+        """Whatever can wait: forget what is over."""
+
+    def status(self) -> StoreStatus: ...
+    def close(self) -> None: ...
 
 
 Role = Literal["config", "ledger", "log", "answers", "vectors"]
