@@ -17,6 +17,8 @@ from typing import cast
 
 import msgspec
 
+from gateway.processes.frames import FrameCutter, FrameError, framed
+
 MAX_FRAME_BYTES = 64 << 20
 """A delta names whole entities; a configuration of 10,000 routes is about 2 MiB. Beyond this the peer is broken."""
 
@@ -107,42 +109,23 @@ _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 
 def encode_frame(message: Message) -> bytes:
-    body = _encoder.encode(message)
-    return len(body).to_bytes(4, "big") + body
-
-
-class FrameError(Exception):
-    """The peer sent something that is no frame of this protocol; the connection is of no use any more."""
+    return framed(_encoder.encode(message))
 
 
 class FrameDecoder:
     """Cuts a byte stream into messages; fed in pieces of any size."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_cutter",)
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._cutter = FrameCutter(MAX_FRAME_BYTES)
 
     def feed(self, data: bytes) -> list[Message]:
         """Messages completed by ``data``. Raises FrameError for an oversized or undecodable frame."""
-        buffer = self._buffer
-        buffer += data
-        messages: list[Message] = []
-        start = 0
-        while len(buffer) - start >= 4:
-            size = int.from_bytes(buffer[start : start + 4], "big")
-            if size > MAX_FRAME_BYTES:
-                raise FrameError(f"frame of {size} bytes")
-            end = start + 4 + size
-            if len(buffer) < end:
-                break
-            try:
-                messages.append(_decoder.decode(bytes(buffer[start + 4 : end])))
-            except msgspec.MsgspecError as error:
-                raise FrameError(str(error)) from error
-            start = end
-        del buffer[:start]
-        return messages
+        try:
+            return [_decoder.decode(body) for body in self._cutter.feed(data)]
+        except msgspec.MsgspecError as error:
+            raise FrameError(str(error)) from error
 
 
 class _Link(asyncio.Protocol):

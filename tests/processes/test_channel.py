@@ -15,7 +15,6 @@ from gateway.processes.channel import (
     ChannelServer,
     Drain,
     FrameDecoder,
-    FrameError,
     Health,
     Hello,
     Message,
@@ -23,6 +22,7 @@ from gateway.processes.channel import (
     WorkerChannel,
     encode_frame,
 )
+from gateway.processes.frames import FrameError
 
 MESSAGES: list[Message] = [
     Hello(1, 2, 3, 4),

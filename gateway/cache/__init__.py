@@ -1,0 +1,1 @@
+"""Answers that are already known: exact, under way, similar."""
