@@ -12,9 +12,10 @@ from msgspec.structs import asdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateway.config import schema, server
+from gateway.config import cache, schema, server
 from gateway.config.units import CALENDAR
 from gateway.snapshot import model
+from gateway.snapshot.cache import Semantic
 from gateway.snapshot.settings import defaults
 
 # A field that is left out of the file (None) has the default of what the file is turned into.
@@ -25,6 +26,8 @@ DEFAULTS: dict[type[Struct], dict[str, Any]] = {
     schema.PromptCacheAffinityEntry: asdict(model.PromptCacheAffinity()),
     schema.RetryEntry: defaults("retry"),
     schema.LogEntry: defaults("log"),
+    cache.CacheEntry: defaults("cache"),
+    cache.SemanticEntry: {"embed_timeout": Semantic(embedder="").embed_timeout},
     schema.ModelListsEntry: defaults("model_lists"),
     server.ServerEntry: defaults("server"),
     server.ServerLimitsEntry: defaults("server.limits"),

@@ -49,6 +49,7 @@ cdef class Core:
     cdef public object end_locally
     cdef public object fault
     cdef public list settled_hooks
+    cdef public object cache
     cdef public Upstream control
     cdef public object knocking
     cdef public str own_host

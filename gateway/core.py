@@ -98,6 +98,8 @@ class Core:
         self.end_locally: Any = None
         self.fault: Any = None
         self.settled_hooks: list[Any] = []
+        self.cache: Any = None
+        """``gateway.cache.answers.Answers``; None: no cache is configured."""
         self.control: Upstream | None = None
         self.knocking: Any = None
         """``gateway.admin_door.Knocking``; set by gateway.runtime, like the token."""

@@ -89,6 +89,7 @@ cdef class Exchange:
     cdef public bint regardless
     cdef public bytes session
     cdef public bytes pinned
+    cdef public object wish
     cdef public long long deadline_ns
     cdef public object alarm
     cdef public Health health

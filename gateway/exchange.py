@@ -187,6 +187,8 @@ class Exchange:
         """``x-microgate-session``: what requests that belong together have in common."""
         self.pinned = b""
         """``x-microgate-provider``: NAME or NAME/KEY of the only provider to ask."""
+        self.wish: Any = None
+        """What it says about the cache: ``gateway.cache.wish.Wish``."""
         self.deadline_ns = 0
         """The caller's own (``x-microgate-timeout``); 0: none."""
         self.alarm: Any = None

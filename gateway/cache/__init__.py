@@ -1,1 +1,1 @@
-"""Answers that are already known: exact, under way, similar."""
+"""Answers that are known already: exact, in flight, similar; and the process that keeps them."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.config.cache import CachePolicy
 from gateway.config.names import ModelName, Name
 from gateway.config.references import Secret
 from gateway.config.units import Money, Period
@@ -134,6 +135,10 @@ class VirtualKeyEntry(Entry, frozen=True):
             "Without it that of the team or customer, else normal."
         ),
     ] = None
+    cache: Annotated[
+        CachePolicy,
+        Meta(description="read: it is answered from the cache; write: its answers are kept; on: both; off: neither."),
+    ] = "on"
     enabled: bool = True
     expires: Annotated[
         Annotated[int, Meta(ge=0, le=32_503_680_000)] | None, Meta(description="Unix time from which it is refused.")

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.config.cache import CacheEntry
 from gateway.config.credentials import CredentialEntry
 from gateway.config.levels import CustomerEntry, TeamEntry, VirtualKeyEntry
 from gateway.config.names import HeaderName, ModelName, Name
@@ -323,5 +324,6 @@ class Config(Entry, frozen=True):
     admin: AdminEntry = AdminEntry()
     log: LogEntry = LogEntry()
     metrics: MetricsEntry = MetricsEntry()
+    cache: CacheEntry = CacheEntry()
     model_lists: ModelListsEntry = ModelListsEntry()
     secrets: SecretsEntry = SecretsEntry()

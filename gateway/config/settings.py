@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway.config.cache import CacheEntry
 from gateway.config.names import RowId
 from gateway.config.parts import only
 from gateway.config.problems import Path
@@ -56,6 +57,15 @@ GROUPS = {
             "server.overload",
             ("server", "overload"),
             only(OverloadEntry, "OverloadSettings", *OverloadEntry.__struct_fields__),
+        ),
+        Group(
+            "cache",
+            ("cache",),
+            only(
+                CacheEntry,
+                "CacheSettings",
+                *("enabled", "ttl", "scope", "max_size", "max_entry", "cross_dialect", "coalesce"),
+            ),
         ),
         Group("log", ("log",), only(LogEntry, "LogSettings", "level", "format", "retention")),
         Group(

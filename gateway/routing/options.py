@@ -7,6 +7,7 @@ They choose among what their virtual key and the route allow; a name that is not
 from __future__ import annotations
 
 from _speedups._head import HeadScan
+from gateway.cache.wish import take_wish
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.routing.deadline import TIMEOUT, take_timeout
@@ -26,6 +27,7 @@ def take_options(x: Exchange, scan: HeadScan) -> Response | None:
     ``x-microgate-provider: NAME`` or ``NAME/KEY``: no other provider, or key, is asked.
     ``x-microgate-explain: 1``: the answer tells which way the request went.
     ``x-microgate-timeout: TIME``: nothing is done for the request after so long.
+    ``x-microgate-cache``, ``-ttl`` and ``-scope``: ``gateway.cache.wish``.
     """
     session = scan.value_of(SESSION)
     if session:
@@ -36,7 +38,11 @@ def take_options(x: Exchange, scan: HeadScan) -> Response | None:
     if scan.value_of(EXPLAIN) == b"1":
         x.trail = Trail(True)
     timeout = scan.value_of(TIMEOUT)
-    return None if timeout is None else take_timeout(x, timeout)
+    if timeout is not None:
+        refusal = take_timeout(x, timeout)
+        if refusal is not None:
+            return refusal
+    return None if x.core.cache is None else take_wish(x, scan)
 
 
 def keep_to_pinned(x: Exchange) -> Response | None:

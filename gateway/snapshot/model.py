@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.snapshot.cache import Cache
+
 
 def id_hash(stable_id: str) -> int:
     """The 64-bit name of an entity in records, arena and table: BLAKE2b-64 of its stable id, never 0."""
@@ -159,9 +161,9 @@ class Provider(_Base, frozen=True):
     tls: Tls = Tls()
     enabled: bool = True
     aliases: dict[str, str] = {}
+    """caller's model name -> upstream model (Azure deployments)."""
     allow_private: bool = True
     """Whether it may lie in a private network, as what the operator's file names may."""
-    """caller's model name -> upstream model (Azure deployments)."""
 
 
 class Target(_Base, frozen=True):
@@ -233,8 +235,8 @@ class Retry(_Base, frozen=True):
     backoff_initial: float = 0.1
     backoff_max: float = 2.0
     budget: float = 0.2
-    """Further attempts as a share of first ones, over ten seconds (ten in any case); those at a deployment whose last
-    answer was good are always made."""
+    """Further attempts as a share of first ones, over ten seconds (ten in any case); where the last answer of a
+    deployment was good they are always made."""
 
 
 class ServerLimits(_Base, frozen=True):
@@ -310,6 +312,7 @@ class Settings(_Base, frozen=True):
     """Of a model whose price nobody knows: keys with a budget may not use it, or it is charged as the dearest one."""
     demo: bool = False
     listen_tls: ListenTls | None = None
+    cache: Cache = Cache()
 
 
 class ProviderConfig(_Base, frozen=True):
@@ -326,7 +329,7 @@ class ProviderConfig(_Base, frozen=True):
 
 
 class Ruleset(_Base, frozen=True):
-    """What virtual keys may use; shared by all keys with equal rules, so a row only names its index."""
+    """What virtual keys may use; shared by all with equal rules: a row names its index."""
 
     models: tuple[str, ...] = ()
     """Models as the caller writes them (exact, or a trailing ``*``); empty: all."""
@@ -334,6 +337,7 @@ class Ruleset(_Base, frozen=True):
     """Provider names; empty: all."""
     configs: tuple[ProviderConfig, ...] = ()
     """Their limits stand behind all others in the row, in this order."""
+    cache: Literal["off", "read", "write", "on"] = "on"
 
 
 class Snapshot(_Base, frozen=True):
@@ -366,8 +370,7 @@ class Snapshot(_Base, frozen=True):
     principal_ids: dict[int, str] = {}
     """Likewise its stable id, for ``principal.id``."""
     unknown_before_us: int = 0
-    """Wall clock: what requests that began before then have spent is not known yet, so keys with a budget are refused;
-    0: all is known."""
+    """Wall clock: what requests before it have spent is unknown yet, so keys with a budget are refused; 0: all known."""
 
 
 class Delta(_Base, frozen=True):

@@ -7,10 +7,20 @@ from typing import Any
 
 import msgspec
 
+from gateway.config.cache import CacheEntry, SemanticEntry
 from gateway.config.schema import Config
 from gateway.config.server import OverloadEntry, ServerLimitsEntry
 from gateway.config.settings import GROUPS
-from gateway.snapshot.model import Health, ListenTls, Overload, Retry, ServerLimits, Settings, Timeouts
+from gateway.snapshot.cache import Cache, Semantic
+from gateway.snapshot.model import (
+    Health,
+    ListenTls,
+    Overload,
+    Retry,
+    ServerLimits,
+    Settings,
+    Timeouts,
+)
 
 LOG_RETENTION_S = 30 * 86400.0
 
@@ -26,6 +36,28 @@ def _given(entry: ServerLimitsEntry | OverloadEntry, settings: type[msgspec.Stru
 def _names_of(config: Config) -> tuple[str, ...]:
     listened = [config.server.host or "", (config.admin.listen or "").rpartition(":")[0]]
     return tuple(dict.fromkeys(name.lower().rstrip(".") for name in (*config.admin.hosts, *listened) if name))
+
+
+def _semantic(entry: SemanticEntry) -> Semantic:
+    given = {field: value for field in Semantic.__struct_fields__ if (value := getattr(entry, field)) is not None}
+    if entry.embed_timeout is not None:
+        given["embed_timeout"] = float(entry.embed_timeout)
+    if entry.store is not None:
+        given["store"] = entry.store.reveal()
+    return Semantic(**given)
+
+
+def _cache(entry: CacheEntry) -> Cache:
+    plain = ("enabled", "scope", "cross_dialect", "coalesce")
+    given: dict[str, Any] = {field: value for field in plain if (value := getattr(entry, field)) is not None}
+    if entry.ttl is not None:
+        given["ttl"] = float(entry.ttl)
+    given |= {field: int(size) for field in ("max_size", "max_entry") if (size := getattr(entry, field)) is not None}
+    if entry.semantic is not None:
+        given["semantic"] = _semantic(entry.semantic)
+    if entry.store is not None:
+        given["store"] = entry.store.reveal()
+    return Cache(**given)
 
 
 def settings_of(config: Config) -> Settings:
@@ -67,6 +99,7 @@ def settings_of(config: Config) -> Settings:
             if config.server.tls is not None
             else None
         ),
+        cache=_cache(config.cache),
     )
 
 
@@ -86,5 +119,6 @@ def defaults(group: str) -> dict[str, Any]:
         "server": settings,
         "server.limits": settings.limits,
         "server.overload": settings.overload,
+        "cache": settings.cache,
     }
     return {member: getattr(groups[group], member) for member in GROUPS[group].spec.__struct_fields__}
