@@ -266,15 +266,16 @@ class LedgerStore(Protocol):
 
 
 class AnswerStore(Protocol):
-    """The exact cache: whole answers by their key, 48 bytes of which the first 16 say whose they are (the scope) and the
-    others what was asked. Calls wait for disk or network: never on a loop. All raise StoreUnavailable."""
+    """The exact cache: whole answers by their key, 48 bytes of which the first 16 say whose they are (the scope) and
+    the others what was asked. Calls wait for disk or network: never on a loop. All raise StoreUnavailable."""
 
     def get(self, key: bytes) -> bytes | None:
         """The answer; None when there is none, or its time is over."""
 
     def put(self, answers: Sequence[tuple[bytes, bytes, int]]) -> None:
         """Keep (key, answer, wall-clock time in ns at which it is forgotten), all or nothing where the store can; a key
-        that is there already is replaced. Makes room for them first."""
+        that is there already is replaced. Makes room for them; one that is larger than the store takes is not kept,
+        which its status notes."""
 
     def remove(self, keys: Iterable[bytes]) -> int:
         """How many were there."""
@@ -293,9 +294,9 @@ class AnswerStore(Protocol):
 
 
 class VectorStore(Protocol):
-    """The semantic cache's index: nearest neighbours by cosine among the vectors of one scope. Vectors are little-endian
-    float32 of length 1, as bytes; scopes and keys are 64-bit unsigned integers. Calls wait for disk or network: never on a
-    loop. All raise StoreUnavailable, and ValueError for a vector of another dimension."""
+    """The semantic cache's index: nearest neighbours by cosine among the vectors of one scope. Vectors are
+    little-endian float32 of length 1, as bytes; scopes and keys are 64-bit unsigned integers. Calls wait for disk or
+    network: never on a loop. All raise StoreUnavailable, and ValueError for a vector of another dimension."""
 
     def put(self, vectors: Sequence[tuple[int, int, bytes, int]]) -> None:
         """Keep (scope, key, vector, wall-clock time in ns at which it is forgotten); a key that is there already is

@@ -1,7 +1,7 @@
 """Open a store by URL: the scheme names the implementation, which is imported only then.
 
-``sqlite:///relative/or//absolute/path`` is a file or directory of this host, ``postgresql://user:password@host/name`` a
-database of a server, in libpq's words.
+``sqlite:///relative/or//absolute/path`` is a file or directory of this host, as is ``lmdb:///…``;
+``postgresql://user:password@host/name`` is a database of a server, in libpq's words.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ from typing import cast
 from urllib.parse import quote, unquote, urlsplit
 
 from gateway.stores.database import Database
-from gateway.stores.protocols import LogStore, Role
+from gateway.stores.protocols import AnswerStore, LogStore, Role
 
 OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("log", "sqlite"): ("gateway.stores.sqlite_log", "open_log"),
     ("log", "postgresql"): ("gateway.stores.postgres_log", "open_log"),
     ("config", "sqlite"): ("gateway.stores.sqlite_database", "SqliteDatabase"),
     ("config", "postgresql"): ("gateway.stores.postgres_database", "PostgresDatabase"),
+    ("answers", "lmdb"): ("gateway.stores.lmdb_answers", "LmdbAnswers"),
 }
-"""(role, scheme) -> module and function that opens it: given the path for SQLite, else the whole URL. Configuration and
-ledger are in one database, so ``config`` opens both."""
+"""(role, scheme) -> module and function that opens it: given the path when it is one of this host, else the whole URL.
+Configuration and ledger are in one database, so ``config`` opens both."""
+
+_OF_THIS_HOST = ("sqlite", "lmdb")
 
 _DRIVERS = {"postgresql": ("psycopg", "postgres")}
 """Scheme -> module it needs, and the extra that brings it."""
@@ -31,7 +34,7 @@ class UnknownStore(ValueError):
     """No implementation is registered for this role and scheme, or what it needs is not installed."""
 
 
-def open_store(role: Role, url: str, *more: str) -> object:
+def open_store(role: Role, url: str, *more: object) -> object:
     """The store behind ``url`` for ``role``, whose opener is given ``more`` as well. Raises UnknownStore,
     StoreUnavailable."""
     scheme = scheme_of(url)
@@ -45,7 +48,7 @@ def open_store(role: Role, url: str, *more: str) -> object:
         raise UnknownStore(f"{scheme} needs the package {driver}: pip install 'microgate[{extra}]'")
     module, function = found
     opener = getattr(import_module(module), function)
-    store: object = opener(path_of(url) if scheme == "sqlite" else url, *more)
+    store: object = opener(path_of(url) if scheme in _OF_THIS_HOST else url, *more)
     return store
 
 
@@ -55,7 +58,7 @@ def scheme_of(url: str) -> str:
 
 
 def path_of(url: str) -> str:
-    """Path of an SQLite URL."""
+    """Path of a URL that names a file or directory of this host."""
     parts = urlsplit(url)
     path = unquote(parts.path)
     # sqlite:///x is the relative path x, sqlite:////x the absolute /x, as SQLAlchemy reads them.
@@ -76,3 +79,8 @@ def open_log(url: str, instance: str = "") -> LogStore:
 def open_database(url: str) -> Database:
     """The control database, of configuration and ledger: nothing is asked of it yet. Raises UnknownStore."""
     return cast(Database, open_store("config", url))
+
+
+def open_answers(url: str, most_bytes: int) -> AnswerStore:
+    """``open_store`` for the exact cache. ``most_bytes``: how much it keeps, where no server decides."""
+    return cast(AnswerStore, open_store("answers", url, most_bytes))

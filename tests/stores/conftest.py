@@ -10,8 +10,9 @@ import pytest
 
 from gateway.control.migrate import upgrade
 from gateway.stores.database import Database
+from gateway.stores.lmdb_answers import LmdbAnswers
 from gateway.stores.postgres_log import PostgresLog
-from gateway.stores.protocols import ConfigStore, LedgerStore, LogStore
+from gateway.stores.protocols import AnswerStore, ConfigStore, LedgerStore, LogStore
 from gateway.stores.sql_config import SqlConfigStore
 from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
@@ -95,3 +96,19 @@ def config(open_control: Callable[[], Database]) -> ConfigStore:
 @pytest.fixture
 def ledger(open_control: Callable[[], Database]) -> LedgerStore:
     return SqlLedger(open_control())
+
+
+@pytest.fixture(params=["lmdb"])
+def open_answers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], AnswerStore]]:
+    """Opens the same cache again and again, as successive cache processes do; closes what the test leaves open."""
+    opened: list[AnswerStore] = []
+
+    def again() -> AnswerStore:
+        for store in opened:
+            store.close()
+        opened.append(LmdbAnswers(str(tmp_path / "answers")))
+        return opened[-1]
+
+    yield again
+    for store in opened:
+        store.close()
