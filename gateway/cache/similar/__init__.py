@@ -1,0 +1,1 @@
+"""Whether a question that is asked in other words has an answer already."""
