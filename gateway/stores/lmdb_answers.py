@@ -13,11 +13,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import lmdb
 
 from gateway.stores import lmdb_files as files
+from gateway.stores.batches import BATCH_BYTES, Answers, batches
 from gateway.stores.lmdb_entry import HEADER_BYTES, KEY_BYTES, index_rows, pack, unpack
 from gateway.stores.protocols import StoreStatus, StoreUnavailable
 
@@ -29,10 +30,6 @@ LEAST_BYTES = 1 << 20
 
 LARGEST_SHARE = 8
 """An answer of more than an eighth of the whole would push out too much."""
-
-BATCH_BYTES = 16 << 20
-"""Of one transaction: its pages are held in memory until it is committed, and none that it frees is used again before
-the next but one."""
 
 EVICT_AT_ONCE = 8
 """Entries between two looks at how much is in use."""
@@ -80,7 +77,8 @@ class LmdbAnswers:
 
     @property
     def _map_bytes(self) -> int:
-        # Pages that are free but lie awkwardly, and those that a transaction frees while readers still see them.
+        # Pages that are free but lie awkwardly, and those that a transaction frees: no other uses them before the next
+        # but one, nor while readers see them.
         return self.most_bytes + self.most_bytes // 2 + 4 * min(BATCH_BYTES, self.most_bytes) + (1 << 20)
 
     # -- the file
@@ -184,12 +182,12 @@ class LmdbAnswers:
             _, _, _, expires_ns, _, own_key = unpack(entry)
             return bytes(entry[HEADER_BYTES:]) if own_key == key and expires_ns > self._clock() else None
 
-    def put(self, answers: Sequence[tuple[bytes, bytes, int]]) -> None:
+    def put(self, answers: Answers) -> None:
         for key, _, _ in answers:
             if len(key) != KEY_BYTES:
                 raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
         with self._guarded() as env:
-            for batch in _batches(answers):
+            for batch in batches(answers):
                 try:
                     self._store(env, batch)
                 except lmdb.MapFullError:
@@ -200,7 +198,7 @@ class LmdbAnswers:
                     env = self._env
                     self._store(env, batch)
 
-    def _store(self, env: lmdb.Environment, answers: Sequence[tuple[bytes, bytes, int]]) -> None:
+    def _store(self, env: lmdb.Environment, answers: Answers) -> None:
         now_ns = self._clock()
         stamp, too_large = self._stamp, 0
         with env.begin(write=True) as txn:
@@ -350,17 +348,6 @@ class LmdbAnswers:
                 if self._lock_fd >= 0:
                     os.close(self._lock_fd)
                     self._lock_fd = -1
-
-
-def _batches(answers: Sequence[tuple[bytes, bytes, int]]) -> Iterator[Sequence[tuple[bytes, bytes, int]]]:
-    """Parts of ``answers`` that one transaction each can hold."""
-    begin = size = 0
-    for at, (_, value, _) in enumerate(answers):
-        if size and size + len(value) > BATCH_BYTES:
-            yield answers[begin:at]
-            begin, size = at, 0
-        size += len(value) + HEADER_BYTES
-    yield answers[begin:]
 
 
 def _in_words(error: Exception) -> str:

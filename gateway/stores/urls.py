@@ -20,13 +20,19 @@ OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("config", "sqlite"): ("gateway.stores.sqlite_database", "SqliteDatabase"),
     ("config", "postgresql"): ("gateway.stores.postgres_database", "PostgresDatabase"),
     ("answers", "lmdb"): ("gateway.stores.lmdb_answers", "LmdbAnswers"),
+    ("answers", "redis"): ("gateway.stores.redis_answers", "RedisAnswers"),
+    ("answers", "rediss"): ("gateway.stores.redis_answers", "RedisAnswers"),
 }
 """(role, scheme) -> module and function that opens it: given the path when it is one of this host, else the whole URL.
 Configuration and ledger are in one database, so ``config`` opens both."""
 
 _OF_THIS_HOST = ("sqlite", "lmdb")
 
-_DRIVERS = {"postgresql": ("psycopg", "postgres")}
+_DRIVERS = {
+    "postgresql": ("psycopg", "postgres"),
+    "redis": ("redis", "redis"),
+    "rediss": ("redis", "redis"),
+}
 """Scheme -> module it needs, and the extra that brings it."""
 
 

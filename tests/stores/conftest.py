@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from gateway.control.migrate import upgrade
+from gateway.stores import urls
 from gateway.stores.database import Database
-from gateway.stores.lmdb_answers import LmdbAnswers
 from gateway.stores.postgres_log import PostgresLog
 from gateway.stores.protocols import AnswerStore, ConfigStore, LedgerStore, LogStore
 from gateway.stores.sql_config import SqlConfigStore
@@ -18,6 +19,7 @@ from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
 from gateway.stores.urls import open_database, sqlite_url
 from tests.postgres import PostgresServer
+from tests.redis import RedisServer
 
 
 class Clock:
@@ -98,15 +100,20 @@ def ledger(open_control: Callable[[], Database]) -> LedgerStore:
     return SqlLedger(open_control())
 
 
-@pytest.fixture(params=["lmdb"])
+@pytest.fixture(params=["lmdb", "redis"])
 def open_answers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], AnswerStore]]:
     """Opens the same cache again and again, as successive cache processes do; closes what the test leaves open."""
     opened: list[AnswerStore] = []
+    url = f"lmdb:///{tmp_path}/answers"
+    if request.param == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        # A deadline that no busy machine reaches; and a prefix that a pattern would read as something else.
+        url = server.url(f"[{uuid4()}]*", more="&timeout=30")
 
     def again() -> AnswerStore:
         for store in opened:
             store.close()
-        opened.append(LmdbAnswers(str(tmp_path / "answers")))
+        opened.append(urls.open_answers(url, 1 << 30))
         return opened[-1]
 
     yield again
