@@ -21,7 +21,8 @@ class Kind(IntEnum):
     EXCHANGE = 2
     """One caller's request, written once, when it has ended; its last attempt (if it had one) is told of here."""
     SHADOW = 3
-    """A copy of a caller's request at a shadow target of its route; it bears the id of the exchange that it copies."""
+    """A copy of a caller's request at a shadow target of its route; it bears the id of the exchange that it copies. Or,
+    with ``Flags.EMBEDDING``, a call for the semantic cache, with an id of its own."""
 
 
 class Outcome(IntEnum):
@@ -174,4 +175,7 @@ class Flags(IntFlag):
     SERVICE_TIER = 16384
     """Charged at the price of the service tier that the answer names."""
     SHADOW = 4096
-    """A copy of a caller's request, sent to a shadow target of its route; nobody was shown what came back."""
+    """A call of the gateway's own, of which no caller was shown what came back: a copy of a request, sent to a shadow
+    target of its route, unless another flag says what else it was."""
+    EMBEDDING = 32768
+    """Texts that the semantic cache had a provider turn into vectors."""

@@ -19,10 +19,11 @@ import msgspec
 from gateway.processes.channel import RECONNECT_FIRST_S, RECONNECT_MOST_S
 from gateway.processes.frames import FrameCutter, FrameError, framed
 
-MAX_FRAME_BYTES = 16 << 20
-"""Twice what a worker holds back: the largest answer that a cache keeps, or 2,000 vectors of 2,000 floats."""
+MAX_FRAME_BYTES = 65 << 20
+"""The largest answer that ``cache.max_entry`` can allow, and what stands beside it."""
 BACKLOG_BYTES = 8 << 20
-"""What is told and not written yet. A cache process that is this far behind does not keep up."""
+"""What is told and not written yet, or a single one that is larger. A cache process that is this far behind does not
+keep up."""
 FLUSH_BYTES = 256 << 10
 """One write of this size costs little more than one of a tenth."""
 FLUSH_S = 0.05
@@ -161,7 +162,7 @@ class Asking(asyncio.Protocol):
             return False
         body = _encoder.encode(Told(op, args))
         size = self._pending_bytes + len(body)
-        if size > BACKLOG_BYTES:
+        if len(body) > MAX_FRAME_BYTES or (size > BACKLOG_BYTES and self._pending):
             self.dropped += 1
             return False
         if not self._pending:

@@ -3,7 +3,7 @@ cimport cython
 from gateway.control.histogram cimport Histogram
 
 cdef Py_ssize_t WIDTH
-cdef long long EXCHANGE, SHADOW, FALLBACK, UNPRICED, ESTIMATE
+cdef long long EXCHANGE, SHADOW, FALLBACK, UNPRICED, EMBEDDING, ESTIMATE
 cdef Py_ssize_t VIRTUAL_KEY, PROVIDER, PROVIDER_KEY, TOKENS, COST, QUEUE_US, GATEWAY_US, UPSTREAM_US, TTFT_US, TOTAL_US
 cdef Py_ssize_t CHUNKS, REQUEST_BYTES, RESPONSE_BYTES, FLAGS, KIND, OPERATION, STATUS, ATTEMPT, ATTEMPTS, STREAM
 cdef Py_ssize_t OUTCOME, ERROR_KIND, USAGE_SOURCE, CACHE_VERDICT, TARGET_MODEL
@@ -40,6 +40,7 @@ cdef class _Series:
 
 cdef class Aggregates:
     cdef readonly dict requests, usage, timing, overhead, attempts, upstream, shadow_requests, shadow_usage, shadow_timing
+    cdef readonly dict embedding_requests, embedding_usage, embedding_timing
     cdef readonly long long records, folded
     cdef object _names
     cdef dict _exchange_series, _attempt_series, _models, _failed_models

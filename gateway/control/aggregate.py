@@ -37,6 +37,7 @@ EXCHANGE = int(Kind.EXCHANGE)
 SHADOW = int(Kind.SHADOW)
 FALLBACK = int(Flags.FALLBACK)
 UNPRICED = int(Flags.UNPRICED)
+EMBEDDING = int(Flags.EMBEDDING)
 ESTIMATE = int(UsageSource.ESTIMATE)
 OK = int(Outcome.OK)
 
@@ -150,6 +151,10 @@ class Aggregates:
         """Of shadow targets, whose figures are in none of the others."""
         self.shadow_usage: dict[str, Usage] = {}
         self.shadow_timing: dict[str, Timing] = {}
+        self.embedding_requests: dict[str, Requests] = {}
+        """Of the semantic cache's own calls, apart from all others as well."""
+        self.embedding_usage: dict[str, Usage] = {}
+        self.embedding_timing: dict[str, Timing] = {}
         self.records = 0
         self.folded = 0
         """Records counted under ``other`` because there were too many combinations."""
@@ -271,9 +276,10 @@ class Aggregates:
             f'{by_model},operation="{_enum(Operation, f[OPERATION])}",stream="{"true" if f[STREAM] else "false"}",'
             f'status="{f[STATUS]}",outcome="{_enum(Outcome, f[OUTCOME])}",error="{_enum(ErrorKind, f[ERROR_KIND])}"'
         )
-        requests: Requests = _cell(self.shadow_requests, labels, Requests)
-        usage: Usage = _cell(self.shadow_usage, by_model, Usage)
-        timing: Timing = _cell(self.shadow_timing, by_model, Timing)
+        embedding = f[FLAGS] & EMBEDDING
+        requests: Requests = _cell(self.embedding_requests if embedding else self.shadow_requests, labels, Requests)
+        usage: Usage = _cell(self.embedding_usage if embedding else self.shadow_usage, by_model, Usage)
+        timing: Timing = _cell(self.embedding_timing if embedding else self.shadow_timing, by_model, Timing)
         requests.count += 1
         usage.prompt += f[TOKENS]
         usage.completion += f[TOKENS + 1]

@@ -50,12 +50,18 @@ SHADOW_DURATION = Family(
 SHADOW_TTFT = Family(
     "microgate_shadow_time_to_first_token_seconds", "histogram", "Streamed copies: from the request to the first chunk."
 )
+EMBEDDING_REQUESTS = Family(
+    "microgate_cache_embedding_requests_total", "counter", "Calls for embeddings that the semantic cache made."
+)
+EMBEDDING_TOKENS = Family("microgate_cache_embedding_tokens_total", "counter", "Tokens of these calls.")
+EMBEDDING_COST = Family("microgate_cache_embedding_cost_dollars_total", "counter", "What they cost, in US dollars.")
+EMBEDDING_DURATION = Family("microgate_cache_embedding_duration_seconds", "histogram", "Whole time of such a call.")
 FOLDED = Family("microgate_folded_records_total", "counter", "Records counted with the label other: too many series.")
 
 FAMILIES = (
     REQUESTS, TOKENS, COST, ESTIMATED, UNPRICED, RECEIVED, SENT, RETRIES, FALLBACKS, DURATION, TTFT, BETWEEN, CHUNKS,
     OVERHEAD, QUEUE, ATTEMPTS, UPSTREAM, SHADOW_REQUESTS, SHADOW_TOKENS, SHADOW_COST, SHADOW_DURATION, SHADOW_TTFT,
-    FOLDED,
+    EMBEDDING_REQUESTS, EMBEDDING_TOKENS, EMBEDDING_COST, EMBEDDING_DURATION, FOLDED,
 )  # fmt: skip
 
 _TOKEN_TYPES = ("prompt", "completion", "cached", "cache_write", "reasoning", "audio_in", "audio_out")
@@ -83,6 +89,7 @@ def render(aggregates: Aggregates) -> str:
     for labels, histogram in list(aggregates.upstream.items()):
         histogram.render(UPSTREAM.name, labels, out)
     _shadows(aggregates, out)
+    _embeddings(aggregates, out)
     out.append(f"{FOLDED.head()}{FOLDED.name} {aggregates.folded}\n")
     return "".join(out)
 
@@ -107,6 +114,20 @@ def _shadows(aggregates: Aggregates, out: list[str]) -> None:
     for timing in timings:
         if any(timing.ttft.counts):
             timing.ttft.render(SHADOW_TTFT.name, timing.labels, out)
+
+
+def _embeddings(aggregates: Aggregates, out: list[str]) -> None:
+    out.append(EMBEDDING_REQUESTS.head())
+    cells = list(aggregates.embedding_requests.values())
+    out += [f"{EMBEDDING_REQUESTS.name}{{{cell.labels}}} {cell.count}\n" for cell in cells]
+    usages = list(aggregates.embedding_usage.values())
+    out.append(EMBEDDING_TOKENS.head())
+    out += [f"{EMBEDDING_TOKENS.name}{{{usage.labels}}} {usage.prompt}\n" for usage in usages]
+    out.append(EMBEDDING_COST.head())
+    out += [f"{EMBEDDING_COST.name}{{{usage.labels}}} {usage.cost / 1e9!r}\n" for usage in usages if usage.cost]
+    out.append(EMBEDDING_DURATION.head())
+    for timing in list(aggregates.embedding_timing.values()):
+        timing.duration.render(EMBEDDING_DURATION.name, timing.labels, out)
 
 
 def _requests(cells: Iterable[Requests], out: list[str]) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from gateway.control import trail
 from gateway.control.trail import Values
-from gateway.records import Kind
+from gateway.records import Flags, Kind
 from gateway.stores.ledger import LedgerRow, Line
 from gateway.stores.protocols import LogRow
 
 WIDTH = trail.WIDTH
 COPY = int(Kind.SHADOW)
+COPIED = int(Flags.SHADOW)
 SHADOW, CALL = int(Line.SHADOW), int(Line.CALL)
 
 # Places of a record's values.
@@ -39,7 +40,9 @@ def rows_of(values: Values) -> list[LedgerRow]:
             values[at + TOKENS], values[at + TOKENS + 1], values[at + TOKENS + 2], values[at + TOKENS + 3],
             values[at + TOKENS + 4], values[at + TOKENS + 5], values[at + TOKENS + 6], values[at + COST],
             values[at + OUTCOME], values[at + USAGE_SOURCE], values[at + FLAGS],
-            SHADOW if values[at + KIND] == COPY else CALL, values[at + TEAM], values[at + CUSTOMER],
+            # An attempt for the semantic cache that another one followed is of kind ATTEMPT.
+            SHADOW if values[at + KIND] == COPY or values[at + FLAGS] & COPIED else CALL,
+            values[at + TEAM], values[at + CUSTOMER],
         )  # fmt: skip
         rows.append(row)  # type: ignore[arg-type]
     return rows

@@ -14,7 +14,7 @@ from gateway.phases.metering cimport known, post
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Plan, Target, Upstream
 
-cdef int ATTEMPT, EXCHANGE, SHADOW, SHADOWED, CLIENT_ABORT, FROM_PROVIDER
+cdef int ATTEMPT, EXCHANGE, SHADOW, SHADOWED, EMBEDDING, CLIENT_ABORT, FROM_PROVIDER
 cdef int USAGE_HIDDEN, PASSED_THROUGH, PASSTHROUGH, WELL
 cdef int WAS_GOOD
 cdef tuple VERDICTS

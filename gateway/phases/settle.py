@@ -22,6 +22,7 @@ ATTEMPT = int(Kind.ATTEMPT)
 EXCHANGE = int(Kind.EXCHANGE)
 SHADOW = int(Kind.SHADOW)
 SHADOWED = int(Flags.SHADOW)
+EMBEDDING = int(Flags.EMBEDDING)
 CLIENT_ABORT = int(Outcome.CLIENT_ABORT)
 WELL = int(Outcome.OK)
 WAS_GOOD = GOOD
@@ -150,7 +151,7 @@ def write(x: Exchange, kind: int) -> None:
             r.target_dialect = plan.dialect
     r.status = x.sent_status if kind == EXCHANGE else x.status
     # A copy's number tells it from the request's other copies; it is sent once.
-    r.attempts = 1 if kind == SHADOW else x.attempt + x.hedges
+    r.attempts = 1 if kind == SHADOW and not x.flags & EMBEDDING else x.attempt + x.hedges
     if x.translation is not None:
         r.dropped = x.translation.dropped
     r.outcome = x.outcome

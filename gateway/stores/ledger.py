@@ -22,7 +22,8 @@ class Line(IntEnum):
     CALL = 0
     """The attempt itself, made for a caller."""
     SHADOW = 1
-    """A copy that was sent to a shadow target."""
+    """A call of the gateway's own: a copy that was sent to a shadow target, or texts embedded for the semantic cache
+    (``records.Flags.EMBEDDING``). No budget counts it."""
     CORRECTION = 2
     """The first correction; further ones count up."""
 
@@ -109,7 +110,8 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     """As asked or as sent."""
     shadows: bool = True
-    """Whether copies sent to shadow targets count: they cost money, and nobody asked for them."""
+    """Whether copies sent to shadow targets, and embeddings for the cache, count: they cost money, and nobody asked for
+    them."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.cache import answering
 from gateway.cache import asking as module
 from gateway.cache.answering import HELD_BYTES, Answering, serve_questions
 from gateway.cache.asking import BACKLOG_BYTES, FLUSH_BYTES, MAX_FRAME_BYTES, Asking, NotAnswered
@@ -220,14 +221,36 @@ def test_what_was_told_is_written_before_a_worker_leaves(tmp_path: Path, run: Ru
     run(main)
 
 
+def test_one_large_answer_is_told_whatever_the_backlog(tmp_path: Path, run: Run) -> None:
+    async def main() -> None:
+        seen: list[int] = []
+        large = bytes(BACKLOG_BYTES + 1)
+        async with connected(tmp_path, {"put": lambda batch: seen.extend(len(args[0]) for args in batch)}) as (
+            asking,
+            _,
+        ):
+            assert len(large) < MAX_FRAME_BYTES
+            assert asking.tell("put", b"first")
+            assert not asking.tell("put", large)
+            asking.flush()
+            assert asking.tell("put", large)
+            await until(lambda: len(seen) == 2)
+            assert seen == [5, len(large)]
+
+    run(main)
+
+
 def test_too_large_is_refused_on_either_side(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with connected(tmp_path, {"zeros": bytes, "length": len}) as (asking, _):
-            for op, argument in (("zeros", MAX_FRAME_BYTES), ("length", bytes(MAX_FRAME_BYTES))):
+            # No larger one is sent, or taken.
+            monkeypatch.setattr(module, "MAX_FRAME_BYTES", 1 << 20)
+            monkeypatch.setattr(answering, "MAX_FRAME_BYTES", 1 << 20)
+            for op, argument in (("zeros", 1 << 20), ("length", bytes(1 << 20))):
                 with pytest.raises(NotAnswered, match="too large"):
                     await asking.ask(op, argument)
-            assert await asking.ask("length", bytes(BACKLOG_BYTES)) == BACKLOG_BYTES
-            assert not asking.tell("length", bytes(BACKLOG_BYTES))
+            assert await asking.ask("length", bytes(1_000_000)) == 1_000_000
+            assert not asking.tell("length", bytes(1 << 20))
             monkeypatch.setattr(module, "MOST_UNDER_WAY", 2)
             first, second = asking.ask("zeros", 1), asking.ask("zeros", 2)
             with pytest.raises(NotAnswered, match="keep up"):

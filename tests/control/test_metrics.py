@@ -13,6 +13,7 @@ from gateway.control.exposition import FAMILIES, render
 from gateway.control.histogram import LATENCY_US, Histogram
 from gateway.records import ErrorKind, Flags, Kind, Outcome, UsageSource
 from gateway.snapshot.model import id_hash
+from providers.operations import Operation
 from tests.control.trail_records import NAMES, exchange, values_of
 
 Samples = dict[str, float]
@@ -139,6 +140,23 @@ def test_shadows_are_counted_apart(counted: Aggregates) -> None:
         if sample.name.endswith("_count")
     ]
     assert counts == [3, 3]
+
+
+def test_embeddings_of_the_cache_are_counted_apart(counted: Aggregates) -> None:
+    before = render(counted).partition("# HELP microgate_cache_embedding")[0]
+    calls = [
+        exchange(kind=int(Kind.SHADOW), flags=int(Flags.SHADOW | Flags.EMBEDDING), target_model=b"e", status=status,
+                 outcome=int(outcome), operation=int(Operation.EMBEDDINGS), cost_nanodollars=500_000_000)
+        for status, outcome in ((200, Outcome.OK), (200, Outcome.OK), (500, Outcome.UPSTREAM_ERROR))
+    ]  # fmt: skip
+    counted.add(values_of(*calls))
+    assert render(counted).partition("# HELP microgate_cache_embedding")[0] == before
+    found = {name: value for name, value in samples(counted).items() if name.startswith("microgate_cache_embedding")}
+    assert total(found, "microgate_cache_embedding_requests_total", 'status="200"', 'outcome="ok"') == 2
+    assert total(found, "microgate_cache_embedding_requests_total", 'status="500"') == 1
+    assert total(found, "microgate_cache_embedding_tokens_total", 'model="e"') == 30
+    assert total(found, "microgate_cache_embedding_cost_dollars_total", 'provider="mock"') == 1.5
+    assert total(found, "microgate_cache_embedding_duration_seconds_count", 'model="e"') == 3
 
 
 def test_sums_hold_over_random_records(counted: Aggregates) -> None:
