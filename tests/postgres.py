@@ -4,6 +4,7 @@ directory of its own, it listens on a unix socket only."""
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
 import os
 import pwd
@@ -36,14 +37,15 @@ def programs() -> Path:
 class PostgresServer:
     """Started when made; ``stop`` and ``start`` again at will."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        """``durable``: what is committed is on the disk, as in production; tests of statements do without."""
-        self._programs = programs()
+    def __init__(self, *, durable: bool = False, vectors: bool = False) -> None:
+        """``durable``: what is committed is on the disk, as in production; tests of statements do without. ``vectors``:
+        the server of the package ``pgserver``, which has the extension pgvector; it knows no schema of ours."""
         # The server refuses to be root.
         self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         self.directory = Path(tempfile.mkdtemp(prefix="mg-pg-"))
         self._data = self.directory / "data"
         self._durable = durable
+        self._programs = self._with_vectors() if vectors else programs()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self._making = threading.Lock()
@@ -61,12 +63,26 @@ class PostgresServer:
                 str(self._data),
             )
             self.start()
+            if vectors:
+                return
             with self.connect() as connection:
                 connection.execute("CREATE DATABASE migrated")
             upgrade(self.url("migrated"))
         except BaseException:
             self.close()
             raise
+
+    def _with_vectors(self) -> Path:
+        """A copy where the server's user may read it: the environment may lie in a home directory that is closed to
+        others, and ``pgserver`` itself would open it to all."""
+        spec = importlib.util.find_spec("pgserver")
+        assert spec is not None
+        assert spec.origin is not None
+        found = Path(spec.origin).parent
+        copied = self.directory / "pgserver"
+        shutil.copytree(found, copied, ignore=shutil.ignore_patterns("include", "*.a", "*.pyc"))
+        shutil.copytree(f"{found}.libs", f"{copied}.libs")
+        return copied / "pginstall" / "bin"
 
     def _identity(self) -> dict[str, object]:
         if self._user is None:
@@ -162,5 +178,13 @@ def standing_still(server: PostgresServer) -> Iterator[None]:
 def postgres() -> Iterator[PostgresServer]:
     """One server for all tests of a process; each takes a database of its own."""
     server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def vector_postgres() -> Iterator[PostgresServer]:
+    """Likewise, with pgvector."""
+    server = PostgresServer(vectors=True)
     yield server
     server.close()

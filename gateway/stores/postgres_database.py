@@ -85,7 +85,7 @@ class PostgresDatabase:
             with self._guarded():
                 writer = self._writer = self._writer or self._connect()
             try:
-                with self._guarded(), _within(writer, SILENT_WRITER_S):
+                with self._guarded(), within(writer, SILENT_WRITER_S):
                     yield _PostgresTransaction(writer)
                     writer.commit()
             except BaseException as error:
@@ -103,7 +103,7 @@ class PostgresDatabase:
                 reader.isolation_level = IsolationLevel.REPEATABLE_READ
                 reader.read_only = True
             try:
-                with self._guarded(), _within(reader, SILENT_READER_S):
+                with self._guarded(), within(reader, SILENT_READER_S):
                     yield _PostgresTransaction(reader)
                     reader.rollback()
             except BaseException as error:
@@ -174,7 +174,7 @@ class PostgresDatabase:
 
 
 @contextlib.contextmanager
-def _within(connection: psycopg.Connection[Row], seconds: float) -> Iterator[None]:
+def within(connection: psycopg.Connection[Row], seconds: float) -> Iterator[None]:
     """Whatever waits for the server on this connection fails once the block has taken so long."""
     timer = threading.Timer(seconds, _cut, (connection,))
     timer.daemon = True

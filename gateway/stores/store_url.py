@@ -26,16 +26,20 @@ class ServerUrl(NamedTuple):
 
     def seconds(self, parameter: str, default: float) -> float:
         """A time. Raises ValueError."""
-        text = self.parameters.get(parameter, "")
-        if not text:
-            return default
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-        if not 0.0 < seconds <= MOST_S:
-            raise ValueError(f"{parameter} is a number of seconds, at most {MOST_S:.0f}")
-        return seconds
+        return seconds(parameter, self.parameters.get(parameter, ""), default)
+
+
+def seconds(parameter: str, text: str, default: float) -> float:
+    """What a parameter says of a time; empty: the default. Raises ValueError."""
+    if not text:
+        return default
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0.0 < found <= MOST_S:
+        raise ValueError(f"{parameter} is a number of seconds, at most {MOST_S:.0f}")
+    return found
 
 
 def parse(url: str, default_port: int, parameters: Collection[str]) -> ServerUrl:

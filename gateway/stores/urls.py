@@ -1,7 +1,8 @@
 """Open a store by URL: the scheme names the implementation, which is imported only then.
 
 ``sqlite:///relative/or//absolute/path`` is a file or directory of this host, as is ``lmdb:///…``;
-``postgresql://user:password@host/name`` is a database of a server, in libpq's words.
+``postgresql://user:password@host/name`` is a database of a server, in libpq's words. What the URLs of other servers say
+is told where their stores are.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import cast
 from urllib.parse import quote, unquote, urlsplit
 
 from gateway.stores.database import Database
-from gateway.stores.protocols import AnswerStore, LogStore, Role
+from gateway.stores.protocols import AnswerStore, LogStore, Role, VectorStore
 
 OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("log", "sqlite"): ("gateway.stores.sqlite_log", "open_log"),
@@ -22,6 +23,7 @@ OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("answers", "lmdb"): ("gateway.stores.lmdb_answers", "LmdbAnswers"),
     ("answers", "redis"): ("gateway.stores.redis_answers", "RedisAnswers"),
     ("answers", "rediss"): ("gateway.stores.redis_answers", "RedisAnswers"),
+    ("vectors", "pgvector"): ("gateway.stores.pgvector_vectors", "PgvectorVectors"),
 }
 """(role, scheme) -> module and function that opens it: given the path when it is one of this host, else the whole URL.
 Configuration and ledger are in one database, so ``config`` opens both."""
@@ -32,6 +34,7 @@ _DRIVERS = {
     "postgresql": ("psycopg", "postgres"),
     "redis": ("redis", "redis"),
     "rediss": ("redis", "redis"),
+    "pgvector": ("psycopg", "pgvector"),
 }
 """Scheme -> module it needs, and the extra that brings it."""
 
@@ -88,5 +91,12 @@ def open_database(url: str) -> Database:
 
 
 def open_answers(url: str, most_bytes: int) -> AnswerStore:
-    """``open_store`` for the exact cache. ``most_bytes``: how much it keeps, where no server decides."""
+    """``open_store`` for the exact cache. ``most_bytes``: how much it keeps, where no server decides. Raises ValueError
+    for a URL that the implementation cannot understand, as does ``open_vectors``."""
     return cast(AnswerStore, open_store("answers", url, most_bytes))
+
+
+def open_vectors(url: str, dimensions: int, most: int, kind: str = "float32") -> VectorStore:
+    """``open_store`` for the semantic cache's index. ``most``: how many vectors it keeps; ``kind``: how, ``float32`` or
+    ``int8``, where there is a choice."""
+    return cast(VectorStore, open_store("vectors", url, dimensions, most, kind))

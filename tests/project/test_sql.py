@@ -27,6 +27,8 @@ REVIEWED = {
     ("gateway/control/backup.py", "'SELECT 1 FROM %s LIMIT 1'.__mod__(name)"): "goes through TABLES",
     ("gateway/stores/sqlite_segment.py", "_SELECT + where + ' ORDER BY id DESC LIMIT ?'"): "conditions_of: constants",
     ("gateway/stores/postgres_log.py", "statement"): "conditions_of: constants",
+    ("gateway/stores/pgvector_vectors.py", "self._spelled(_PUT)"): "a constant with the driver's quoted identifiers",
+    ("gateway/stores/pgvector_vectors.py", "self._spelled(statement)"): "likewise; the table is the operator's",
     ("gateway/stores/sql_config.py", "_AUDIT + where + ' ORDER BY id DESC LIMIT ?'"): "terms: constants with values",
     ("gateway/stores/sql_config.py", "statement"): "terms: constants with values",
     ("gateway/stores/sql_ledger.py", "' '.join(clauses)"): "dimensions by the table, terms: constants with values",

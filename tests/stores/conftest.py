@@ -13,13 +13,14 @@ from gateway.control.migrate import upgrade
 from gateway.stores import urls
 from gateway.stores.database import Database
 from gateway.stores.postgres_log import PostgresLog
-from gateway.stores.protocols import AnswerStore, ConfigStore, LedgerStore, LogStore
+from gateway.stores.protocols import AnswerStore, ConfigStore, LedgerStore, LogStore, VectorStore
 from gateway.stores.sql_config import SqlConfigStore
 from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
 from gateway.stores.urls import open_database, sqlite_url
 from tests.postgres import PostgresServer
 from tests.redis import RedisServer
+from tests.stores.vectors import DIMENSIONS
 
 
 class Clock:
@@ -114,6 +115,24 @@ def open_answers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
         for store in opened:
             store.close()
         opened.append(urls.open_answers(url, 1 << 30))
+        return opened[-1]
+
+    yield again
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(params=["pgvector"])
+def open_vectors(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], VectorStore]]:
+    """Likewise, the index of the semantic cache."""
+    opened: list[VectorStore] = []
+    server: PostgresServer = request.getfixturevalue("vector_postgres")
+    url = server.database(empty=True).replace("postgresql:", "pgvector:") + "&timeout=30"
+
+    def again() -> VectorStore:
+        for store in opened:
+            store.close()
+        opened.append(urls.open_vectors(url, DIMENSIONS, 1000))
         return opened[-1]
 
     yield again
