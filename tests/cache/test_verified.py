@@ -8,7 +8,6 @@ import pytest
 
 from gateway.cache.similar.logistic import (
     KNOTS,
-    NOISE,
     Observation,
     at,
     log_likelihood,
@@ -132,9 +131,11 @@ def test_the_lower_curve_is_under_the_true_one() -> None:
         places = [draw.uniform(0.6, 1) for _ in range(64)]
         curves.append(lower_curve([Observation(s, draw.random() < sigmoid(40.0 * (s - 0.8))) for s in places]))
         assert curves[-1] == sorted(curves[-1])
-    # A single one may be above by its doubt; their mean is what a decision rests upon.
+    # A single one may be above by its doubt; their mean is what a decision rests upon, and where nothing is served
+    # anyway (Policy.floor) it may be coarse.
     for knot, bounds in enumerate(zip(*curves, strict=True)):
-        assert sum(bounds) / len(bounds) <= sigmoid(40.0 * (0.30 + knot / 100 - 0.8)) + NOISE
+        true = sigmoid(40.0 * (0.30 + knot / 100 - 0.8))
+        assert sum(bounds) / len(bounds) <= true + (0.0 if true > 0.4 else 0.03)
     assert min(curve[-1] for curve in curves) > 0.8
 
 
