@@ -30,6 +30,7 @@ COMPILED_MODULES: Final = (
     "_speedups._affinity",
     "_speedups._health",
     "_speedups._cost",
+    "_speedups._canonical",
     "gateway.pricing",
     "gateway.habits",
     "gateway.principal",

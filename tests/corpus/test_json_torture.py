@@ -83,3 +83,19 @@ def test_the_worst_of_one_mebibyte_is_bounded(scan: ModuleType, start: bytes, mi
     found = scan.JsonScan()
     found.scan(body)
     assert time.process_time() - began < 5
+
+
+CANONICALS = twins("_canonical")
+
+
+def test_canonical_forms_of_every_document(rows: list[Row]) -> None:
+    """What the scan accepts has a form that it accepts again; twins agree on the rest too."""
+    for row in rows:
+        for body in (row["raw"], b'{"x":' + row["raw"] + b',"a":0}'):
+            forms = {module.Canonical().form(body) for module in CANONICALS.values()}
+            assert len(forms) == 1, row["name"]
+            made = forms.pop()
+            if SCANS["py"].JsonScan().scan(body):
+                assert made is not None, row["name"]
+                assert SCANS["py"].JsonScan().scan(made), row["name"]
+                assert CANONICALS["py"].Canonical().form(made) == made, row["name"]
