@@ -85,7 +85,10 @@ def third_party_after(statement: str) -> set[str]:
     return {name for name in roots if not name.startswith(("_", "sitecustomize", "usercustomize", "cython_runtime"))}
 
 
-@pytest.mark.parametrize("module", ["gateway.worker", "gateway.runtime"])
+EMBEDDING = ("gateway.cache.embedding.asked", "gateway.cache.embedding.provider")
+
+
+@pytest.mark.parametrize("module", ["gateway.worker", "gateway.runtime", *EMBEDDING])
 def test_workers_import_nothing_heavy(module: str) -> None:
     assert third_party_after(f"import {module}") <= THIRD_PARTY_OF_WORKERS
 
