@@ -33,6 +33,14 @@ class Slow:
         self.failure: Exception | None = None
         self.refused: set[str] = set()
         self.rows = -1
+        self.kept_from: set[object] = set()
+        self.cut = False
+
+    def may_see(self, asked_by: Principal) -> bool:
+        return asked_by not in self.kept_from
+
+    def cut_all(self) -> None:
+        self.cut = True
 
     async def embed(self, texts: list[str], asked_by: Principal | None = None) -> list[bytes]:
         self.calls.append(texts)
@@ -111,6 +119,35 @@ def test_calls_are_bounded_in_texts_bytes_and_number(run: Run) -> None:
         asked = [made.vector_of(text) for text in long]
         assert None not in [await found(one) for one in asked]
         assert max(sum(map(len, texts)) for texts in embedder.calls) <= batching.MOST_CALL_BYTES
+        await made.close()
+
+    run(main)
+
+
+def test_large_vectors_come_fewer_at_a_time(run: Run) -> None:
+    async def main() -> None:
+        embedder = Slow()
+        embedder.dimension = batching.MOST_NUMBERS // 5
+        made = embedding(embedder)
+        asked = [made.vector_of(f"text {number}") for number in range(12)]
+        assert None not in [await found(one) for one in asked]
+        assert [len(texts) for texts in embedder.calls] == [5, 5, 2]
+        embedder.dimension = 10 * batching.MOST_NUMBERS
+        assert await found(made.vector_of("one")) == vector("one")
+        await made.close()
+
+    run(main)
+
+
+def test_what_the_embedder_may_not_see_is_not_sent(run: Run) -> None:
+    async def main() -> None:
+        embedder = Slow()
+        made = embedding(embedder)
+        kept, other = cast(Principal, object()), cast(Principal, object())
+        embedder.kept_from = {kept}
+        assert made.vector_of("a", kept) is None
+        assert await found(made.vector_of("b", other)) == vector("b")
+        assert embedder.calls == [["b"]]
         await made.close()
 
     run(main)
@@ -308,6 +345,7 @@ def test_a_worker_that_goes_keeps_nobody_waiting(run: Run) -> None:
         assert await found(under_way) is None
         assert await found(gathered) is None
         assert made.vector_of("c") is None
+        assert embedder.cut
         await made.close()
         assert embedder.cancelled == 1
         assert embedder.calls == [["a"]]

@@ -305,6 +305,47 @@ def test_a_worker_that_goes_cuts_them(tmp_path: Path, run: Run) -> None:
     run(main)
 
 
+def test_texts_of_a_key_go_only_where_it_may(tmp_path: Path, run: Run) -> None:
+    async def main() -> None:
+        with Upstream(embeddings) as upstream:
+            config = configuration(upstream, here={}, there={})
+            config["routes"] = {"both": {"targets": ["here/e"], "fallbacks": ["there/e"]}}
+            keys = [{}, {"providers": ["here"]}, {"models": ["other/*"]}, {"providers": ["here", "there"]}]
+            config["virtual_keys"] = [
+                {"name": f"k{at}", "value": f"sk-{at}-0123456789012345678901", **rules} for at, rules in enumerate(keys)
+            ]
+            async with serving(tmp_path / "w", config) as worker:
+                callers = [worker.core.principal_of(f"sk-{at}-0123456789012345678901".encode()) for at in range(4)]
+                found = {
+                    model: [ProviderEmbedder(worker.core, model).may_see(cast(Principal, one)) for one in callers]
+                    for model in ("here/e", "there/e", "both")
+                }
+                assert found == {
+                    "here/e": [True, True, True, True],
+                    "there/e": [True, False, True, True],
+                    "both": [True, False, True, True],
+                }
+
+    run(main)
+
+
+def test_a_worker_that_goes_leaves_nothing_behind(tmp_path: Path, run: Run) -> None:
+    async def main() -> None:
+        with Upstream(lambda received: [Act.HOLD]) as upstream:
+            async with serving(tmp_path / "w", configuration(upstream, plain={})) as worker:
+                made = Embedding(worker.core.loop, ProviderEmbedder(worker.core, "plain/e"), NEVER)
+                asked = made.vector_of("a")
+                await until(lambda: upstream.requests)
+                made.cut_all()
+                assert await cast("asyncio.Future[bytes]", asked) is None
+                await made.close()
+                (row,) = worker.records()
+                assert row.outcome == Outcome.DRAINED
+                await until(lambda: upstream.visits[0].closed)
+
+    run(main)
+
+
 def test_a_provider_that_hangs_holds_up_no_request_beyond_its_limit(tmp_path: Path, run: Run) -> None:
     async def main() -> None:
         held: list[Received] = []

@@ -46,6 +46,12 @@ class Embedder(Protocol):
         are named by nobody.
         """
 
+    def may_see(self, asked_by: Principal) -> bool:
+        """Whether texts of this virtual key may go to wherever this embeds."""
+
+    def cut_all(self) -> None:
+        """The worker is going: end what is under way."""
+
 
 def unit_vector(values: Iterable[float]) -> bytes:
     """These numbers as little-endian float32 of length 1. Raises NotEmbedded where they are no direction: not finite,

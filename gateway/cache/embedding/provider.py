@@ -26,7 +26,7 @@ from gateway.phases.settle import settle
 from gateway.records import ErrorKind, Flags, Outcome
 from gateway.routing.arrange import arrange
 from gateway.server.routes import find
-from gateway.serving import Choice, Target
+from gateway.serving import Choice, Target, View
 from providers.operations import Dialect, Operation
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ class ProviderEmbedder:
         self.dimension = dimension
         self.shorten = shorten and dimension > 0
         self.under_way: set[Exchange] = set()
+        self._judged: View | None = None
+        self._may_see: dict[int, bool] = {}
+        """Ruleset index -> answer of ``may_see``, under the view above."""
 
     @property
     def name(self) -> str:
@@ -89,6 +92,22 @@ class ProviderEmbedder:
         if any(len(vector) != 4 * self.dimension for vector in vectors):
             raise NotEmbedded(f"a vector has {length} numbers, not {self.dimension}")
         return vectors
+
+    def may_see(self, asked_by: Principal) -> bool:
+        """Whether a key that is restricted to certain providers may reach all of those that can be asked. (Its models
+        are those that it may ask for; this one is asked by the operator.)"""
+        view = self.core.view
+        if self._judged is not view:
+            self._judged = view
+            self._may_see = {}
+        found = self._may_see.get(asked_by.ruleset)
+        if found is None:
+            allowed = view.rulesets[asked_by.ruleset].providers
+            resolution = view.resolve(self.model, "") if allowed else None
+            targets = resolution.primary + resolution.fallbacks if resolution is not None else []
+            found = not allowed or all(target.upstream.name in allowed for target in targets)
+            self._may_see[asked_by.ruleset] = found
+        return found
 
     def cut_all(self) -> None:
         """The worker is going: nobody waits for them."""
@@ -185,6 +204,8 @@ class Collected(Caller):
     def fail(self, reason: str, *, text_at_fault: bool = False) -> None:
         if not self.whole.done():
             self.whole.set_exception(NotEmbedded(reason, text_at_fault=text_at_fault))
+            # Whoever waited may have been cancelled.
+            self.whole.exception()
 
     def hold_body(self) -> None:
         """Nothing streams through."""
