@@ -24,6 +24,8 @@ OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("answers", "redis"): ("gateway.stores.redis_answers", "RedisAnswers"),
     ("answers", "rediss"): ("gateway.stores.redis_answers", "RedisAnswers"),
     ("vectors", "pgvector"): ("gateway.stores.pgvector_vectors", "PgvectorVectors"),
+    ("vectors", "weaviate"): ("gateway.stores.weaviate_vectors", "WeaviateVectors"),
+    ("vectors", "weaviates"): ("gateway.stores.weaviate_vectors", "WeaviateVectors"),
 }
 """(role, scheme) -> module and function that opens it: given the path when it is one of this host, else the whole URL.
 Configuration and ledger are in one database, so ``config`` opens both."""
@@ -35,6 +37,8 @@ _DRIVERS = {
     "redis": ("redis", "redis"),
     "rediss": ("redis", "redis"),
     "pgvector": ("psycopg", "pgvector"),
+    "weaviate": ("weaviate", "weaviate"),
+    "weaviates": ("weaviate", "weaviate"),
 }
 """Scheme -> module it needs, and the extra that brings it."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -21,6 +23,9 @@ from gateway.stores.urls import open_database, sqlite_url
 from tests.postgres import PostgresServer
 from tests.redis import RedisServer
 from tests.stores.vectors import DIMENSIONS
+
+if TYPE_CHECKING:
+    from tests.weaviate_fake import WeaviateFake
 
 
 class Clock:
@@ -122,12 +127,34 @@ def open_answers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
         store.close()
 
 
-@pytest.fixture(params=["pgvector"])
-def open_vectors(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], VectorStore]]:
+@pytest.fixture(scope="session")
+def weaviate_fake() -> Iterator[WeaviateFake]:
+    # Its client takes a second to import: what needs no Weaviate does without.
+    from tests.weaviate_fake import WeaviateFake
+
+    fake = WeaviateFake()
+    yield fake
+    fake.stop()
+
+
+def _vectors_url(request: pytest.FixtureRequest) -> str:
+    """Of an index of the test's own, with a deadline that no busy machine reaches."""
+    if request.param == "pgvector":
+        server: PostgresServer = request.getfixturevalue("vector_postgres")
+        return server.database(empty=True).replace("postgresql:", "pgvector:") + "&timeout=30"
+    more = f"collection=T{uuid4().hex}&timeout=30"
+    # A real server's URL without a collection: weaviate://:key@host:8080?grpc=50051
+    if real := os.environ.get("MICROGATE_TEST_WEAVIATE"):
+        return f"{real}{'&' if '?' in real else '?'}{more}"
+    fake: WeaviateFake = request.getfixturevalue("weaviate_fake")
+    return fake.url(f"T{uuid4().hex}", more="&timeout=30")
+
+
+@pytest.fixture(params=["pgvector", "weaviate"])
+def open_vectors(request: pytest.FixtureRequest) -> Iterator[Callable[[], VectorStore]]:
     """Likewise, the index of the semantic cache."""
     opened: list[VectorStore] = []
-    server: PostgresServer = request.getfixturevalue("vector_postgres")
-    url = server.database(empty=True).replace("postgresql:", "pgvector:") + "&timeout=30"
+    url = _vectors_url(request)
 
     def again() -> VectorStore:
         for store in opened:
@@ -136,5 +163,8 @@ def open_vectors(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
         return opened[-1]
 
     yield again
+    if request.param == "weaviate" and opened:
+        opened.append(urls.open_vectors(url, DIMENSIONS, 1000))
+        opened[-1].clear()
     for store in opened:
         store.close()
