@@ -68,6 +68,7 @@ TABLE: dict[str, str] = {
         How do I enable dark mode? | How do I disable dark mode?
         How can I increase it? | How can I decrease it?
         How do I turn on the light? | How do I turn the light off?
+        How do I turn on the light? | How do I disable the light?
         the maximum of a list | the minimum of a list
         Should I buy shares? | Should I sell shares?
         What happens before it? | What happens after it?
@@ -124,7 +125,15 @@ TABLE: dict[str, str] = {
         Is silver heavier than gold? | Is gold heavier than silver?
         2 eggs and 3 cups of milk | 2 cups and 3 eggs of milk
         """,
+    "word": """
+        What is the melting point of tin? | What is the melting point of lead?
+        what is marie curie famous for? | what is emmy noether famous for?
+        """,
     "": """
+        How can I save 10k pounds sterling? | How can I save 10,000 GBP?
+        How do I turn on dark mode? | How do I enable dark mode?
+        Why did they acquire it in the end? | Why did they acquired it in the end?
+        How much time does it take to run? | How long does it take to run?
         How far is 5 km in miles? | How far is 5 kilometres in miles?
         2 cups of milk | two cups of milk
         one hundred and five apples | 105 apples

@@ -26,9 +26,15 @@ VERSION = 1
 """Of what is read from a text and how it is kept. Any change of the word lists or of the reading is another version:
 features of different ones are not comparable."""
 
-HEAD = struct.Struct("<BBHHHHHHHH")
-"""Version, negations; lengths in bytes of numbers, units, dates, question, literals and opposites; how many words and
-names. Frames are what is left behind them."""
+HEAD = struct.Struct("<BBHHHHHHHHH")
+"""Version, negations; lengths in bytes of numbers, units, dates, question, literals and opposites; how many words,
+words in all, and names. Frames are what is left behind them."""
+
+
+REPLACED = 2
+"""Words that stand for others in an otherwise equal text."""
+UNCHANGED = 3
+"""Words that make a text an otherwise equal one."""
 
 
 class BadFeatures(ValueError):
@@ -51,6 +57,8 @@ class Features(NamedTuple):
     """BLAKE2b-64 of each: quotes, code, places and identifiers, operators; empty where there is none at all."""
     opposites: frozenset[str]
     words: tuple[int, ...]
+    sequence: tuple[int, ...]
+    """All words but those of numbers, units and dates; ``words`` are those that mean something."""
     names: frozenset[int]
     frames: frozenset[Frame]
 
@@ -59,10 +67,17 @@ class Features(NamedTuple):
         texts = [text.encode("utf-8", "surrogatepass") for text in (self.numbers, self.units, self.dates, self.asks)]
         texts.append(self.literal)
         texts.append(" ".join(sorted(self.opposites)).encode())
-        words = _packed(self.words)
+        words = _packed((*self.words, *self.sequence))
         names = _packed(sorted(self.names))
         frames = _packed([word for frame in sorted(self.frames) for word in frame])
-        head = HEAD.pack(VERSION, self.negations, *(len(text) for text in texts), len(self.words), len(self.names))
+        head = HEAD.pack(
+            VERSION,
+            self.negations,
+            *(len(text) for text in texts),
+            len(self.words),
+            len(self.sequence),
+            len(self.names),
+        )
         return b"".join((head, *texts, words, names, frames))
 
     @classmethod
@@ -74,7 +89,7 @@ class Features(NamedTuple):
                 raise BadFeatures(f"features of version {version}, not {VERSION}")
             at = HEAD.size
             parts: list[bytes] = []
-            for length in (*lengths[:6], 4 * lengths[6], 4 * lengths[7]):
+            for length in (*lengths[:6], 4 * lengths[6], 4 * lengths[7], 4 * lengths[8]):
                 parts.append(data[at : at + length])
                 at += length
             if at > len(data) or (len(data) - at) % 12:
@@ -90,7 +105,8 @@ class Features(NamedTuple):
                 parts[4],
                 frozenset(parts[5].decode().split()),
                 tuple(_words(parts[6])),
-                frozenset(_words(parts[7])),
+                tuple(_words(parts[7])),
+                frozenset(_words(parts[8])),
                 frozenset(zip(frames, frames, frames, strict=True)),
             )
         except (struct.error, UnicodeDecodeError) as error:
@@ -141,6 +157,7 @@ def features(text: str) -> Features:
         literal if any(literal) else b"",
         wording.opposites(found.low),
         tuple(wording.words(found, taken)),
+        tuple(wording.sequence(found, taken | counts.spelt)),
         frozenset(wording.names(found, taken | counts.spelt)),
         frozenset((*wording.frames(found), *wording.counts(counts.counted))),
     )
@@ -192,10 +209,27 @@ def _swapped(a: Features, b: Features) -> bool:
     return False
 
 
+def _substituted(a: Features, b: Features) -> bool:
+    """Whether one is the other with a word or two in place of others, which are mostly something else, and may be names
+    that no capital shows: "capital of chad", "capital of mali"."""
+    mine, theirs = a.sequence, b.sequence
+    begin = 0
+    least = min(len(mine), len(theirs))
+    while begin < least and mine[begin] == theirs[begin]:
+        begin += 1
+    end = 0
+    while end < least - begin and mine[-1 - end] == theirs[-1 - end]:
+        end += 1
+    here, there = mine[begin : len(mine) - end], theirs[begin : len(theirs) - end]
+    if not 0 < len(here) <= REPLACED or not 0 < len(there) <= REPLACED or begin + end < UNCHANGED:
+        return False
+    return not set(a.words).isdisjoint(here) and not set(b.words).isdisjoint(there)
+
+
 def agree(a: Features, b: Features) -> str:
     """Empty where nothing speaks against one answer for both, else what does: ``numbers``, ``units``, ``dates``,
-    ``negation``, ``quotes``, ``code``, ``identifiers``, ``operators``, ``opposites``, ``names``, ``question`` or
-    ``order``, the first of them that differs.
+    ``negation``, ``quotes``, ``code``, ``identifiers``, ``operators``, ``opposites``, ``names``, ``question``,
+    ``order`` or ``word``, the first of them that differs.
 
     Reflexive and symmetric. A few microseconds.
     """
@@ -218,4 +252,6 @@ def agree(a: Features, b: Features) -> str:
         return "names"
     if a.asks != b.asks and a.asks and b.asks:
         return "question"
-    return "order" if _swapped(a, b) else ""
+    if _swapped(a, b):
+        return "order"
+    return "word" if _substituted(a, b) else ""

@@ -55,8 +55,9 @@ STARTERS = listed(
     quel quelle quels quelles est donne explique écris le la les un une qué cómo cuándo dónde quién por cuál
     cuáles es explica escribe el los las una come perché quando dove chi quale quali è spiega scrivi il lo gli
     como onde quem qual quais explique escreva o os as um uma hoe waarom waar wat welke is leg schrijf de het een
-    definition meaning difference differences example examples question ways tips reasons steps advantages pros
-    cons best better cheap cheapest easy easiest top common main major simple free great big small new old
+    definition recipe story meaning difference differences example examples question ways tips reasons steps
+    advantages pros cons best better cheap cheapest easy easiest top common main major simple free great big small
+    new old
     """
 )
 """What sentences of questions and tasks begin with. Any other capital at the beginning may be a name's."""
@@ -172,7 +173,7 @@ psi
 pascal pascals
 usd dollar dollars $ bucks
 eur euro euros €
-gbp £ sterling
+gbp £ sterling quid
 jpy yen ¥
 inr rupee rupees rs ₹
 cny yuan rmb

@@ -194,9 +194,12 @@ SIDES: Mapping[str, tuple[str, ...]] = _sides()
 """Word -> the sides of opposites that it takes, ``<line>.<side>``."""
 
 PARTICLES: Mapping[str, str] = {"on": "on", "off": "off", "in": "in", "out": "out", "up": "up", "down": "down"}
+SWITCHES: Mapping[str, str] = {"on": SIDES["enable"][0], "off": SIDES["disable"][0]}
+SWITCHING = listed("turn turned turning turns switch switched switching switches")
+"""Verbs that with "on" and "off" say "enable" and "disable"."""
 PHRASAL = listed(
     """
-    turn turned turning turns switch switched switching log logged logging sign signed signing zoom zooming opt
+    log logged logging sign signed signing zoom zooming opt
     check checked move moving scale scaling roll rolling go going
     """
 )

@@ -86,7 +86,7 @@ class Reader:
         """Value, first token, and the token behind the last."""
         self.units: set[str] = set()
         self.spelt: set[int] = set()
-        """Tokens that are only letters of a number or a unit, and name nothing: "II", "USD"."""
+        """Tokens of numbers and units: "II", "USD", "5", "k"."""
 
     def read(self, taken: set[int]) -> None:
         """``taken``: tokens that belong to dates."""
@@ -104,6 +104,10 @@ class Reader:
                 self._other(at, word, raw[at])
                 at += 1
 
+    def _found(self, value: str, begin: int, end: int) -> None:
+        self.numbers.append((value, begin, end))
+        self.spelt.update(range(begin, end))
+
     def _digits(self, at: int) -> int:
         low = self._low
         begin = at
@@ -119,7 +123,7 @@ class Reader:
             value, at = _times(value, MULTIPLIERS[following]), at + 1
         if begin and low[begin - 1] in CURRENCIES and value.endswith(".00"):
             value = value[:-3]
-        self.numbers.append((value, begin, at))
+        self._found(value, begin, at)
         return self._unit(at)
 
     def _unit(self, at: int) -> int:
@@ -136,7 +140,7 @@ class Reader:
                 return at + 1
         word = low[at]
         unit = UNITS.get(word) or SHORT_UNITS.get(word)
-        if unit is None:
+        if unit is None or self._is_sterling(at, word):
             return at
         raw = self._raw[at]
         if word == "us" and raw != "us":
@@ -149,6 +153,10 @@ class Reader:
         self.units.add(unit)
         self.spelt.add(at)
         return at + 1
+
+    def _is_sterling(self, at: int, word: str) -> bool:
+        """Pounds that are money: the unit is what follows."""
+        return word in ("pound", "pounds") and self._low[at + 1 : at + 2] == ["sterling"]
 
     def _ends_measure(self, at: int, word: str) -> bool:
         """Whether "in" is inches: not where a noun follows, as in "5 in the morning", "5 in Python"."""
@@ -186,7 +194,7 @@ class Reader:
                 break
             current += value
             seen, at = True, at + 1
-        self.numbers.append((str(total + current), begin, at))
+        self._found(str(total + current), begin, at)
         return self._unit(at)
 
     def _joins(self, behind: str, joint: str, current: int) -> bool:
@@ -216,14 +224,14 @@ class Reader:
     def _other(self, at: int, word: str, raw: str) -> None:
         before = self._low[at - 1] if at else ""
         if word in ORDINALS:
-            self.numbers.append((f"{ORDINALS[word]}.", at, at + 1))
+            self._found(f"{ORDINALS[word]}.", at, at + 1)
         elif word in ("first", "second"):
             if before in BEFORE_ORDINAL:
-                self.numbers.append(("1." if word == "first" else "2.", at, at + 1))
+                self._found("1." if word == "first" else "2.", at, at + 1)
         elif word in FRACTIONS:
-            self.numbers.append((FRACTIONS[word], at, at + 1))
+            self._found(FRACTIONS[word], at, at + 1)
         elif word in UNITS:
-            if word not in STRAY_UNITS:
+            if word not in STRAY_UNITS and not self._is_sterling(at, word):
                 self.units.add(UNITS[word])
                 self.spelt.add(at)
         elif raw in ("C", "F", "K") and before in ("to", "in", "into") and not self.units.isdisjoint(TEMPERATURES):
@@ -232,8 +240,7 @@ class Reader:
         elif before == "many" and word in SHORT_UNITS:
             self.units.add(SHORT_UNITS[word])
         elif raw.isupper() and ROMAN.fullmatch(raw) and self._is_numeral(at, raw, before):
-            self.numbers.append((str(_roman(raw)), at, at + 1))
-            self.spelt.add(at)
+            self._found(str(_roman(raw)), at, at + 1)
 
     def _is_numeral(self, at: int, raw: str, before: str) -> bool:
         if before in NUMBERED:
@@ -258,7 +265,7 @@ class Quantities(NamedTuple):
     counted: list[tuple[str, str]]
     """Numbers and what they count; only where there are several, which might change places."""
     spelt: set[int]
-    """Tokens that name nothing."""
+    """Tokens that are read into them, and name nothing."""
 
 
 def quantities(text: Text, taken: set[int]) -> Quantities:

@@ -17,7 +17,7 @@ from gateway.cache.similar.lexicon import (
     UN_WORDS,
     listed,
 )
-from gateway.cache.similar.opposites import PARTICLES, PHRASAL, SIDES
+from gateway.cache.similar.opposites import PARTICLES, PHRASAL, SIDES, SWITCHES, SWITCHING
 from gateway.cache.similar.tokens import Text
 
 ENDS = frozenset(".?!:;\n-•*\"'“”„(«")
@@ -41,8 +41,13 @@ REACH = 3
 
 @lru_cache(maxsize=8192)
 def stem(low: str) -> str:
-    """A folded word without a plural's s."""
-    return low[:-1] if len(low) > 3 and low[-1] == "s" and low[-2] != "s" else low
+    """A folded word without the endings of English plurals, verbs and nouns of action; not always a word."""
+    if len(low) > 3 and low[-1] == "s" and low[-2] not in "su":
+        low = low[:-1]
+    for ending in ("ation", "ment", "ing", "ed", "e"):
+        if len(low) > len(ending) + 3 and low.endswith(ending):
+            return low[: -len(ending)]
+    return low
 
 
 @lru_cache(maxsize=16384)
@@ -69,11 +74,13 @@ def opposites(low: Sequence[str]) -> frozenset[str]:
         sides = SIDES.get(word)
         if sides:
             found.update(sides)
-        if word in PHRASAL:
+        if word in SWITCHING or word in PHRASAL:
             for behind in low[at + 1 : at + 1 + REACH]:
-                if behind in PARTICLES:
-                    particle = PARTICLES[behind]
-                    found.add(f"{'direction' if particle in ('up', 'down') else 'switch'}.{particle}")
+                if word in SWITCHING and behind in SWITCHES:
+                    found.add(SWITCHES[behind])
+                    break
+                if word in PHRASAL and behind in PARTICLES:
+                    found.add(f"{'direction' if behind in ('up', 'down') else 'switch'}.{behind}")
                     break
     return frozenset(found)
 
@@ -88,6 +95,8 @@ def asks(text: Text) -> str:
         if kind is None or not (at == 0 or low[at - 1] in ENDS or low[at - 1] in (",", "and", "so", "hi", "hello")):
             continue
         if kind == "how" and at + 1 < len(low) and low[at + 1] in MEASURES:
+            if low[at + 1 : at + 3] == ["much", "time"]:
+                return "how long"
             return f"how {low[at + 1]}"
         return kind
     return ""
@@ -143,6 +152,20 @@ def words(text: Text, dated: set[int]) -> list[int]:
             joined = alone = False
         else:
             alone = True
+    return found
+
+
+def sequence(text: Text, measured: set[int]) -> list[int]:
+    """Hashes of all words as they stand, but for those of numbers, units and dates (``measured``) and those that deny.
+    Words on one side of opposites ("enable", "activate") are one word."""
+    found: list[int] = []
+    for at, word in enumerate(text.low):
+        if at in measured or not word[0].isalnum() or word in NEGATIONS:
+            continue
+        if word in UN_WORDS:
+            word = word[2:]
+        sides = SIDES.get(word)
+        found.append(zlib.crc32(sides[0].encode()) if sides and len(sides) == 1 else word_hash(word))
     return found
 
 
