@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import struct
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 from gateway.cache.embedding import provider
 from gateway.cache.embedding.batching import Embedding
 from gateway.cache.embedding.protocol import NotEmbedded, unit_vector
-from gateway.cache.embedding.provider import ProviderEmbedder, vectors_in
+from gateway.cache.embedding.provider import Collected, ProviderEmbedder, vectors_in
 from gateway.control.ledger_rows import rows_of
 from gateway.principal import Principal
 from gateway.records import ErrorKind, Flags, Kind, Outcome, UsageSource
@@ -381,6 +382,34 @@ def test_one_that_never_answers_is_given_up(tmp_path: Path, run: Run, monkeypatc
                     await ProviderEmbedder(worker.core, "plain/e").embed(["a"])
                 (row,) = worker.records()
                 assert row.error_kind == ErrorKind.TIMEOUT_TOTAL
+
+    run(main)
+
+
+def test_a_failure_leaves_no_circle(tmp_path: Path, run: Run) -> None:
+    """Workers collect garbage only when nothing runs."""
+
+    async def main() -> None:
+        with Upstream(lambda received: [Act.RESET]) as upstream:
+            config = configuration(upstream, plain={})
+            config["retry"] = {"attempts": 1}
+            async with serving(tmp_path / "w", config) as worker:
+                embedder = ProviderEmbedder(worker.core, "plain/e")
+                made = Embedding(worker.core.loop, embedder, NEVER)
+                gc.collect()
+                gc.disable()
+                try:
+                    for text in ("a", "b", "c"):
+                        assert await cast("asyncio.Future[bytes]", made.vector_of(text)) is None
+                    with pytest.raises(NotEmbedded):
+                        await ProviderEmbedder(worker.core, "nobody/e").embed(["a"])
+                    await asyncio.sleep(0)
+                    left = [one for one in gc.get_objects() if isinstance(one, (Collected, NotEmbedded))]
+                    assert len(upstream.requests) == 3
+                    assert left == []
+                finally:
+                    gc.enable()
+                await made.close()
 
     run(main)
 

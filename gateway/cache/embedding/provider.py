@@ -84,6 +84,9 @@ class ProviderEmbedder:
         finally:
             self.under_way.discard(x)
             x.caller = None
+        if collected.failure is not None:
+            reason, text_at_fault = collected.failure
+            raise NotEmbedded(reason, text_at_fault=text_at_fault)
         if x.sent_status != 200:
             raise refused(x.sent_status, body)
         vectors = vectors_in(body, len(texts))
@@ -169,12 +172,15 @@ def takes_base64(target: Target) -> bool:
 
 
 class Collected(Caller):
-    """Whom an embedding answers: a future with the body, which raises NotEmbedded when there is none."""
+    """Whom an embedding answers: a future with the body, or with nothing and ``failure`` beside it. (An exception in
+    the future would hold the frame that holds the future, and workers collect such circles only when they are idle.)"""
 
     def __init__(self, whole: asyncio.Future[bytes]) -> None:
         Caller.__init__(self)
         self.whole = whole
         self.pieces: list[bytes] = []
+        self.failure: tuple[str, bool] | None = None
+        """Why there is none, and whether the text is at fault."""
 
     def peer(self) -> str:
         return ""
@@ -203,9 +209,8 @@ class Collected(Caller):
 
     def fail(self, reason: str, *, text_at_fault: bool = False) -> None:
         if not self.whole.done():
-            self.whole.set_exception(NotEmbedded(reason, text_at_fault=text_at_fault))
-            # Whoever waited may have been cancelled.
-            self.whole.exception()
+            self.failure = reason, text_at_fault
+            self.whole.set_result(b"")
 
     def hold_body(self) -> None:
         """Nothing streams through."""
