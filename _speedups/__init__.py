@@ -57,6 +57,7 @@ COMPILED_MODULES: Final = (
     "gateway.phases.intent",
     "gateway.phases.metering",
     "gateway.phases.admit",
+    "gateway.cache.asked",
     "gateway.phases.lookup",
     "gateway.phases.route",
     "gateway.phases.splice",

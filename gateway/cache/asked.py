@@ -14,6 +14,7 @@ from providers.operations import Dialect, Operation
 
 if TYPE_CHECKING:
     from gateway.exchange import Exchange
+    from gateway.server.routes import RouteEntry
 
 Reasons = dict[str, str]
 """Name of a top-level member -> why it is listed."""
@@ -34,7 +35,7 @@ ANTHROPIC: Reasons = {
     "metadata": "holds the end user's id, for the detection of abuse (API reference, messages)",
     "cache_control": "marks the end of the prompt for the prompt cache; changes price and delay",
 }
-GEMINI: Reasons = {"labels": "labels for bills (Vertex AI reference, generateContent)"}
+BILLS: Reasons = {"labels": "labels for bills (Vertex AI reference, generateContent)"}
 BEDROCK: Reasons = {"requestMetadata": "labels for the log of invocations (API reference, Converse)"}
 COHERE: Reasons = {"priority": "place in the provider's queue (API reference, v2)"}
 
@@ -81,7 +82,7 @@ RULES: dict[tuple[int, int], Rule] = {
         MODEL | END_USER | PROMPT_CACHE | LABELS | STORE, CONVERSATION | SERVERS | SEARCH, stored=True
     ),
     (Dialect.ANTHROPIC, Operation.CHAT): Rule(MODEL | ANTHROPIC, SERVERS),
-    (Dialect.GEMINI, Operation.CHAT): Rule(MODEL | GEMINI, CONTENT),
+    (Dialect.GEMINI, Operation.CHAT): Rule(MODEL | BILLS, CONTENT),
     (Dialect.BEDROCK, Operation.CHAT): Rule(MODEL | BEDROCK, {}),
     (Dialect.COHERE, Operation.CHAT): Rule(MODEL | COHERE, CONNECTORS),
     (Dialect.OPENAI_CHAT, Operation.EMBEDDINGS): Rule(MODEL | END_USER, {}),
@@ -104,8 +105,27 @@ HEADERS: dict[int, tuple[bytes, ...]] = {
 """Request fields that pass to the provider and change what it answers, in small letters (``providers/headers.py`` has
 all that pass)."""
 
+GEMINI = int(Dialect.GEMINI)
+
+
+class Kind:
+    """What is known of requests to a path before one comes."""
+
+    def __init__(self, entry: RouteEntry) -> None:
+        rule = RULES.get((entry.dialect, entry.operation))
+        if entry.below:
+            rule = None  # it is no answer that is asked for there
+        self.canonical = canonical_for(entry.dialect, entry.operation) if rule is not None else None
+        """The worker's scratch object; None: answers are not kept."""
+        self.stored = rule is not None and rule.stored
+        self.headers = HEADERS.get(entry.dialect, ())
+        method = entry.original.partition("*")[2].encode()
+        self.about = delimited(b"%d %d %s" % (entry.dialect, entry.operation, method))
+        """Dialect, operation, and the method that the path names behind the model."""
+
+
 _scratch: dict[tuple[int, int], Canonical] = {}
-_what: dict[str, bytes] = {}
+_kinds: dict[str, Kind] = {}
 """By the path as it is declared."""
 
 
@@ -120,20 +140,33 @@ def canonical_for(dialect: int, operation: int) -> Canonical | None:
     return found
 
 
-def what(x: Exchange) -> bytes:
-    """What the body does not say: dialect, operation, the method that the path names, the framing of streams, and the
-    fields of the head that count. Belongs into the digest's prefix."""
+def delimited(text: bytes) -> bytes:
+    """``text`` behind its length, so that it does not run into what follows."""
+    return len(text).to_bytes(4, "little") + text
+
+
+def asked(x: Exchange, leads_to: bytes) -> bytes | None:
+    """SHA-256 of what ``x`` asks, ``leads_to`` being what its model name leads to for this caller; None: the answer is
+    not one to keep. ``canonical_for`` tells more of the request until the next is read, its temperature for one."""
     entry = x.route
-    if entry is None:
-        return b""
-    found = _what.get(entry.original)
-    if found is None:
-        method = entry.original.partition("*")[2].encode()
-        found = _what[entry.original] = b"%d %d %s" % (x.dialect, x.operation, method)
-    if x.dialect == Dialect.GEMINI and b"alt=sse" in x.query:
-        found += b" sse"
-    names = HEADERS.get(x.dialect)
-    return found + said(x.head, names) if names is not None else found
+    if entry is None or x.stateful or x.multipart or x.uploading:
+        return None
+    kind = _kinds.get(entry.original)
+    if kind is None:
+        kind = _kinds[entry.original] = Kind(entry)
+    canonical = kind.canonical
+    if canonical is None:
+        return None
+    prefix = kind.about
+    if kind.headers:
+        prefix += delimited(said(x.head, kind.headers))
+    if entry.dialect == GEMINI:
+        # Its streams are one JSON array for callers who do not ask for events.
+        prefix += b"\x01" if b"alt=sse" in x.query else b"\x00"
+    digest = canonical.digest(prefix + leads_to, x.body)
+    if canonical.barred or canonical.provider_tools or (kind.stored and canonical.store != 0):
+        return None
+    return digest
 
 
 def said(head: bytes, names: tuple[bytes, ...]) -> bytes:
@@ -147,23 +180,3 @@ def said(head: bytes, names: tuple[bytes, ...]) -> bytes:
             lines += small[at:end] if end >= 0 else small[at:]
             at = small.find(b"\r\n" + name + b":", at + 2)
     return lines
-
-
-def may_be_kept(x: Exchange, canonical: Canonical) -> bool:
-    """Whether the answer to ``x``, whose body ``canonical`` has just read, is one to keep or to look for."""
-    if canonical.barred or canonical.provider_tools or x.stateful or x.uploading:
-        return False
-    if x.operation == Operation.RESPONSES:
-        return canonical.store == 0 and x.route is not None and not x.route.below
-    return True
-
-
-def asked(x: Exchange, leads_to: bytes) -> bytes | None:
-    """SHA-256 of what ``x`` asks, ``leads_to`` being what its model name leads to for this caller; None: the answer is
-    not one to keep. ``canonical_for`` then tells whether the temperature is zero."""
-    canonical = canonical_for(x.dialect, x.operation)
-    if canonical is None or x.multipart:
-        return None
-    about = what(x)
-    digest = canonical.digest(len(about).to_bytes(4, "little") + about + leads_to, x.body)
-    return digest if digest is not None and may_be_kept(x, canonical) else None

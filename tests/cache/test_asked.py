@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gateway.cache.asked import DETERMINED, HEADERS, RULES, Rule, asked, canonical_for, said, what
+from gateway.cache.asked import DETERMINED, HEADERS, RULES, Rule, asked, canonical_for, said
+from gateway.core import Core
+from gateway.exchange import Exchange
 from gateway.server.routes import find
+from gateway.serving import View
+from gateway.snapshot.model import Snapshot
 from providers.headers import REQUEST_ALLOW_BY_DIALECT
 from providers.operations import Dialect, Operation
 
@@ -36,21 +40,23 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def exchange(path: str, body: bytes | dict[str, Any], head: bytes = b"", **more: Any) -> Any:
+LOOP = asyncio.new_event_loop()
+LOOP.close()
+CORE = Core(LOOP, View(Snapshot(version=1, created_ns=0, providers={}, routes={}), {}), None, None, None)
+
+
+def exchange(path: str, body: bytes | dict[str, Any], head: bytes = b"", **more: Any) -> Exchange:
     path, _, query = path.partition("?")
+    x = Exchange(None, CORE, 0)
     entry = find(path.encode())
-    values = {
-        "route": entry,
-        "dialect": entry.dialect,
-        "operation": entry.operation,
-        "query": query.encode(),
-        "head": b"POST %s HTTP/1.1\r\nhost: x\r\n%s\r\n" % (path.encode(), head),
-        "body": body if isinstance(body, bytes) else json.dumps(body).encode(),
-        "stateful": False,
-        "uploading": False,
-        "multipart": False,
-    }
-    return SimpleNamespace(**{**values, **more})
+    assert entry is not None
+    x.route, x.dialect, x.operation = entry, entry.dialect, entry.operation
+    x.query = query.encode()
+    x.head = b"POST %s HTTP/1.1\r\nhost: x\r\n%s\r\n" % (path.encode(), head)
+    x.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    for name, value in more.items():
+        setattr(x, name, value)
+    return x
 
 
 def digest(path: str, body: bytes | dict[str, Any], head: bytes = b"", to: bytes = b"m", **more: Any) -> bytes | None:
@@ -219,7 +225,7 @@ def test_field_and_body_do_not_run_into_each_other() -> None:
 
 
 def test_no_route_asks_nothing() -> None:
-    assert what(exchange(CHAT, {}, route=None)) == b""
+    assert asked(exchange(CHAT, BODIES[CHAT], route=None), b"m") is None
 
 
 def test_the_scratch_object_is_kept_and_tells_more() -> None:

@@ -1,0 +1,18 @@
+cimport cython
+
+from _speedups._canonical cimport Canonical
+from gateway.exchange cimport Exchange
+from gateway.server.routes cimport RouteEntry
+
+cdef int GEMINI
+cdef dict _kinds
+
+cdef class Kind:
+    cdef public Canonical canonical
+    cdef public bint stored
+    cdef public tuple headers
+    cdef public bytes about
+
+@cython.locals(entry=RouteEntry, kind=Kind, canonical=Canonical, prefix=bytes)
+cpdef bytes asked(Exchange x, bytes leads_to)
+cpdef bytes said(bytes head, tuple names)
