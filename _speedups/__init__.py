@@ -31,6 +31,7 @@ COMPILED_MODULES: Final = (
     "_speedups._health",
     "_speedups._cost",
     "_speedups._canonical",
+    "_speedups._hnsw",
     "gateway.pricing",
     "gateway.habits",
     "gateway.principal",

@@ -17,6 +17,7 @@ def scan(request: pytest.FixtureRequest) -> ModuleType:
 
 
 BUCKETS, RINGS, KEYS, HEALTHS = twins("_bucket"), twins("_ring"), twins("_keys"), twins("_health")
+INDEXES = twins("_hnsw")
 
 
 @pytest.fixture(params=BUCKETS.values(), ids=BUCKETS.keys())
@@ -43,5 +44,12 @@ def keys(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.fixture(params=HEALTHS.values(), ids=HEALTHS.keys())
 def health(request: pytest.FixtureRequest) -> ModuleType:
     """``_speedups._health``, once compiled and once pure."""
+    module: ModuleType = request.param
+    return module
+
+
+@pytest.fixture(params=INDEXES.values(), ids=INDEXES.keys())
+def hnsw(request: pytest.FixtureRequest) -> ModuleType:
+    """``_speedups._hnsw``, once compiled and once pure."""
     module: ModuleType = request.param
     return module
