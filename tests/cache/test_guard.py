@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.cache.similar.guard import BadFeatures, Features, agree, features
+from gateway.cache.similar.guard import BadFeatures, Features, agree, evidence, features
 from gateway.cache.similar.tokens import MAX_TOKENS
 
 # What differs, then pairs: "" agrees.
@@ -228,3 +228,11 @@ def test_what_is_behind_many_tokens_counts_word_for_word() -> None:
 def test_no_text_takes_long(unit: str) -> None:
     """Not timed: what took quadratic time would not end within the test's patience at this length."""
     assert isinstance(features(unit * (200_000 // len(unit))), Features)
+
+
+def test_the_same_words_are_better_evidence_than_others() -> None:
+    a, b, c = (features(text) for text in ("How do I sort a list?", "Sort a list: how?", "How do I order a table?"))
+    assert evidence(a, b, 0.9) == pytest.approx(0.9)
+    assert evidence(a, c, 0.9) == evidence(c, a, 0.9) == pytest.approx(0.9 * 0.6)
+    empty = features("")
+    assert evidence(empty, empty, 0.5) == 0.5

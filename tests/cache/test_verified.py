@@ -20,7 +20,10 @@ from gateway.cache.similar.logistic import (
 from gateway.cache.similar.verified import (
     FRESH,
     MOST_OBSERVATIONS,
+    MOST_SAVED,
     PRIOR,
+    PROBE,
+    Budget,
     EntryState,
     Policy,
     Pool,
@@ -48,7 +51,9 @@ class Traffic:
         return entry, similarity, self._draw.random() < sigmoid(slope * (similarity - middle))
 
 
-def simulate(seed: int, policy: Policy, lookups: int, pool: Pool | None, entries: int = 30) -> tuple[int, int]:
+def simulate(
+    seed: int, policy: Policy, lookups: int, pool: Pool | None, budget: Budget | None = None, entries: int = 30
+) -> tuple[int, int]:
     """(hits, wrong hits)."""
     traffic = Traffic(seed, entries)
     draw = random.Random(seed + 1)
@@ -56,7 +61,7 @@ def simulate(seed: int, policy: Policy, lookups: int, pool: Pool | None, entries
     hits = wrong = 0
     for _ in range(lookups):
         entry, similarity, same = traffic.lookup()
-        decision = decide(states[entry], similarity, policy, draw.random(), pool)
+        decision = decide(states[entry], similarity, policy, draw.random(), pool, budget)
         if decision.action == "exploit":
             hits += 1
             wrong += not same
@@ -67,7 +72,7 @@ def simulate(seed: int, policy: Policy, lookups: int, pool: Pool | None, entries
     return hits, wrong
 
 
-LOOKUPS = 400
+LOOKUPS = 300
 
 
 @pytest.mark.parametrize("pooled", [True, False], ids=["pooled", "alone"])
@@ -77,6 +82,42 @@ def test_wrong_answers_stay_under_the_bound(bound: float, pooled: bool) -> None:
     hits, wrong = (sum(column) for column in zip(*outcomes, strict=True))
     assert wrong <= bound * LOOKUPS * len(outcomes)
     assert hits > 0.02 * LOOKUPS * len(outcomes), "a bound that is kept by serving nothing is none"
+
+
+def test_a_budget_keeps_the_bound_and_serves_more() -> None:
+    kept = [simulate(seed, Policy(0.05), LOOKUPS, Pool(), Budget()) for seed in range(3)]
+    memoryless = [simulate(seed, Policy(0.05), LOOKUPS, Pool()) for seed in range(3)]
+    assert sum(wrong for _, wrong in kept) <= 0.05 * LOOKUPS * 3
+    assert sum(hits for hits, _ in kept) > sum(hits for hits, _ in memoryless)
+
+
+def test_a_budget_is_spent_once_and_not_saved_up_for_ever() -> None:
+    budget = Budget()
+    assert not budget.spend(0.01)
+    for _ in range(10):
+        budget.earn(0.1)
+    assert budget.spend(0.6)
+    assert not budget.spend(0.6)
+    assert budget.spend(0.3)
+    for _ in range(1000):
+        budget.earn(0.1)
+    assert budget.spend(MOST_SAVED)
+    assert not budget.spend(0.01)
+
+
+def test_with_a_budget_what_is_served_is_paid_for() -> None:
+    pool = Pool()
+    for number in range(40):
+        pool.observe(FRESH, 0.85, 0.9, number % 8 != 0)
+    state = EntryState((), (int(0.85 * 65535),) * KNOTS)
+    alpha = pool.trusted(0.85)
+    assert 0.6 < alpha < 0.9
+    budget = Budget()
+    decisions = [decide(state, 0.9, Policy(0.02), PROBE, pool, budget) for _ in range(1000)]
+    served = sum(decision.action == "exploit" for decision in decisions)
+    assert served * (1.0 - alpha) <= 0.02 * 1000 + 1e-9
+    assert served == int(0.02 * 1000 / (1.0 - alpha) + 1e-9)
+    assert decide(state, 0.9, Policy(0.02), PROBE - 1e-9, pool, Budget()).action == "explore", "probed"
 
 
 def test_wrong_answers_per_hit_stay_under_the_bound() -> None:
