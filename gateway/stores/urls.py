@@ -1,6 +1,6 @@
 """Open a store by URL: the scheme names the implementation, which is imported only then.
 
-``sqlite:///relative/or//absolute/path`` is a file or directory of this host, as is ``lmdb:///…``;
+``sqlite:///relative/or//absolute/path`` is a file or directory of this host, as are ``lmdb:///…`` and ``hnsw:///…``;
 ``postgresql://user:password@host/name`` is a database of a server, in libpq's words. What the URLs of other servers say
 is told where their stores are.
 """
@@ -23,6 +23,7 @@ OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("answers", "lmdb"): ("gateway.stores.lmdb_answers", "LmdbAnswers"),
     ("answers", "redis"): ("gateway.stores.redis_answers", "RedisAnswers"),
     ("answers", "rediss"): ("gateway.stores.redis_answers", "RedisAnswers"),
+    ("vectors", "hnsw"): ("gateway.stores.hnsw_vectors", "HnswVectors"),
     ("vectors", "pgvector"): ("gateway.stores.pgvector_vectors", "PgvectorVectors"),
     ("vectors", "weaviate"): ("gateway.stores.weaviate_vectors", "WeaviateVectors"),
     ("vectors", "weaviates"): ("gateway.stores.weaviate_vectors", "WeaviateVectors"),
@@ -30,7 +31,7 @@ OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
 """(role, scheme) -> module and function that opens it: given the path when it is one of this host, else the whole URL.
 Configuration and ledger are in one database, so ``config`` opens both."""
 
-_OF_THIS_HOST = ("sqlite", "lmdb")
+_OF_THIS_HOST = ("sqlite", "lmdb", "hnsw")
 
 _DRIVERS = {
     "postgresql": ("psycopg", "postgres"),

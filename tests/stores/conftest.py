@@ -142,6 +142,9 @@ def _vectors_url(request: pytest.FixtureRequest) -> str:
     if request.param == "pgvector":
         server: PostgresServer = request.getfixturevalue("vector_postgres")
         return server.database(empty=True).replace("postgresql:", "pgvector:") + "&timeout=30"
+    if request.param == "hnsw":
+        directory: Path = request.getfixturevalue("tmp_path")
+        return f"hnsw:///{directory}/vectors"
     more = f"collection=T{uuid4().hex}&timeout=30"
     # A real server's URL without a collection: weaviate://:key@host:8080?grpc=50051
     if real := os.environ.get("MICROGATE_TEST_WEAVIATE"):
@@ -150,7 +153,7 @@ def _vectors_url(request: pytest.FixtureRequest) -> str:
     return fake.url(f"T{uuid4().hex}", more="&timeout=30")
 
 
-@pytest.fixture(params=["pgvector", "weaviate"])
+@pytest.fixture(params=["hnsw", "pgvector", "weaviate"])
 def open_vectors(request: pytest.FixtureRequest) -> Iterator[Callable[[], VectorStore]]:
     """Likewise, the index of the semantic cache."""
     opened: list[VectorStore] = []
