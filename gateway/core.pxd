@@ -37,6 +37,7 @@ cdef class Core:
     cdef public long long expire_ns
     cdef public dict hedgings
     cdef public object shadows
+    cdef public object flights
     cdef public long long further
     cdef public Admission admission
     cdef public long long refused_connections

@@ -82,6 +82,8 @@ class Core:
         """Route's id -> what ``gateway.phases.hedge`` knows of its first bytes."""
         self.shadows: Any = None
         """``gateway.routing.shadow.Shadowing``, from the first shadow on."""
+        self.flights: Any = None
+        """``gateway.cache.flight.Flights``; set by gateway.runtime."""
         self.further = 0
         """Of these at an attempt that is not their first."""
         self.admission = Admission(loop)

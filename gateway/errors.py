@@ -142,6 +142,9 @@ class Response:
         """Whether ``body`` is in the caller's dialect already."""
 
 
+UNDER_WAY = Response(0, b"")
+"""What a phase returns when somebody else answers: nothing more is to be done for the request."""
+
 LONGEST_RETRY_S = 60.0
 """SDKs wait no longer than this for a Retry-After, and ask again at once instead."""
 

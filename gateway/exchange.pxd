@@ -36,6 +36,16 @@ cdef class Attempts:
     cpdef drain_cut(self, Exchange x)
     cpdef memory_cut(self, Exchange x)
 
+cdef class Audience:
+    cpdef begun(self, Exchange x, long long length)
+    cpdef told(self, bytes data)
+    cpdef whole(self, Exchange x, bytes body)
+    cpdef cut(self, str message, bytes event)
+    cpdef ending(self, Exchange x)
+    cpdef over(self, Exchange x, int outcome)
+    cpdef bint stays(self, Exchange x)
+    cpdef bint hurried(self)
+
 cdef class Exchange:
     cdef public Caller caller
     cdef public Core core
@@ -83,6 +93,8 @@ cdef class Exchange:
     cdef public long long foreseen
     cdef public long long granted
     cdef public object closing
+    cdef public int cache_verdict
+    cdef public Audience flight
     cdef public Resolution resolution
     cdef public list targets
     cdef public int target_index

@@ -1,6 +1,6 @@
 """One request and its answer, from the first byte read to the record written.
 
-The object carries values forward through the phases; it decides nothing. The three small base classes are the seams
+The object carries values forward through the phases; it decides nothing. The four small base classes are the seams
 between the layers, so that server, phases and upstream need not know each other's modules.
 """
 
@@ -14,6 +14,7 @@ from gateway.server.deadlines import Timed
 if TYPE_CHECKING:
     from _speedups._health import Health
     from _speedups._stream import StreamScan, UsageScan
+    from gateway.cache.flight import Flight
     from gateway.core import Core
     from gateway.errors import Response
     from gateway.principal import Principal
@@ -119,6 +120,43 @@ class Attempts:
         raise NotImplementedError
 
 
+class Audience:
+    """Who else hears the answer to an exchange: ``gateway.cache.flight``. Told of what its caller is sent, before that
+    is written."""
+
+    def begun(self, x: Exchange, length: int) -> None:
+        """The answer whose head stands in ``x`` begins; ``length``: of its body, -1: of a length not known yet."""
+        raise NotImplementedError
+
+    def told(self, data: bytes) -> None:
+        """A part of its body, as it is before framing."""
+        raise NotImplementedError
+
+    def whole(self, x: Exchange, body: bytes) -> None:
+        """A complete answer at once."""
+        raise NotImplementedError
+
+    def cut(self, message: str, event: bytes) -> None:
+        """It breaks off; ``event`` says so in the stream's own dialect, empty: in that of OpenAI."""
+        raise NotImplementedError
+
+    def ending(self, x: Exchange) -> None:
+        """The books of ``x`` are about to be closed; tokens and cost are known."""
+        raise NotImplementedError
+
+    def over(self, x: Exchange, outcome: int) -> None:
+        """They are closed."""
+        raise NotImplementedError
+
+    def stays(self, x: Exchange) -> bool:
+        """The caller of ``x`` has gone: whether the call goes on for others."""
+        raise NotImplementedError
+
+    def hurried(self) -> bool:
+        """Whether there are others whom a slow caller is not to keep waiting."""
+        raise NotImplementedError
+
+
 class Exchange:
     """One request; see the table in ARCHITECTURE.md for who fills which part."""
 
@@ -175,6 +213,11 @@ class Exchange:
         """Tokens of output that are reserved."""
         self.closing: Any = None
         """Of a stream that ends when its budget does: ``gateway.phases.closing.Closing``."""
+        # Is the answer known
+        self.cache_verdict = 0
+        """``gateway.records.CacheVerdict``."""
+        self.flight: Flight | None = None
+        """Of an exchange whose answer others hear, or that is to be kept."""
         # Where to
         self.names: dict[str, str] | None = None
         """Objects at the provider that the request names: its own ids -> the caller's."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from _speedups._bytes import monotonic_ns
 from gateway import own
-from gateway.errors import GatewayError, Response, refuse, speak
+from gateway.errors import UNDER_WAY, GatewayError, Response, refuse, speak
 from gateway.exchange import Exchange
 from gateway.overload import slots
 from gateway.phases.admit import admit
@@ -24,6 +24,7 @@ from gateway.phases.parse import parse
 from gateway.phases.route import route
 from gateway.phases.settle import settle
 from gateway.records import Outcome
+from gateway.relay import CACHE_FIELDS
 from gateway.routing import trail
 from gateway.routing.deadline import refused_late
 from gateway.routing.options import take_options
@@ -156,6 +157,8 @@ def proceed(x: Exchange, done: int) -> None:
 
 
 def finish(x: Exchange, result: Response | Awaitable[Response | None], phase: int) -> None:
+    if result is UNDER_WAY:
+        return
     if isinstance(result, Response):
         end_locally(x, result)
     else:
@@ -166,7 +169,7 @@ async def resume(x: Exchange, result: Awaitable[Response | None], phase: int) ->
     """The rest of a request whose phase had to wait."""
     try:
         response = await result
-        if x.ended:
+        if x.ended or response is UNDER_WAY:
             return
         if response is not None:
             end_locally(x, response)
@@ -202,6 +205,8 @@ def end_locally(x: Exchange, response: Response) -> None:
     settle(x, int(outcome))
     if x.trail is not None:
         response.headers += trail.field(x)
+    if x.cache_verdict:
+        response.headers += CACHE_FIELDS[x.cache_verdict]
     caller = x.caller
     if caller is not None:
         caller.respond(x, response)

@@ -19,6 +19,8 @@ cdef bytes LENGTH, CHUNKED, REQUEST_ID, ATTEMPTS, OVERHEAD, LINE, LAST_CHUNK
 cpdef bytes head_of(Exchange x, long long length, bytes body)
 @cython.locals(caller=Caller, data=bytes)
 cpdef whole(Exchange x, bytes body)
+@cython.locals(head=bytes)
+cpdef bytes opening(Exchange x, long long length, bytes data)
 cpdef int outcome_of(Exchange x)
 @cython.locals(scan=StreamScan, out=bytes, tail=bytes, verdict=cython.int, caller=Caller)
 cpdef piece(Exchange x, bytes data, bint complete)

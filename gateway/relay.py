@@ -8,7 +8,7 @@ from gateway.phases.cost import field as cost_field
 from gateway.phases.cost import reckon
 from gateway.phases.metering import UNBOUNDED, delivered
 from gateway.phases.settle import settle
-from gateway.records import ErrorKind, Outcome
+from gateway.records import CacheVerdict, ErrorKind, Outcome
 from gateway.routing import trail
 from gateway.server import keepalive
 from gateway.server.response import connection_field, status_line
@@ -27,6 +27,17 @@ ATTEMPTS = b"x-microgate-attempts: "
 OVERHEAD = b"x-microgate-overhead-us: "
 LINE = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+SPELLED = {
+    CacheVerdict.BYPASS: b"bypass",
+    CacheVerdict.MISS: b"miss",
+    CacheVerdict.HIT: b"hit-exact",
+    CacheVerdict.SIMILAR: b"hit-similar",
+    CacheVerdict.SHARED: b"joined",
+}
+CACHE_FIELDS = tuple(
+    b"x-microgate-cache: %b\r\n" % SPELLED[verdict] if verdict in SPELLED else b"" for verdict in CacheVerdict
+)
+"""The header line that tells a caller what the look-up said, by ``Exchange.cache_verdict``."""
 
 
 def head_of(x: Exchange, length: int, body: bytes) -> bytes:
@@ -43,6 +54,8 @@ def head_of(x: Exchange, length: int, body: bytes) -> bytes:
         x.chunked = True
     target = x.target
     labels = LINE if target is None else target.labels
+    if x.cache_verdict:
+        labels += CACHE_FIELDS[x.cache_verdict]
     if x.reckoned:
         labels += cost_field(x)
     if x.trail is not None:
@@ -85,11 +98,24 @@ def whole(x: Exchange, body: bytes) -> None:
         data = head_of(x, x.answer_length if x.answer_length >= 0 else len(body), b"")
     else:
         data = head_of(x, len(body), body)
+    if x.flight is not None:
+        x.flight.whole(x, body)
     # Before the last byte goes out, here and below: whoever has an answer finds its record, whatever happens to us.
     settle(x, outcome_of(x))
     if caller is not None:
         caller.answer(data)
         caller.answered(x, True)
+
+
+def opening(x: Exchange, length: int, data: bytes) -> bytes:
+    """The head of an answer that is relayed as it comes, and its first bytes; ``length``: as for ``head_of``."""
+    x.head_sent = True
+    x.sent_status = x.status
+    head = head_of(x, length, b"")
+    if x.flight is not None:
+        x.flight.begun(x, length)
+        x.flight.told(data)
+    return head + (chunk(data) if x.chunked else data)
 
 
 def outcome_of(x: Exchange) -> int:
@@ -114,10 +140,7 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
         x.usage.feed(data)
     out = data
     if not x.head_sent:
-        x.head_sent = True
-        x.sent_status = x.status
-        out = head_of(x, x.answer_length if scan is None else -1, b"")
-        out += chunk(data) if x.chunked else data
+        out = opening(x, x.answer_length if scan is None else -1, data)
         if scan is not None:
             keepalive.watch(x, data)
     else:
@@ -125,6 +148,8 @@ def piece(x: Exchange, data: bytes, complete: bool) -> None:
             keepalive.note(x, data)
         if x.chunked and data:
             out = chunk(data)
+        if x.flight is not None:
+            x.flight.told(data)
     caller = x.caller
     if complete and verdict == TRUNCATED:
         if caller is not None and out:
@@ -174,6 +199,8 @@ def cut(x: Exchange, kind: int, message: str) -> None:
     scan = x.scan
     tail = b"" if scan is None else scan.flush()
     if scan is not None and scan.done:
+        if x.flight is not None:
+            x.flight.told(tail)
         out = b"%x\r\n%b\r\n" % (len(tail), tail) if x.chunked and tail else tail
         settle(x, int(Outcome.FAILED_STREAM) if scan.failed else outcome_of(x))
         if caller is not None:
@@ -182,6 +209,8 @@ def cut(x: Exchange, kind: int, message: str) -> None:
         return
     if x.joining is not None and x.joining.resume(x, kind):
         return
+    if x.flight is not None:
+        x.flight.cut(message, b"")
     x.error_kind = kind
     timed_out = kind in (ErrorKind.TIMEOUT_IDLE, ErrorKind.TIMEOUT_TOTAL)
     outcome = Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED
@@ -198,11 +227,8 @@ def cut(x: Exchange, kind: int, message: str) -> None:
 def begin(x: Exchange, data: bytes, complete: bool) -> None:
     """The first bytes of a stream, already scanned while they were held."""
     scan = x.scan
-    x.head_sent = True
-    x.sent_status = x.status
     caller = x.caller
-    out = head_of(x, -1, b"")
-    out += chunk(data) if x.chunked else data
+    out = opening(x, -1, data)
     x.chunks += 1
     if not complete:
         if x.reservation >= 0 and x.granted != UNBOUNDED:

@@ -16,6 +16,7 @@ from _speedups._affinity import Affinity
 from _speedups._bucket import ArenaWorker, RingWriter
 from gateway import pipeline
 from gateway.admin_door import Knocking
+from gateway.cache.flight import Flights
 from gateway.core import Core
 from gateway.credentials.keys import KeyCredentials
 from gateway.credentials.source import Sources
@@ -114,6 +115,7 @@ class Runtime:
         if core is None:
             core = Core(self.loop, View(snapshot, {}), table, self.arena, self.ring, self.context.index)
             core.attempts = Forward(core)
+            core.flights = Flights(core)
             core.end_locally = pipeline.end_locally
             core.fault = pipeline.fault
             core.settled_hooks = pipeline.HOOKS["settled"]

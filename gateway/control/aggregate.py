@@ -39,7 +39,7 @@ FALLBACK = int(Flags.FALLBACK)
 UNPRICED = int(Flags.UNPRICED)
 EMBEDDING = int(Flags.EMBEDDING)
 ESTIMATE = int(UsageSource.ESTIMATE)
-OK = int(Outcome.OK)
+WELL = frozenset((int(Outcome.OK), int(Outcome.CACHED)))
 
 # Places of a record's values.
 _place = LogRow._fields.index
@@ -351,7 +351,7 @@ class Aggregates:
         if label is not None:
             return label
         failed = self._failed_models.setdefault(provider, {})
-        table, room = (models, MAX_MODELS) if f[OUTCOME] == OK else (failed, MAX_FAILED_MODELS)
+        table, room = (models, MAX_MODELS) if f[OUTCOME] in WELL else (failed, MAX_FAILED_MODELS)
         if raw not in table and len(table) >= room:
             return failed.get(raw, OTHER)
         label = table[raw] = failed.get(raw) or escape(raw) or NONE

@@ -7,8 +7,8 @@ from gateway.pricing cimport Price
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Target
 
-cdef int BYTES_PER_TOKEN_BITS, FROM_PROVIDER, ESTIMATED, SUSPICIOUS, UNPRICED, SERVICE_TIER, COUNT_TOKENS, CANCELLED
-cdef bytes COST, LINE, POST
+cdef int BYTES_PER_TOKEN_BITS, FROM_PROVIDER, FROM_CACHE, ESTIMATED, SUSPICIOUS, UNPRICED, SERVICE_TIER, COUNT_TOKENS, CANCELLED
+cdef bytes COST, LINE, NOTHING, POST
 
 @cython.locals(usage=UsageScan)
 cpdef reckon(Exchange x, bint cut)

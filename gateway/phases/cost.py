@@ -16,6 +16,7 @@ BYTES_PER_TOKEN_BITS = 2
 POST = b"POST"
 FROM_PROVIDER = int(UsageSource.PROVIDER)
 ESTIMATED = int(UsageSource.ESTIMATE)
+FROM_CACHE = int(UsageSource.CACHE)
 SUSPICIOUS = int(Flags.SUSPICIOUS_USAGE)
 UNPRICED = int(Flags.UNPRICED)
 SERVICE_TIER = int(Flags.SERVICE_TIER)
@@ -43,6 +44,7 @@ GIVEN_UP = frozenset(
 """It was the gateway who closed the connection, and not for what the provider had done."""
 COST = b"x-microgate-cost: "
 LINE = b"\r\n"
+NOTHING = b"x-microgate-cost: 0\r\n"
 
 
 def reckon(x: Exchange, cut: bool) -> None:
@@ -196,6 +198,8 @@ def cost_of(usage: Usage, rates: Rates) -> int:
 
 def field(x: Exchange) -> bytes:
     """The header field that tells a caller the cost in USD; empty where it is not known for certain."""
+    if x.usage_source == FROM_CACHE:
+        return NOTHING
     if x.usage_source != FROM_PROVIDER or x.flags & UNPRICED:
         return b""
     return in_usd(COST, x.cost, LINE)

@@ -10,6 +10,7 @@ from _speedups._bytes import monotonic_ns
 from _speedups._head import MEDIA_EVENTS, MEDIA_HTML, MEDIA_JSON, MEDIA_NONE
 from _speedups._health import NEUTRAL
 from _speedups._stream import StreamScan, UsageScan
+from gateway.cache.joined import cut_short
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange, Link
 from gateway.phases import translated
@@ -28,7 +29,7 @@ from gateway.phases.verdict import (
     unquoted,
     without_encoding,
 )
-from gateway.records import ErrorKind, Flags, Outcome
+from gateway.records import CacheVerdict, ErrorKind, Flags, Outcome
 from gateway.relay import begin as relay_begin
 from gateway.relay import cut as relay_cut
 from gateway.relay import piece as relay_piece
@@ -45,8 +46,8 @@ HOLD = 1
 PEEK = 2
 RELAY = 3
 RESPONSES = int(Operation.RESPONSES)
-UNKNOWN = NEUTRAL
 TIMEOUT_TOTAL = int(ErrorKind.TIMEOUT_TOTAL)
+SHARED = int(CacheVerdict.SHARED)
 
 HOLD_BYTES = 262_144
 """An answer up to this size is judged whole before a byte of it goes out, so a broken one can be asked for again."""
@@ -310,7 +311,9 @@ class Forward(Asking):
             self.core.fault(x, error)
 
     def cut(self, x: Exchange, kind: int, message: str) -> None:
-        if x.translation is not None:
+        if x.cache_verdict == SHARED:
+            cut_short(x, kind, message)
+        elif x.translation is not None:
             translated.cut(x, kind, message)
         else:
             relay_cut(x, kind, message)
@@ -341,7 +344,7 @@ class Forward(Asking):
 
     def caller_gone(self, x: Exchange) -> None:
         """Stop paying: the attempt is cancelled and what was delivered is posted (C7)."""
-        if x.ended:
+        if x.ended or (x.flight is not None and x.flight.stays(x)):
             return
         try:
             self.let_go(x)
@@ -368,7 +371,7 @@ class Forward(Asking):
             return
         try:
             self.let_go(x)
-            release(x, UNKNOWN)
+            release(x, NEUTRAL)
             error = overdue(x)
             if x.head_sent:
                 self.cut(x, int(error.record), error.message)

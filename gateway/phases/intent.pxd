@@ -10,7 +10,7 @@ from gateway.principal cimport Principal
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Resolution, Target, Upstream
 
-cdef int KEEPALIVE, HEDGED, ATTEMPT, EXCHANGE
+cdef int KEEPALIVE, HEDGED, ATTEMPT, EXCHANGE, MISS
 
 @cython.locals(core=Core, arena=ArenaWorker, entry=RouteEntry, r=Record)
 cpdef intend(Exchange x)

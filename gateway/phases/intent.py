@@ -12,12 +12,13 @@ from _speedups._bytes import monotonic_ns, realtime_ns, unhex
 from _speedups._ring import Record
 from gateway.exchange import Exchange
 from gateway.phases.metering import post_there
-from gateway.records import Flags, Kind
+from gateway.records import CacheVerdict, Flags, Kind
 
 KEEPALIVE = int(Flags.KEEPALIVE)
 HEDGED = int(Flags.HEDGED)
 ATTEMPT = int(Kind.ATTEMPT)
 EXCHANGE = int(Kind.EXCHANGE)
+MISS = int(CacheVerdict.MISS)
 
 
 def intend(x: Exchange) -> None:
@@ -77,7 +78,9 @@ def identify(x: Exchange, r: Record, now_ns: int) -> None:
     r.dialect = x.dialect
     r.attempt = x.attempt
     r.stream = 1 if x.scan is not None else 0
-    if x.translation is not None:
+    if x.cache_verdict > MISS:
+        r.stream = 1 if x.stream else 0
+    elif x.translation is not None:
         r.stream = 1 if x.translation.streaming else 0
     if resolution is not None:
         r.model = resolution.label

@@ -11,7 +11,7 @@ from gateway.pricing cimport Price
 from gateway.principal cimport Principal
 from gateway.serving cimport Target
 
-cdef int BYTES_PER_TOKEN_BITS, SHADOW, COUNT_TOKENS
+cdef int BYTES_PER_TOKEN_BITS, SHADOW, COUNT_TOKENS, MISS, FROM_CACHE
 cdef long long DEFAULT_OUTPUT_TOKENS, STEP_TOKENS, GRACE_NS
 cdef frozenset NO_WORDS
 cdef bytes POST

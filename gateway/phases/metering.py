@@ -14,7 +14,7 @@ from _speedups._bytes import monotonic_ns
 from gateway.exchange import Exchange
 from gateway.phases.cost import price_of
 from gateway.principal import Principal
-from gateway.records import Flags
+from gateway.records import CacheVerdict, Flags, UsageSource
 from gateway.serving import Target
 from providers.operations import Operation
 
@@ -29,6 +29,8 @@ STEP_TOKENS = 16
 GRACE_NS = 30_000_000_000
 """A reservation outlives its request's deadline by so much before it is settled for it."""
 SHADOW = int(Flags.SHADOW)
+MISS = int(CacheVerdict.MISS)
+FROM_CACHE = int(UsageSource.CACHE)
 COUNT_TOKENS = int(Operation.COUNT_TOKENS)
 NO_WORDS = frozenset((int(Operation.EMBEDDINGS), int(Operation.RERANK), int(Operation.MODERATIONS)))
 """Their answers have no tokens."""
@@ -221,9 +223,12 @@ def post(x: Exchange) -> None:
     arena = x.core.arena
     if arena is None:
         return
-    output = x.completion if x.completion > 0 else 0
-    tokens = output + (x.prompt if x.prompt > 0 else 0)
-    requests = 1 if x.attempt else 0
+    output = tokens = 0
+    if x.usage_source != FROM_CACHE:
+        output = x.completion if x.completion > 0 else 0
+        tokens = output + (x.prompt if x.prompt > 0 else 0)
+    # An answer that was known, or that another request had asked for, is one of the requests that a caller may make.
+    requests = 1 if x.attempt or x.cache_verdict > MISS else 0
     if x.reservation >= 0:
         finish(arena, x.reservation, requests, tokens, x.cost + x.spent, x.done_ns, output)
         x.reservation = -1

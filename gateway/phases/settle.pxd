@@ -7,7 +7,7 @@ from gateway.habits cimport Habit
 from _speedups._ring cimport Record
 from _speedups._stream cimport UsageScan
 from gateway.core cimport Core
-from gateway.exchange cimport Exchange
+from gateway.exchange cimport Audience, Exchange
 from gateway.phases.cost cimport reckon
 from gateway.phases.intent cimport identify, withdraw
 from gateway.phases.metering cimport known, post
@@ -20,7 +20,7 @@ cdef int WAS_GOOD
 cdef tuple VERDICTS
 cdef long long MOST_MICROS
 
-@cython.locals(core=Core, entry=RouteEntry, target=Target, reserved=cython.bint)
+@cython.locals(core=Core, entry=RouteEntry, target=Target, reserved=cython.bint, flight=Audience)
 cpdef settle(Exchange x, int outcome)
 @cython.locals(health=Health, target=Target, upstream=Upstream, now_ns=cython.longlong, change=cython.int)
 cpdef release(Exchange x, int verdict)

@@ -68,6 +68,8 @@ def settle(x: Exchange, outcome: int) -> None:
         core.admission.leave(x.slot, x.principal)
         x.slot = 0
     reckon(x, outcome != WELL)
+    if x.flight is not None:
+        x.flight.ending(x)
     reserved = x.reservation >= 0 or x.there >= 0
     if reserved:
         # Killed behind the record and before the settlement, a crash posts what the record says.
@@ -85,6 +87,10 @@ def settle(x: Exchange, outcome: int) -> None:
         post(x)
     if core.settled_hooks:
         tell(x)
+    flight = x.flight
+    if flight is not None:
+        # By a name of its own: it lets go of ``x``, which may be the last that holds it.
+        flight.over(x, outcome)
 
 
 def tell(x: Exchange) -> None:
@@ -157,6 +163,7 @@ def write(x: Exchange, kind: int) -> None:
     r.outcome = x.outcome
     r.error_kind = x.error_kind
     r.usage_source = x.usage_source
+    r.cache_verdict = x.cache_verdict
     r.prompt_tokens = max(x.prompt, 0)
     r.completion_tokens = max(x.completion, 0)
     r.cost_nanodollars = x.cost

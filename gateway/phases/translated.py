@@ -255,6 +255,8 @@ def peek(attempts: Forward, x: Exchange, data: bytes, complete: bool) -> None:
         x.head_sent = True
         x.sent_status = x.status
         head = relay.head_of(x, -1, b"")
+        if x.flight is not None:
+            x.flight.begun(x, -1)
         keepalive.watch(x, out)
         if x.reservation >= 0 and x.granted != UNBOUNDED and translation.same:
             from gateway.phases.closing import listen
@@ -284,6 +286,8 @@ def send(x: Exchange, head: bytes, out: bytes, complete: bool) -> None:
     out = translation.framed(out, complete and ended)
     if out:
         x.chunks += 1
+    if x.flight is not None:
+        x.flight.told(out)
     if x.commented:
         keepalive.note(x, out)
     framed = head + (chunk(out) if x.chunked and out else out)
@@ -331,10 +335,12 @@ def cut(x: Exchange, kind: int, message: str) -> None:
     outcome = Outcome.TIMEOUT if timed_out else Outcome.TRUNCATED
     if kind == int(ErrorKind.DRAINING):
         outcome = Outcome.DRAINED
+    event = translation.cut(message, timed_out)
+    if x.flight is not None:
+        x.flight.cut(message, event)
     settle(x, int(outcome))
     caller = x.caller
     if caller is not None:
-        event = translation.cut(message, timed_out)
         if event:
             caller.answer(chunk(event) if x.chunked else event)
         caller.answered(x, False)

@@ -111,7 +111,9 @@ class ServerConnection(RequestReader):
             self.x = None
             if not x.ended:
                 x.attempts.caller_gone(x)
-            x.caller = None
+            # Where others hear its answer, it goes on, with somebody else in this place.
+            if x.caller is self:
+                x.caller = None
 
     def pause_writing(self) -> None:
         self.writing_paused = True
@@ -119,7 +121,7 @@ class ServerConnection(RequestReader):
         x = self.x
         if x is not None:
             x.caller_paused = True
-            if x.link is not None:
+            if x.link is not None and (x.flight is None or not x.flight.hurried()):
                 x.link.pause()
 
     def resume_writing(self) -> None:
