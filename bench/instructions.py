@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench.load import subject
+from bench.load import subject, wrk
 from bench.load.session import Session
 from gateway.loadgen import message
 
@@ -32,14 +32,17 @@ def _control(worker: int, *order: str) -> None:
 class _Caller:
     """One connection, one request at a time."""
 
-    def __init__(self, one: subject.Subject) -> None:
-        self._request = message.request(f"127.0.0.1:{one.port}", one.path("instant"), one.key, one.body("instant"))
+    def __init__(self, one: subject.Subject, kind: str) -> None:
+        self._request = message.request(f"127.0.0.1:{one.port}", one.path(kind), one.key, one.body(kind))
+        self._asked = 0
         self._sock = socket.create_connection(("127.0.0.1", one.port), 60)
 
     def ask(self, times: int) -> None:
         """Raises RuntimeError for an answer that is none."""
         for _ in range(times):
-            self._sock.sendall(self._request)
+            self._asked += 1
+            # Of kind ``varied``: another question every time.
+            self._sock.sendall(self._request.replace(wrk.VARIED, b"@%010d" % self._asked))
             data = b""
             while b"\r\n\r\n" not in data:
                 data += self._received()
@@ -67,7 +70,13 @@ def _counted(place: Path, worker: int, part: int) -> int:
 
 
 def a_request(
-    session: Session, name: str, python: str, root: Path | None, requests: int = REQUESTS, config: str = "p1.yaml"
+    session: Session,
+    name: str,
+    python: str,
+    root: Path | None,
+    requests: int = REQUESTS,
+    config: str = "p1.yaml",
+    kind: str = "instant",
 ) -> float:
     """Instructions a request of the build that ``python`` and ``root`` choose. Raises NotReady and RuntimeError."""
     place = session.directory / f"callgrind-{name}"
@@ -86,7 +95,7 @@ def a_request(
     )
     try:
         worker = next(pid for pid, role in one.roles(one.snapshot()).items() if role == "worker")
-        caller = _Caller(one)
+        caller = _Caller(one, kind)
         caller.ask(WARM_UP)
         _control(worker, "-i", "on")
         caller.ask(20)

@@ -11,7 +11,7 @@ from bench import tables
 from bench.load import result
 from bench.plots import Bar, bars
 
-ORDER = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p11", "p12", "affinity", "article")
+ORDER = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p11", "p12", "affinity", "article")
 
 NAMES = {"affinity": "Routing", "article": "Comparison"}
 """Of cases that are no target's."""
@@ -56,6 +56,7 @@ PLOTS: Mapping[str, Plot] = {
     "p5": ("CPU per relayed event", "us", lambda d: _bars_of(d, "cpu_us_per_event"), ()),
     "p6": ("Process start to first answer", "s", lambda d: _bars_of(d, "ready_s"), (("must", 0.6), ("aim", 0.3))),
     "p7": ("Idle memory, whole tree", "MiB PSS", _p7_bars, (("must", 130), ("aim", 100))),
+    "p8": ("CPU per answer out of the cache", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "p9": ("CPU per request", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "p11": ("CPU per chat request, translated", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "p12": ("CPU per chat request, TLS upstream", "us", lambda d: _bars_of(d, "cpu_us"), ()),

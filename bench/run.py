@@ -29,6 +29,7 @@ CASES: Mapping[str, Callable[[Options], None]] = {
     "p5": opened.p5,
     "p6": start.p6,
     "p7": start.p7,
+    "p8": closed.p8,
     "p9": closed.p9,
     "p11": closed.p11,
     "p12": closed.p12,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench import calls
-from bench.load.subject import LIMITED
+from bench.load.subject import CACHED, LIMITED, MISSING
 
 Document = Mapping[str, Any]
 
@@ -238,8 +238,13 @@ def _found(row: Mapping[str, float]) -> tuple[str, str, str]:
     return f"{row['hit_rate']:.3f}", f"{row['imbalance']:.2f}", f"{row['score']:.3f}"
 
 
+def _p8(document: Document) -> list[str]:
+    missed = _cpu({"base": "the same without a cache", "subjects": document["misses"]})
+    return [*_cpu(document), "", "Another question in every request:", "", *missed]
+
+
 TABLES: Mapping[str, Callable[[Document], list[str]]] = {
-    "p1": _cpu, "p2": _p2, "p3": _p3, "p4": _p4, "p5": _p5, "p6": _p6, "p7": _p7, "p9": _cpu, "p11": _cpu,
+    "p1": _cpu, "p2": _p2, "p3": _p3, "p4": _p4, "p5": _p5, "p6": _p6, "p7": _p7, "p8": _p8, "p9": _cpu, "p11": _cpu,
     "p12": _cpu,
     "affinity": _affinity,
     "article": _article,
@@ -284,6 +289,8 @@ TARGETS: Sequence[tuple[str, str, str, Path, float, float]] = (
     ("P6", "p6", "first answer, s", ("subjects", "microgate", "ready_s", "median"), 0.6, 0.3),
     ("P7", "p7", "PSS of supervisor and worker, MiB", ("subjects", "microgate", "data_plane_pss_mib"), 50, 35),
     ("P7", "p7", "PSS of the whole tree, MiB", ("subjects", "microgate", "tree_pss_mib"), 130, 100),
+    ("P8", "p8", "CPU of an exact hit, x nginx", ("subjects", CACHED, "cpu_ratio", "median"), 1.0, 0.7),
+    ("P8", "p8", "CPU of a miss, x without a cache", ("misses", MISSING, "cpu_ratio", "median"), 1.1, 1.0),
     ("P9", "p9", "CPU, 2 workers / 1", ("subjects", "2 workers", "cpu_ratio", "median"), 1.1, 1.0),
     ("P11", "p11", "CPU translated, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 4.0, 3.0),
     ("P12", "p12", "CPU over TLS, x nginx", ("subjects", "microgate", "cpu_ratio", "median"), 2.0, 1.5),

@@ -235,6 +235,8 @@ class Core:
         self.wheel.sweep(now_ns)
         if self.arena is not None and now_ns >= self.expire_ns:
             self.expire_ns = now_ns + 1_000_000_000
+            if self.cache is not None:
+                self.cache.tend()
             expired = self.arena.expire(now_ns)
             if expired:
                 log.warning("%d reservations had expired and were posted with what they had delivered", expired)

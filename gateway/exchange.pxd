@@ -102,6 +102,8 @@ cdef class Exchange:
     cdef public bytes session
     cdef public bytes pinned
     cdef public object wish
+    cdef public object question
+    cdef public bint named
     cdef public long long deadline_ns
     cdef public object alarm
     cdef public Health health

@@ -198,6 +198,8 @@ class Exchange:
         self.options_end = -1
         self.fallbacks_start = -1
         self.fallbacks_end = -1
+        self.named = False
+        """It names fallbacks of its own."""
         self.close = -1
         self.empty = False
         self.max_tokens: int = -1
@@ -230,6 +232,8 @@ class Exchange:
         """``x-microgate-session``: what requests that belong together have in common."""
         self.pinned = b""
         """``x-microgate-provider``: NAME or NAME/KEY of the only provider to ask."""
+        self.question: Any = None
+        """Of a request whose answer similar questions may get: ``gateway.cache.similar.lookup.Question``."""
         self.wish: Any = None
         """What it says about the cache: ``gateway.cache.wish.Wish``."""
         self.deadline_ns = 0

@@ -19,4 +19,5 @@ cdef class Principal:
     cdef public LimitSet growing
     cdef public object pin
     cdef public long long expires_s
+    cdef public bytes cache_scope
     cdef public long long claims

@@ -57,5 +57,7 @@ class Principal:
         self.pin = pin
         """id hash of the provider key that stateful requests go to; 0: none."""
         self.expires_s = expires_s
+        self.cache_scope = b""
+        """Whose answers it shares, once it is known: ``gateway.cache.answers``."""
         self.claims = 0
         """Its requests that hold or wait for a slot of this worker."""

@@ -30,6 +30,7 @@ from gateway.routing.affinity import affinity_of
 from gateway.server.accepting import Accepting
 from gateway.server.connection import ServerConnection
 from gateway.serving import Upstream, View
+from gateway.snapshot.cache import Cache
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Delta, Health, PromptCacheAffinity, Provider, Snapshot, Tls
@@ -91,6 +92,8 @@ class Runtime:
         self.tending: asyncio.Future[None] | None = None
         self.probe: Probe | None = None
         self.accepting: Accepting | None = None
+        self.closing: list[asyncio.Task[None]] = []
+        """Caches of earlier configurations, which have told the last of what is to be kept."""
 
     # --- configuration
 
@@ -138,6 +141,7 @@ class Runtime:
             # An unchanged provider keeps its object, and with it its connections and the state of its keys.
             upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
         core.adopt(View(snapshot, upstreams), table)
+        self.cache(core, snapshot.settings.cache)
         if self.guard is not None:
             self.guard.follow(snapshot.settings.overload)
         if self.credentials is not None:
@@ -167,6 +171,19 @@ class Runtime:
         if spec.prompt_cache_affinity is not None:
             made.affinity = self.affinity(made, spec.prompt_cache_affinity)
         return made
+
+    def cache(self, core: Core, settings: Cache) -> None:
+        """Have a cache as configured; where nothing of it has changed, the one that is there."""
+        if core.cache is not None and core.cache.settings != settings:
+            self.closing.append(self.loop.create_task(core.cache.close()))
+            core.cache = None
+        if core.cache is None and settings.enabled:
+            # Here and not above: most gateways have none.
+            from gateway.cache.at_worker import open_cache
+
+            core.cache = open_cache(core, settings, self.context.paths)
+        if core.cache is not None:
+            core.cache.adopted()
 
     def affinity(self, upstream: Upstream, asked: PromptCacheAffinity) -> Affinity:
         """Of the keys of a provider, over the memory that the builder made for all workers."""
@@ -279,6 +296,8 @@ class Runtime:
         while core.connections and self.loop.time() < deadline:
             await asyncio.sleep(0.02)
         core.cut_all()
+        if core.cache is not None:
+            await core.cache.close()
         # One turn of the loop, so that what was written last leaves.
         await asyncio.sleep(0.05)
 

@@ -72,6 +72,7 @@ cdef class Choice:
     cdef public list targets
     cdef public bint conditional
     cdef public bint plain
+    cdef public bytes fingerprint
 
 cdef class Resolution:
     cdef public str name

@@ -258,6 +258,8 @@ class Choice:
         self.conditional = any(target.condition is not None for target in self.targets)
         self.plain = len(self.targets) == 1 and not self.conditional
         """There is nothing to arrange."""
+        self.fingerprint = b""
+        """Stands for these targets in keys of the cache, once there is one: ``gateway.cache.answers``."""
 
 
 class Resolution:

@@ -36,7 +36,7 @@ from gateway.processes.paths import DirectoryError, Paths, default_data_dir
 from gateway.processes.predecessor import Predecessor
 from gateway.processes.preload import preload
 from gateway.processes.service import Service, answers
-from gateway.processes.settings import process_settings
+from gateway.processes.settings import Following, process_settings
 from gateway.processes.signals import SignalPipe
 from gateway.processes.slot import GONE, LIVE, SILENT, Slot
 from gateway.processes.systemd import notify
@@ -132,10 +132,10 @@ class Supervisor:
         self.launcher = Launcher(options, self.boot_options, self.holdings, self.open_files, private)
         self.slots = [Slot(index, self.holdings.first_place + index) for index in range(options.workers)]
         self.standings = [GONE] * options.workers
-        self.control = Service("control")
-        self.demo = Service("demo")
-        wanted = (self.control, options.entries.control), (self.demo, options.demo)
+        self.control, self.demo, self.cache = Service("control"), Service("demo"), Service("cache")
+        wanted = (self.control, options.entries.control), (self.demo, options.demo), (self.cache, True)
         self.services = [service for service, named in wanted if named]
+        self.configured = Following(self.paths)
         self.stopping = False
         self.hurried = False
         """A stop signal came while processes were being ended."""
@@ -171,7 +171,7 @@ class Supervisor:
             if self.upgrade.serves():
                 # There is one writer of the databases: ours ends before the successor's begins.
                 self.stopping = True
-                self._end([self.control], STOP_SERVICE_S)
+                self._end([self.control, self.cache], STOP_SERVICE_S)
                 if self.hurried:
                     return self._stop()
                 if self.upgrade.give():
@@ -195,8 +195,7 @@ class Supervisor:
         log.debug("worker %d started as process %d", slot.index, slot.pid)
 
     def _start_service(self, service: Service, now_ns: int) -> None:
-        start = self.launcher.control if service is self.control else self.launcher.demo
-        service.started(start(), now_ns)
+        service.started(getattr(self.launcher, service.name)(), now_ns)
         log.debug("%s started as process %d", service.name, service.pid)
 
     # -- serve ---------------------------------------------------------------------------------------------------
@@ -218,10 +217,9 @@ class Supervisor:
             if standing == SILENT and was == LIVE:
                 log.warning("worker %d is silent: it gets no new connections until it is heard again", slot.index)
         self.standings = standings
-        best = max(standings)
         held = [self.arena.connections(slot.place) for slot in self.slots]
         if self._in_charge:
-            self.listeners.steer(steering.balanced([standing == best for standing in standings], held))
+            self.listeners.steer(steering.balanced([standing == max(standings) for standing in standings], held))
         return now_ns
 
     @property
@@ -259,6 +257,8 @@ class Supervisor:
         for service in self.services:
             # Control's imports would compete with the workers for the processor until they serve.
             wanted = self._in_charge and (service is self.demo or self.listeners.listening)
+            if service is self.cache and wanted:
+                wanted = self.configured.now().cache.enabled
             if wanted and not service.pid and now_ns >= service.restart_at_ns:
                 try:
                     self._start_service(service, now_ns)
@@ -291,7 +291,7 @@ class Supervisor:
         if any(slot.pid and STARTING <= slot.state <= waited_for for slot in self.slots):
             return STARTING_TICK_S
         due = [slot.restart_at_ns for slot in self.slots if not slot.pid]
-        due += [service.restart_at_ns for service in self.services if not service.pid]
+        due += [service.restart_at_ns for service in self.services if not service.pid and service is not self.cache]
         longest_s = LOOK_S if self.upgrade.pending or not self._in_charge else TICK_S
         return min([longest_s, *((at_ns - now_ns) / 1e9 for at_ns in due)])
 
@@ -327,7 +327,7 @@ class Supervisor:
 
     def _report(self, name: str, status: int, wait_ns: int) -> None:
         # Sent to the whole group, a stop signal ends children before it is read here.
-        if self.stopping or self.signals.has(STOP_SIGNALS):
+        if self.stopping or self.signals.has(STOP_SIGNALS) or (name == self.cache.name and not status):
             log.debug("%s %s", name, describe_exit(status))
         else:
             log.warning("%s %s; next start in %.2f s", name, describe_exit(status), wait_ns / 1e9)

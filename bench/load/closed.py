@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.load import placement, result, statistics, subject
 from bench.load.session import Options, Session
-from bench.load.subject import Subject
+from bench.load.subject import CACHED, MISSING, Subject
 
 Rounds = dict[str, list[dict[str, Any]]]
 
@@ -66,6 +66,29 @@ def p1(options: Options) -> None:
     result.write(
         "p1", "CPU per chat request, everything on", _method(options, options.connections), figures, quick=options.quick
     )
+
+
+BESIDE = "microgate (no cache)"
+
+
+def p8(options: Options) -> None:
+    """CPU per answer out of the cache, and what a look-up costs a request whose answer is not known."""
+    with Session(options) as session:
+        hits = session.microgate(config="p8.yaml", name=CACHED)
+        found = [session.floor(), hits, session.microgate(config="p8.yaml", name=CACHED + " (pure)", pure=True)]
+        subjects = [one for one in found if one is not None]
+        session.calm(subjects)
+        rows = _rounds(session, subjects, "instant", options.connections)
+        others = [session.microgate(name=BESIDE), session.microgate(config="p8.yaml", name=MISSING)]
+        varied = [one for one in others if one is not None]
+        session.calm(varied)
+        missed = _rounds(session, varied, "varied", options.connections)
+        figures = _figures(rows, "nginx") | {"misses": _figures(missed, BESIDE)["subjects"]} | session.remarks
+    method = _method(options, options.connections) + (
+        " Hits: every request is the same, and its answer is in the cache (a file, read by the worker). Misses: every "
+        "request asks something else and its answer is kept, beside the same gateway without a cache."
+    )
+    result.write("p8", "CPU per answer out of the exact cache", method, figures, quick=options.quick)
 
 
 def p11(options: Options) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.load import nginx, tree
+from bench.load import nginx, tree, wrk
 from bench.load.process import NotReady, Process, free_port
 from bench.load.ready import wait_until_answered
 from gateway.loadgen import message
@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-test-123"
 LIMITED = "microgate (15 limits)"
 """With ``levels.yaml``."""
+CACHED = "microgate (cache, hits)"
+"""With ``p8.yaml``, like the next."""
+MISSING = "microgate (cache, misses)"
 
 _PLAIN, _SECURE = "127.0.0.1:19001", "localhost:19443"
 """Addresses in bench/*.yaml, replaced by those the run uses."""
@@ -42,24 +45,27 @@ class Subject:
 
     def path(self, kind: str) -> str:
         """Where a request of this kind goes."""
-        return "/v1/chat/completions" if self.gateway else f"/{kind}/v1/chat/completions"
+        place = "instant" if kind == "varied" else kind
+        return "/v1/chat/completions" if self.gateway else f"/{place}/v1/chat/completions"
 
     def body(self, kind: str) -> bytes:
         """850 bytes for everybody."""
-        model = self.models.get(kind) or ("bench" if kind in ("instant", "tls") else f"bench-{kind}")
-        return message.chat_body(model, stream=kind.startswith("sse"))
+        model = self.models.get(kind) or ("bench" if kind in ("instant", "tls", "varied") else f"bench-{kind}")
+        body = message.chat_body(model, stream=kind.startswith("sse"))
+        # Another question every time: see bench/load/wrk.py.
+        return body.replace(b"Summarise t", wrk.VARIED) if kind == "varied" else body
 
     def snapshot(self, *, memory: bool = False) -> tree.Snapshot:
         """Its process tree now."""
         return tree.snapshot(self.process.pid, memory=memory)
 
     def role(self, member: tree.Member) -> str:
-        """``supervisor``, ``worker``, ``control``, ``demo`` or ``other``: told by how a process calls itself."""
+        """``supervisor``, ``worker``, ``control``, ``cache``, ``demo``, ``other``: by how a process calls itself."""
         if member.pid == self.process.pid:
             return "supervisor"
         if member.command.startswith("nginx: worker"):
             return "worker"
-        found = (role for role in ("worker", "control", "demo") if role in member.name)
+        found = (role for role in ("worker", "control", "cache", "demo") if role in member.name)
         return next(found, "other")
 
     def roles(self, snapshot: tree.Snapshot) -> dict[int, str]:

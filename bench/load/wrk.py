@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ GRACE = 60.0
 _SCRIPT = """wrk.method = "POST"
 wrk.body = [==[{body}]==]
 {headers}
+{varied}
 done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format('\\nJSON {{"requests":%d,"duration_us":%d,"bytes":%d,"connect":%d,"read":%d,"write":%d,' ..
@@ -33,6 +35,17 @@ end
 def available() -> bool:
     """Whether wrk is installed (Debian package ``wrk``)."""
     return shutil.which("wrk") is not None
+
+
+# What follows VARIED in the body is another number in every request: 9 digits, so that all have one length.
+VARIED = b"@0000000000"
+_VARIED = """local before, after = wrk.body:match("^(.*@)0000000000(.*)$")
+local n = {first}
+request = function()
+  n = n + 1
+  return wrk.format(nil, nil, nil, before .. string.format("%010d", n) .. after)
+end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,8 @@ def run(
         if name not in ("Host", "Content-Length")  # wrk adds these two itself
     ]
     script = directory / "wrk.lua"
-    script.write_text(_SCRIPT.format(body=body.decode(), headers="\n".join(lines)))
+    varied = _VARIED.replace("{first}", str(time.time_ns() // 1000 % 10**9)) if VARIED in body else ""
+    script.write_text(_SCRIPT.format(body=body.decode(), headers="\n".join(lines), varied=varied))
     # wrk takes whole seconds or ms-free units only
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
     command += ["-s", str(script), f"http://127.0.0.1:{port}{path}"]

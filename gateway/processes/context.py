@@ -93,6 +93,14 @@ class ControlContext:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheContext:
+    paths: Paths
+    supervisor_pid: int
+    log_level: str = ""
+    """Of the command line; empty: as the configuration says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entries:
     """``module:name`` of what each process runs. Tests put stubs in their place."""
 
@@ -102,6 +110,7 @@ class Entries:
     control: str = "gateway.control.main:run"
     """Empty: no control process."""
     demo: str = "gateway.demo.main:run"
+    cache: str = "gateway.cache.main:run"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from gateway.processes.children import Closable, fork, load
-from gateway.processes.context import BootOptions, ControlContext, ServeOptions, WorkerContext
+from gateway.processes.context import BootOptions, CacheContext, ControlContext, ServeOptions, WorkerContext
 from gateway.processes.holdings import Holdings
 from gateway.processes.limits import connection_cap
 
@@ -63,6 +63,9 @@ class Launcher:
     def demo(self) -> int:
         return self._fork("demo", self._demo)
 
+    def cache(self) -> int:
+        return self._fork("cache", self._cache)
+
     def _control(self) -> int | None:
         context = ControlContext(
             paths=self._holdings.paths,
@@ -81,4 +84,9 @@ class Launcher:
 
     def _demo(self) -> int | None:
         status: int | None = load(self._options.entries.demo)(self._holdings.paths.demo_socket)
+        return status
+
+    def _cache(self) -> int | None:
+        context = CacheContext(self._holdings.paths, self._pid, self._options.log_level)
+        status: int | None = load(self._options.entries.cache)(context)
         return status

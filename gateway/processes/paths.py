@@ -32,7 +32,10 @@ class Paths:
 
     __slots__ = (
         "admin_socket",
+        "answers_dir",
         "arena",
+        "cache_dir",
+        "cache_socket",
         "control_db",
         "current",
         "data_dir",
@@ -61,6 +64,9 @@ class Paths:
         self.ledger_spool = os.path.join(self.spool_dir, "ledger")
         self.admin_socket = self._socket("admin.sock")
         self.workers_socket = self._socket("workers.sock")
+        self.cache_dir = os.path.join(root, "cache")
+        self.answers_dir = os.path.join(self.cache_dir, "answers")
+        self.cache_socket = self._socket("cache.sock")
         self.demo_socket = os.path.join(self.runtime_dir, "demo.sock")
         self.arena = os.path.join(self.runtime_dir, "arena")
         self.current = os.path.join(self.runtime_dir, "current")

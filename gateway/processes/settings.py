@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from gateway.processes.paths import Paths
+
+
+class CacheSettings(msgspec.Struct, frozen=True):
+    """Of ``snapshot.model.Cache``."""
+
+    enabled: bool = False
 
 
 class ProcessSettings(msgspec.Struct, frozen=True):
@@ -14,6 +22,7 @@ class ProcessSettings(msgspec.Struct, frozen=True):
     """Seconds that running exchanges may take to finish when the gateway stops."""
     log_level: str = "info"
     log_format: str = "text"
+    cache: CacheSettings = CacheSettings()
 
 
 class _Snapshot(msgspec.Struct):
@@ -33,3 +42,23 @@ def process_settings(paths: Paths) -> ProcessSettings:
             return _decoder.decode(file.read()).settings
     except (OSError, msgspec.MsgspecError):
         return ProcessSettings()
+
+
+class Following:
+    """The settings in force, read again when another snapshot is pointed at: cheap enough to ask at every tick."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._seen = (0, 0)
+        self._found = ProcessSettings()
+
+    def now(self) -> ProcessSettings:
+        try:
+            found = os.stat(self._paths.current)
+        except OSError:
+            return self._found
+        seen = found.st_mtime_ns, found.st_ino
+        if seen != self._seen:
+            self._seen = seen
+            self._found = process_settings(self._paths)
+        return self._found

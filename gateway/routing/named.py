@@ -92,6 +92,7 @@ def take_out(x: Exchange) -> None:
     size = end - start
     x.body = body[:start] + body[end:]
     x.fallbacks_start = x.fallbacks_end = -1
+    x.named = True
     if x.model_start >= end:
         x.model_start -= size
         x.model_end -= size

@@ -370,7 +370,7 @@ class Snapshot(_Base, frozen=True):
     principal_ids: dict[int, str] = {}
     """Likewise its stable id, for ``principal.id``."""
     unknown_before_us: int = 0
-    """Wall clock: what requests before it have spent is unknown yet, so keys with a budget are refused; 0: all known."""
+    """Wall clock: what requests before have spent is unknown yet, so keys with a budget are refused; 0: all known."""
 
 
 class Delta(_Base, frozen=True):

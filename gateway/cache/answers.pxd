@@ -1,0 +1,69 @@
+cimport cython
+
+from _speedups._bytes cimport decimal, realtime_ns
+from gateway.cache.flight cimport Flights
+from gateway.core cimport Core
+from gateway.exchange cimport Caller, Exchange
+from gateway.phases.settle cimport settle
+from gateway.principal cimport Principal
+from gateway.server.response cimport connection_field, status_line
+from gateway.serving cimport Choice, Target, View
+
+cdef int BYPASS, MISS, HIT, CACHED, FROM_CACHE
+cdef bytes AGE, LINE, OK_LINE, REQUEST_ID
+cdef long long READY_BYTES
+
+cdef class Answers:
+    cdef public Core core
+    cdef public object settings
+    cdef public object reader
+    cdef public object asking
+    cdef public Flights flights
+    cdef public int level
+    cdef public long long ttl_ns
+    cdef public long long most_bytes
+    cdef public bint coalesce
+    cdef public bint cross
+    cdef public object similar
+    cdef public dict policies
+    cdef public dict ready
+    cdef public long long ready_bytes
+    cdef public long long hits
+    cdef public long long misses
+    cdef public long long kept
+    cdef public long long saved_nanodollars
+    cdef public long long saved_us
+    cpdef adopted(self)
+    @cython.locals(principal=Principal, policy=cython.int, key=bytes, found=Ready)
+    cpdef object look(self, Exchange x)
+    cpdef object missed(self, Exchange x, bytes key, int policy)
+    @cython.locals(share=cython.bint, keep=cython.bint)
+    cpdef object take_off(self, Exchange x, bytes key, int policy)
+    cpdef bytes key_of(self, Exchange x, Principal principal)
+    cpdef bytes scope_of(self, Exchange x, Principal principal)
+    @cython.locals(choice=Choice, view=View, targets=bytes)
+    cpdef bytes prefix_of(self, Exchange x, Principal principal)
+    @cython.locals(found=Ready)
+    cpdef Ready known(self, bytes key)
+    cpdef forget(self)
+    @cython.locals(age_ns=cython.longlong, caller=Caller, data=bytes, head=bytes, body=bytes, core=Core)
+    cpdef bint tell(self, Exchange x, Ready found, int verdict, bytes more) except -1
+    @cython.locals(target=Target)
+    cpdef keep(self, Exchange x, bytes key, bytes content_type, bytes body, bint streamed)
+
+cdef class Ready:
+    cdef public int dialect
+    cdef public int operation
+    cdef public bint streamed
+    cdef public long long created_ns
+    cdef public long long cost_nanodollars
+    cdef public long long took_us
+    cdef public long long prompt
+    cdef public long long completion
+    cdef public bytes content_type
+    cdef public bytes labels
+    cdef public bytes body
+    cdef public bytes head
+
+cpdef Ready ready(bytes data)
+cpdef bytes head_for(bytes content_type, bytes labels, Py_ssize_t length)

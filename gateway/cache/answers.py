@@ -1,0 +1,379 @@
+"""A worker's cache: is the answer to a request known, and what becomes of one that was not.
+
+An exact answer stands under 48 bytes: whose it is (16) and what was asked (32). Both are compared whole by the store,
+so nobody is ever told what was said to somebody outside the scope.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from _speedups._bytes import decimal, realtime_ns
+from gateway.cache.asked import asked, canonical_for
+from gateway.cache.entry import Kept, pack, unpack
+from gateway.cache.flight import Flights
+from gateway.cache.wish import LEVELS, READ, SCOPE, WRITE
+from gateway.errors import UNDER_WAY, GatewayError, Response, refuse
+from gateway.exchange import Exchange
+from gateway.phases.settle import settle
+from gateway.principal import Principal
+from gateway.records import CacheVerdict, Outcome, UsageSource
+from gateway.relay import CACHE_FIELDS
+from gateway.routing import trail
+from gateway.server.response import connection_field, status_line
+from gateway.serving import Target
+
+if TYPE_CHECKING:
+    from gateway.cache.asking import Asking
+    from gateway.core import Core
+    from gateway.snapshot.cache import Cache
+
+BYPASS = int(CacheVerdict.BYPASS)
+MISS = int(CacheVerdict.MISS)
+HIT = int(CacheVerdict.HIT)
+CACHED = int(Outcome.CACHED)
+FROM_CACHE = int(UsageSource.CACHE)
+POLICIES = {"off": 0, "read": READ, "write": WRITE, "on": READ | WRITE}
+SCOPE_BYTES = 16
+NO_ANSWER = b""
+ALL = 3
+AGE = b"x-microgate-attempts: 0\r\nx-microgate-cost: 0\r\nage: "
+LINE = b"\r\n"
+OK_LINE = status_line(200)
+REQUEST_ID = b"x-microgate-request-id: "
+READY_BYTES = 16 << 20
+"""Of answers that are held ready, in a worker."""
+
+
+class Answers:
+    """One a worker, for as long as the cache's settings stay as they are."""
+
+    def __init__(self, core: Core, settings: Cache, reader: Any, asking: Asking) -> None:
+        self.core = core
+        self.settings = settings
+        self.reader = reader
+        """``get(key) -> bytes | None`` of the file; None where the cache process asks another store."""
+        self.asking = asking
+        self.flights: Flights = core.flights
+        self.level = LEVELS.index(settings.scope.encode())
+        self.ttl_ns = int(settings.ttl * 1e9)
+        self.most_bytes = settings.max_entry
+        self.coalesce = settings.coalesce
+        self.cross = settings.cross_dialect
+        self.similar: Any = None
+        """``gateway.cache.similar.lookup.Similar``, where similar questions are looked up."""
+        self.policies: dict[int, int] = {}
+        """Ruleset index -> what its keys may do; filled by ``adopted``."""
+        self.ready: dict[bytes, Ready] = {}
+        self.ready_bytes = 0
+        self.hits = 0
+        self.misses = 0
+        self.kept = 0
+        self.saved_nanodollars = 0
+        self.saved_us = 0
+
+    def adopted(self) -> None:
+        """A new version of the configuration: rule sets may say something else."""
+        self.policies = {index: POLICIES[rules.cache] for index, rules in enumerate(self.core.view.rulesets)}
+
+    def look(self, x: Exchange) -> Response | Awaitable[Response | None] | None:
+        """The phase: an answer; ``UNDER_WAY`` when somebody else's is awaited; None to ask a provider."""
+        principal = x.principal
+        if principal is None or canonical_for(x.dialect, x.operation) is None:
+            return None
+        policy = self.policies.get(principal.ruleset, 0)
+        wish = x.wish
+        if wish is not None:
+            policy &= wish.policy
+            if wish.level > self.level:
+                return self.too_wide(x)
+        if not policy:
+            x.cache_verdict = BYPASS
+            return None
+        key = self.key_of(x, principal)
+        if key is None:
+            x.cache_verdict = BYPASS
+            return None
+        if policy & READ:
+            if self.reader is None:
+                return self.ask_store(x, key, policy)
+            found = self.known(key)
+            if found is not None and self.tell(x, found, HIT, b""):
+                return UNDER_WAY
+        return self.missed(x, key, policy)
+
+    def missed(self, x: Exchange, key: bytes, policy: int) -> Response | Awaitable[Response | None] | None:
+        """Not among the exact answers: similar ones, or equal requests under way."""
+        if self.similar is not None and policy & READ:
+            found = self.similar.look(x, key, policy)
+            if found is not None:
+                awaitable: Awaitable[Response | None] = found
+                return awaitable
+        return self.take_off(x, key, policy)
+
+    def take_off(self, x: Exchange, key: bytes, policy: int) -> Response | None:
+        """Join an equal request that is under way, or be the one that others join."""
+        self.misses += 1
+        x.cache_verdict = MISS
+        share = self.coalesce and policy & READ != 0 and x.deadline_ns == 0
+        keep = policy & WRITE != 0
+        if (share or keep) and self.flights.enter(x, key, share, keep):
+            return UNDER_WAY
+        return None
+
+    async def ask_store(self, x: Exchange, key: bytes, policy: int) -> Response | None:
+        """The same for a store that only the cache process reaches."""
+        found: bytes | None = None
+        try:
+            found = await self.asking.ask("get", key)
+        except Exception:
+            # Away, or too slow: it is a miss, and the cache process says why.
+            found = None
+        if x.ended:
+            return None
+        entry = ready(found) if found else None
+        if entry is not None and self.tell(x, entry, HIT, b""):
+            return UNDER_WAY
+        result = self.missed(x, key, policy)
+        if result is None or isinstance(result, Response):
+            return result
+        return await result
+
+    # --- keys
+
+    def key_of(self, x: Exchange, principal: Principal) -> bytes | None:
+        """Whose, and what; None where the body cannot be told from others."""
+        digest = asked(x, self.prefix_of(x, principal))
+        return None if digest is None else self.scope_of(x, principal) + digest
+
+    def scope_of(self, x: Exchange, principal: Principal) -> bytes:
+        """16 bytes: whose answers these are."""
+        wish = x.wish
+        if wish is not None and (wish.level >= 0 or wish.partition):
+            level = self.level if wish.level < 0 else wish.level
+            return scope_bytes(level, principal, wish.partition)
+        found = principal.cache_scope
+        if not found:
+            found = principal.cache_scope = scope_bytes(self.level, principal, b"")
+        return found
+
+    def prefix_of(self, x: Exchange, principal: Principal) -> bytes:
+        """What changes the answer and is not in the body: where it leads, and how the caller asks."""
+        view = x.view
+        choice = view.choice(principal.ruleset, x.resolution) if x.resolution is not None else None
+        if choice is None or choice.conditional or x.pinned or x.named:
+            targets = fingerprint_of(x.targets or (), x.resolution)
+        else:
+            if not choice.fingerprint:
+                choice.fingerprint = fingerprint_of(choice.targets, x.resolution)
+            targets = choice.fingerprint
+        return targets + x.pinned if x.pinned else targets
+
+    # --- hits
+
+    def known(self, key: bytes) -> Ready | None:
+        """The answer under ``key``, ready to be told. What was looked up within the last second is not looked up
+        again: most hits are those of a few questions."""
+        found = self.ready.get(key)
+        if found is None:
+            data = self.reader.get(key)
+            if data is None:
+                return None
+            found = ready(data)
+            if found is None:
+                return None
+            if self.ready_bytes > READY_BYTES:
+                self.forget()
+            self.ready[key] = found
+            self.ready_bytes += len(found.body)
+        return found
+
+    def forget(self) -> None:
+        """Look everything up anew."""
+        self.ready = {}
+        self.ready_bytes = 0
+
+    def tell(self, x: Exchange, found: Ready, verdict: int, more: bytes) -> bool:
+        """Answer ``x`` with what is kept; False where that is too old for its caller, or cannot be told it.
+
+        ``more``: further lines of the head.
+        """
+        age_ns = realtime_ns() - found.created_ns
+        if age_ns < 0:
+            age_ns = 0
+        wish = x.wish
+        if wish is not None and wish.ttl_ns and age_ns > wish.ttl_ns:
+            return False
+        head, body = found.head, found.body
+        if found.dialect != x.dialect or found.streamed != x.stream:
+            return False
+        self.hits += 1
+        self.saved_nanodollars += found.cost_nanodollars
+        self.saved_us += found.took_us
+        x.cache_verdict = verdict
+        x.prompt, x.completion = found.prompt, found.completion
+        x.usage_source = FROM_CACHE
+        x.cost = 0
+        x.reckoned = True
+        x.sent_status = 200
+        x.head_sent = True
+        x.response_bytes = len(body)
+        if x.trail is not None:
+            more += trail.field(x)
+        data = b"".join(
+            (
+                head,
+                CACHE_FIELDS[verdict],
+                AGE,
+                decimal(age_ns // 1_000_000_000),
+                LINE,
+                more,
+                REQUEST_ID,
+                x.request_id,
+                LINE,
+                connection_field(x.http10, x.keep_alive and not self.core.draining),
+                LINE,
+                body,
+            )
+        )
+        settle(x, CACHED)
+        caller = x.caller
+        if caller is not None:
+            caller.answer(data)
+            caller.answered(x, True)
+        return True
+
+    def too_wide(self, x: Exchange) -> Response:
+        message = f"Answers are shared here by {LEVELS[self.level].decode()} at most."
+        error = GatewayError("bad_request", message, param=SCOPE.decode())
+        return refuse(error, x.request_id.decode())
+
+    # --- answers to keep
+
+    def keep(self, x: Exchange, key: bytes, content_type: bytes, body: bytes, streamed: bool) -> None:
+        """A whole, good answer to ``x``: to the cache process, which keeps it. Told by ``Flights``."""
+        wish = x.wish
+        ttl_ns = self.ttl_ns
+        if wish is not None and wish.ttl_ns and wish.ttl_ns < ttl_ns:
+            ttl_ns = wish.ttl_ns
+        now_ns = realtime_ns()
+        target = x.target
+        took_ns = x.last_byte_ns - x.sent_ns
+        kept = Kept(
+            x.dialect,
+            x.operation,
+            streamed,
+            now_ns,
+            x.cost + x.spent,
+            took_ns // 1000 if took_ns > 0 else 0,
+            x.prompt,
+            x.completion,
+            content_type,
+            NO_ANSWER if target is None else target.labels[2:],
+            body,
+        )
+        self.kept += 1
+        self.asking.tell("put", key, pack(kept), now_ns + ttl_ns)
+        if x.question is not None:
+            x.question.answered(self, x, key, kept, now_ns + ttl_ns)
+
+    def tend(self) -> None:
+        """Once a second."""
+        self.forget()
+        if self.reader is not None:
+            self.reader.refresh()
+        counts = self.counted()
+        if self.similar is not None:
+            counts |= self.similar.counted()
+            self.similar.tend()
+        if any(counts.values()):
+            self.asking.tell("counts", counts)
+
+    async def close(self) -> None:
+        """Hand over what is told already."""
+        self.tend()
+        if self.similar is not None:
+            await self.similar.close()
+        await self.asking.close()
+        if self.reader is not None:
+            self.reader.close()
+
+    def counted(self) -> dict[str, int]:
+        """What has happened since the last time."""
+        counts = {
+            "hits": self.hits,
+            "misses": self.misses,
+            "kept": self.kept,
+            "saved_nanodollars": self.saved_nanodollars,
+            "saved_us": self.saved_us,
+        }
+        self.hits = self.misses = self.kept = 0
+        self.saved_nanodollars = self.saved_us = 0
+        return counts
+
+
+class Ready:
+    """An answer out of the cache, with the part of its head that is the same for everybody."""
+
+    def __init__(self, kept: Kept) -> None:
+        self.dialect = kept.dialect
+        self.operation = kept.operation
+        self.streamed = kept.streamed
+        self.created_ns = kept.created_ns
+        self.cost_nanodollars = kept.cost_nanodollars
+        self.took_us = kept.took_us
+        self.prompt = kept.prompt
+        self.completion = kept.completion
+        self.content_type = kept.content_type
+        self.labels = kept.labels
+        self.body = kept.body
+        self.head = head_for(kept.content_type, kept.labels, len(kept.body))
+
+    def kept(self) -> Kept:
+        return Kept(
+            self.dialect,
+            self.operation,
+            self.streamed,
+            self.created_ns,
+            self.cost_nanodollars,
+            self.took_us,
+            self.prompt,
+            self.completion,
+            self.content_type,
+            self.labels,
+            self.body,
+        )
+
+
+def ready(data: bytes) -> Ready | None:
+    """None for what is not to be read."""
+    kept = unpack(data)
+    return None if kept is None else Ready(kept)
+
+
+def head_for(content_type: bytes, labels: bytes, length: int) -> bytes:
+    return b"".join((OK_LINE, b"content-type: ", content_type, LINE, labels, b"content-length: %d\r\n" % length))
+
+
+def scope_bytes(level: int, principal: Principal, partition: bytes) -> bytes:
+    """Keys without a team share with nobody where teams do, and likewise for customers."""
+    if level == ALL:
+        whose = b"all"
+    elif level == 2 and principal.customer:
+        whose = b"customer:%d" % principal.customer
+    elif level == 1 and principal.team:
+        whose = b"team:%d" % principal.team
+    else:
+        whose = b"key:%d" % principal.id_hash
+    return hashlib.sha256(b"%b\0%b" % (whose, partition)).digest()[:SCOPE_BYTES]
+
+
+def fingerprint_of(targets: Sequence[Target], resolution: Any) -> bytes:
+    """16 bytes that stand for where a name leads: an answer is not told again once it leads elsewhere."""
+    digest = hashlib.sha256(b"" if resolution is None else resolution.name.encode("utf-8", "replace"))
+    # Strategies change the order, which changes nothing in what may be answered.
+    for name in sorted([f"{to.upstream.spec.id}\0{to.upstream.spec.base_url}\0{to.model}" for to in targets]):
+        digest.update(b"\0" + name.encode("utf-8", "replace"))
+    return digest.digest()[:16]
