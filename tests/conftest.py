@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.live.fixtures", "tests.postgres", "tests.redis"]
+pytest_plugins = ["tests.hnswlib", "tests.live.fixtures", "tests.postgres", "tests.redis"]
 
 
 def pytest_collection() -> None:

@@ -24,6 +24,7 @@ OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("answers", "redis"): ("gateway.stores.redis_answers", "RedisAnswers"),
     ("answers", "rediss"): ("gateway.stores.redis_answers", "RedisAnswers"),
     ("vectors", "hnsw"): ("gateway.stores.hnsw_vectors", "HnswVectors"),
+    ("vectors", "hnswlib"): ("gateway.stores.hnswlib_vectors", "HnswlibVectors"),
     ("vectors", "pgvector"): ("gateway.stores.pgvector_vectors", "PgvectorVectors"),
     ("vectors", "weaviate"): ("gateway.stores.weaviate_vectors", "WeaviateVectors"),
     ("vectors", "weaviates"): ("gateway.stores.weaviate_vectors", "WeaviateVectors"),
@@ -31,12 +32,13 @@ OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
 """(role, scheme) -> module and function that opens it: given the path when it is one of this host, else the whole URL.
 Configuration and ledger are in one database, so ``config`` opens both."""
 
-_OF_THIS_HOST = ("sqlite", "lmdb", "hnsw")
+_OF_THIS_HOST = ("sqlite", "lmdb", "hnsw", "hnswlib")
 
 _DRIVERS = {
     "postgresql": ("psycopg", "postgres"),
     "redis": ("redis", "redis"),
     "rediss": ("redis", "redis"),
+    "hnswlib": ("hnswlib", "hnswlib"),
     "pgvector": ("psycopg", "pgvector"),
     "weaviate": ("weaviate", "weaviate"),
     "weaviates": ("weaviate", "weaviate"),

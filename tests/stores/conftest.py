@@ -142,9 +142,11 @@ def _vectors_url(request: pytest.FixtureRequest) -> str:
     if request.param == "pgvector":
         server: PostgresServer = request.getfixturevalue("vector_postgres")
         return server.database(empty=True).replace("postgresql:", "pgvector:") + "&timeout=30"
-    if request.param == "hnsw":
+    if request.param in ("hnsw", "hnswlib"):
+        if request.param == "hnswlib":
+            request.getfixturevalue("hnswlib")
         directory: Path = request.getfixturevalue("tmp_path")
-        return f"hnsw:///{directory}/vectors"
+        return f"{request.param}:///{directory}/vectors"
     more = f"collection=T{uuid4().hex}&timeout=30"
     # A real server's URL without a collection: weaviate://:key@host:8080?grpc=50051
     if real := os.environ.get("MICROGATE_TEST_WEAVIATE"):
@@ -153,7 +155,7 @@ def _vectors_url(request: pytest.FixtureRequest) -> str:
     return fake.url(f"T{uuid4().hex}", more="&timeout=30")
 
 
-@pytest.fixture(params=["hnsw", "pgvector", "weaviate"])
+@pytest.fixture(params=["hnsw", "hnswlib", "pgvector", "weaviate"])
 def open_vectors(request: pytest.FixtureRequest) -> Iterator[Callable[[], VectorStore]]:
     """Likewise, the index of the semantic cache."""
     opened: list[VectorStore] = []
