@@ -292,6 +292,8 @@ class Runtime:
         core.draining = True
         if core.shadows is not None:
             core.shadows.cut_all()
+        if core.cache is not None and core.cache.similar is not None:
+            core.cache.similar.embedding.cut_all()
         core.close_idle()
         while core.connections and self.loop.time() < deadline:
             await asyncio.sleep(0.02)

@@ -13,6 +13,7 @@ cdef class Kind:
     cdef public tuple headers
     cdef public bytes about
 
-@cython.locals(entry=RouteEntry, kind=Kind, canonical=Canonical, prefix=bytes)
 cpdef bytes asked(Exchange x, bytes leads_to)
+@cython.locals(entry=RouteEntry, kind=Kind, canonical=Canonical, prefix=bytes)
+cpdef bytes asked_with(Exchange x, bytes body, bytes leads_to)
 cpdef bytes said(bytes head, tuple names)

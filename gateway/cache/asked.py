@@ -148,6 +148,11 @@ def delimited(text: bytes) -> bytes:
 def asked(x: Exchange, leads_to: bytes) -> bytes | None:
     """SHA-256 of what ``x`` asks, ``leads_to`` being what its model name leads to for this caller; None: the answer is
     not one to keep. ``canonical_for`` tells more of the request until the next is read, its temperature for one."""
+    return asked_with(x, x.body, leads_to)
+
+
+def asked_with(x: Exchange, body: bytes, leads_to: bytes) -> bytes | None:
+    """The same had ``x`` this body."""
     entry = x.route
     if entry is None or x.stateful or x.multipart or x.uploading:
         return None
@@ -163,7 +168,7 @@ def asked(x: Exchange, leads_to: bytes) -> bytes | None:
     if entry.dialect == GEMINI:
         # Its streams are one JSON array for callers who do not ask for events.
         prefix += b"\x01" if b"alt=sse" in x.query else b"\x00"
-    digest = canonical.digest(prefix + leads_to, x.body)
+    digest = canonical.digest(prefix + leads_to, body)
     if canonical.barred or canonical.provider_tools or (kind.stored and canonical.store != 0):
         return None
     return digest

@@ -20,4 +20,9 @@ def open_cache(core: Core, settings: Cache, paths: Paths) -> Answers:
         from gateway.stores.lmdb_reader import LmdbReader
 
         reader = LmdbReader(paths.answers_dir)
-    return Answers(core, settings, reader, asking)
+    made = Answers(core, settings, reader, asking)
+    if settings.semantic is not None:
+        from gateway.cache.similar.at_worker import open_similar
+
+        made.similar = open_similar(made, settings.semantic, paths)
+    return made

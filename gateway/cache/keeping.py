@@ -44,7 +44,12 @@ class Keeping:
         """Raises StoreUnavailable, UnknownStore, OSError, ValueError."""
         os.makedirs(paths.cache_dir, mode=0o700, exist_ok=True)
         url = settings.store or f"lmdb:///{quote(paths.answers_dir)}"
-        return cls(paths, settings, open_answers(url, settings.max_size), Figures(paths.cache_dir))
+        made = cls(paths, settings, open_answers(url, settings.max_size), Figures(paths.cache_dir))
+        if settings.semantic is not None:
+            from gateway.cache.similar.keeping import Meanings
+
+            made.meanings = Meanings.open(made, settings.semantic)
+        return made
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """By name. What is told comes in batches: lists of arguments."""

@@ -12,6 +12,7 @@ from msgspec import Meta
 from gateway.config.problems import Path, Problem, listed, nearest
 from gateway.config.references import Secret
 from gateway.config.units import Duration, Size
+from gateway.snapshot.cache import LOCAL
 
 if TYPE_CHECKING:
     from gateway.config.schema import Config
@@ -21,7 +22,6 @@ CachePolicy = Literal["off", "read", "write", "on"]
 MOST_TTL_S = 366 * 86400
 ANSWER_SCHEMES = ("redis", "rediss")
 VECTOR_SCHEMES = ("hnswlib", "pgvector", "weaviate", "weaviates")
-LOCAL = "local:"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

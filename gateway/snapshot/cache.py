@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+LOCAL = "local:"
+"""What an embedder's name begins with that is a model directory of this host."""
+
 
 class _Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass

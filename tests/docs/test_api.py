@@ -73,7 +73,9 @@ def test_every_kind_of_error_is_told() -> None:
 
 
 def test_every_field_that_is_added_is_told() -> None:
-    sources = [ROOT / "gateway" / name for name in ("relay.py", "serving.py", "server/connection.py", "cache/answers.py")]
+    sources = [
+        ROOT / "gateway" / name for name in ("relay.py", "serving.py", "server/connection.py", "cache/answers.py")
+    ]
     written = set(re.findall(r"(x-(?:microgate|ratelimit)-[a-z-]+): ", "".join(path.read_text() for path in sources)))
     assert len(written) == 7
     limits = (ROOT / "gateway" / "phases" / "refusing.py").read_text()
