@@ -65,21 +65,27 @@ static void hn_scope_remove(hn_file *f, uint32_t slot) {
     if (*place) HN_RELEASE(place, follower);
 }
 
-/* After a writer was killed between two stores of a change: all chains anew, from what the slots say. */
-static void hn_scopes_rebuild(hn_file *f) {
+/* After a writer was killed between two stores of a change: the chains of one bucket anew, from what the slots say. */
+static void hn_scopes_mend(hn_file *f, uint32_t bucket) {
     uint32_t count = hn_count(f);
-    for (uint32_t i = 0; i <= f->bucket_mask; i++) HN_STORE(f->buckets + i, 0);
+    HN_STORE(f->buckets + bucket, 0);
     for (uint32_t slot = 0; slot < count; slot++) {
         hn_node *node = hn_at(f, slot);
+        if ((hn_hash(node->scope) & f->bucket_mask) != bucket) continue;
         HN_STORE(&node->next, 0);
         HN_STORE(&node->before, 0);
         HN_STORE(&node->next_scope, 0);
         HN_STORE(&node->members, 0);
+        if (node->alive) hn_scope_add(f, slot);
     }
-    for (uint32_t slot = 0; slot < count; slot++) {
-        hn_node *node = hn_at(f, slot);
-        if (node->alive && !(node->sequence & 1)) hn_scope_add(f, slot);
-    }
+}
+
+/* The same of all buckets. */
+static void hn_scopes_rebuild(hn_file *f) {
+    uint32_t count = hn_count(f);
+    for (uint32_t i = 0; i <= f->bucket_mask; i++) HN_STORE(f->buckets + i, 0);
+    for (uint32_t slot = 0; slot < count; slot++)
+        if (hn_at(f, slot)->alive) hn_scope_add(f, slot);
 }
 
 #endif

@@ -220,7 +220,9 @@ static int hn_recover(hn_writer *w, hn_file *f) {
             return -1;
     }
     HN_STORE(f->words + HN_W_LIVE, live);
-    if (changed) hn_scopes_rebuild(f);
+    /* Being cleared, or written by a twin that makes no links: anything may be unfinished. */
+    if (changed && !f->words[HN_W_WHOLE]) hn_scopes_rebuild(f);
+    else if (changed && changed <= count) hn_scopes_mend(f, hn_hash(hn_at(f, changed - 1)->scope) & f->bucket_mask);
     if (!f->words[HN_W_WHOLE]) {
         if (hn_rebuild(w, f)) return -1;
     } else if (changed && changed <= count && hn_at(f, changed - 1)->alive && f->words[HN_W_ENTRY] != changed) {

@@ -1,0 +1,1 @@
+"""The vector index: how fast it finds what, and whether it stays right beside a writer that is killed."""
