@@ -11,9 +11,9 @@ from bench import tables
 from bench.load import result
 from bench.plots import Bar, bars
 
-ORDER = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p11", "p12", "affinity", "article")
+ORDER = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p11", "p12", "affinity", "quality", "article")
 
-NAMES = {"affinity": "Routing", "article": "Comparison"}
+NAMES = {"affinity": "Routing", "quality": "Cache", "article": "Comparison"}
 """Of cases that are no target's."""
 
 Document = dict[str, Any]
@@ -46,6 +46,14 @@ def _affinity_bars(document: Document) -> list[Bar]:
     return [Bar(name, entry["score"]) for name, entry in rows]
 
 
+def _quality_bars(document: Document) -> list[Bar]:
+    """Hits with the guard, in the set whose labels are exact: every threshold, then every bound."""
+    seen = document["sets"]["near misses"]["with guard"]
+    rows = [(f"threshold {threshold}", row) for threshold, row in seen["thresholds"].items()]
+    rows += [(f"verified, {mode}", row) for mode, row in seen["verified"].items()]
+    return [Bar(name, 100 * row["hit_rate"]) for name, row in rows]
+
+
 Plot = tuple[str, str, Callable[[Document], Sequence[Bar]], tuple[tuple[str, float], ...]]
 
 PLOTS: Mapping[str, Plot] = {
@@ -61,6 +69,7 @@ PLOTS: Mapping[str, Plot] = {
     "p11": ("CPU per chat request, translated", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "p12": ("CPU per chat request, TLS upstream", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "affinity": ("Hit rate / imbalance, conversations", "", _affinity_bars, ()),
+    "quality": ("Hit rate with the guard, near misses of our own", "%", _quality_bars, ()),
     "article": ("CPU per request, closed loop", "us", _article_bars, ()),
 }
 

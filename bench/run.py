@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import affinity
+from bench import affinity, cache_quality
 from bench.load import article, closed, held, nginx, opened, placement, result, start
 from bench.load.session import Options
 from bench.reliability import run as reliability
@@ -34,6 +34,7 @@ CASES: Mapping[str, Callable[[Options], None]] = {
     "p11": closed.p11,
     "p12": closed.p12,
     "affinity": affinity.affinity,
+    "quality": cache_quality.quality,
     "article": article.article,
 }
 
@@ -123,9 +124,10 @@ def main() -> int:
     cases = arguments.cases
     if not cases or "all" in cases:
         cases = [*CASES, "micro"]
-        if why := affinity.lacking():
-            print(f"affinity is left out: {why}", flush=True)
-            cases.remove("affinity")
+        for name, lacking in (("affinity", affinity.lacking), ("quality", cache_quality.lacking)):
+            if why := lacking():
+                print(f"{name} is left out: {why}", flush=True)
+                cases.remove(name)
     for case in cases:
         if case == "upstream":
             _serve_upstream()

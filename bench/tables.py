@@ -234,6 +234,28 @@ def _affinity(document: Document) -> list[str]:
     return lines[:-1]
 
 
+def _quality(document: Document) -> list[str]:
+    head = ("served", "hits", "of possible", "wrong of look-ups", "worst order", "wrong of hits", "worst order")
+    lines: list[str] = []
+    for name, seen in document["sets"].items():
+        for guard in ("without guard", "with guard"):
+            rows = [(f"from {threshold}", *_rates(row)) for threshold, row in seen[guard]["thresholds"].items()]
+            rows += [(f"verified, {mode}", *_rates(row)) for mode, row in seen[guard]["verified"].items()]
+            questions = f"{seen['questions']:,} questions of {seen['classes']:,} meanings"
+            lines += [f"{name[0].upper()}{name[1:]} ({questions}), {guard}:", "", *_table(head, rows), ""]
+    rows = [
+        (kind, f"{row['near_misses']}", f"{row['let_through']:.1%}", f"{row['paraphrases']}", f"{row['refused']:.1%}")
+        for kind, row in document["guard"].items()
+    ]
+    kinds = ("differs in", "near misses", "let through by the guard", "paraphrases", "refused by it")
+    return [*lines, "The guard alone:", "", *_table(kinds, rows)]
+
+
+def _rates(row: Mapping[str, float]) -> tuple[str, ...]:
+    names = ("hit_rate", "of_possible", "wrong_per_lookup", "worst_per_lookup", "wrong_per_hit", "worst_per_hit")
+    return tuple(f"{row[name]:.2%}" for name in names)
+
+
 def _found(row: Mapping[str, float]) -> tuple[str, str, str]:
     return f"{row['hit_rate']:.3f}", f"{row['imbalance']:.2f}", f"{row['score']:.3f}"
 
@@ -247,6 +269,7 @@ TABLES: Mapping[str, Callable[[Document], list[str]]] = {
     "p1": _cpu, "p2": _p2, "p3": _p3, "p4": _p4, "p5": _p5, "p6": _p6, "p7": _p7, "p8": _p8, "p9": _cpu, "p11": _cpu,
     "p12": _cpu,
     "affinity": _affinity,
+    "quality": _quality,
     "article": _article,
 }  # fmt: skip
 

@@ -34,6 +34,11 @@ LOADED = {
     "offered": 5000.0, "idle": MEMORY, "peak": MEMORY, "after": MEMORY, "after_ratio": 1.05, "peak_in_flight": 8000,
     "failed": 0, "cpu_us": 70.0, "void": "",
 }  # fmt: skip
+RATES = {
+    "hit_rate": 0.1, "of_possible": 0.2, "wrong_per_lookup": 0.001, "worst_per_lookup": 0.002, "wrong_per_hit": 0.01,
+    "worst_per_hit": 0.02, "per_lookup_upper": 0.003,
+}  # fmt: skip
+SERVED = {"thresholds": {"0.9": RATES}, "verified": {"1% of look-ups": {"bound": 0.01, "per_hit": False, **RATES}}}
 ROW = {
     "offered": 5000.0, "sent": 100, "failed": 1, "latency_us": LATENCY, "own_us": LATENCY,
     "added_us": {"p50": 9.0, "p99": 99.0}, "queue_us": 3.0, "rss_mib": 70.0, "cpu_us": 60.0, "void": "",
@@ -75,6 +80,13 @@ CASES: dict[str, dict[str, Any]] = {
                 "curves": {"spill": {"0.5": {"hit_rate": 0.285, "imbalance": 1.14, "score": 0.25}}},
             }
         }
+    },
+    "quality": {
+        "sets": {
+            name: {"questions": 10, "classes": 4, "without guard": SERVED, "with guard": SERVED}
+            for name in ("question pairs", "near misses")
+        },
+        "guard": {"numbers": {"near_misses": 30, "let_through": 0.1, "paraphrases": 20, "refused": 0.2}},
     },
     "article": {
         "notes": ["another release"],
