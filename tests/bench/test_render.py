@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench.load import statistics
+from bench.load.subject import CACHED, MISSING
 from bench.plots import Bar, bars
 from bench.render import ORDER, render
 
@@ -70,6 +71,7 @@ CASES: dict[str, dict[str, Any]] = {
     "p6": {"subjects": {"microgate": {"ready_s": _s(0.31, 0.29)}}},
     "p7": {"subjects": {"microgate": MEMORY | {"by_role": {"worker": {"pss_mib": 20.0}}}}},
     "p9": {"base": "1 worker", "subjects": {"1 worker": CPU, "2 workers": CPU}},
+    "p8": {"base": "nginx", "subjects": {CACHED: CPU}, "misses": {MISSING: CPU}},
     "p11": {"base": "nginx", "subjects": {"microgate": CPU}},
     "p12": {"base": "nginx", "subjects": {"microgate": CPU}},
     "affinity": {
