@@ -29,6 +29,7 @@ cdef class Answers:
     cdef public dict ready
     cdef public long long ready_bytes
     cdef public long long hits
+    cdef public long long joined
     cdef public long long misses
     cdef public long long kept
     cdef public long long saved_nanodollars

@@ -14,6 +14,7 @@ from _speedups._bytes import decimal, realtime_ns
 from gateway.cache.asked import asked, canonical_for
 from gateway.cache.entry import Kept, pack, unpack
 from gateway.cache.flight import Flights
+from gateway.cache.scope import ALL, CUSTOMER, KEY, TEAM, scope_of
 from gateway.cache.wish import LEVELS, READ, SCOPE, WRITE
 from gateway.errors import UNDER_WAY, GatewayError, Response, refuse
 from gateway.exchange import Exchange
@@ -36,9 +37,7 @@ HIT = int(CacheVerdict.HIT)
 CACHED = int(Outcome.CACHED)
 FROM_CACHE = int(UsageSource.CACHE)
 POLICIES = {"off": 0, "read": READ, "write": WRITE, "on": READ | WRITE}
-SCOPE_BYTES = 16
 NO_ANSWER = b""
-ALL = 3
 AGE = b"x-microgate-attempts: 0\r\nx-microgate-cost: 0\r\nage: "
 LINE = b"\r\n"
 OK_LINE = status_line(200)
@@ -69,6 +68,7 @@ class Answers:
         self.ready: dict[bytes, Ready] = {}
         self.ready_bytes = 0
         self.hits = 0
+        self.joined = 0
         self.misses = 0
         self.kept = 0
         self.saved_nanodollars = 0
@@ -80,11 +80,15 @@ class Answers:
 
     def look(self, x: Exchange) -> Response | Awaitable[Response | None] | None:
         """The phase: an answer; ``UNDER_WAY`` when somebody else's is awaited; None to ask a provider."""
+        wish = x.wish
+        if wish is not None and wish.explain:
+            from gateway.cache.explain import explain
+
+            return explain(self, x)
         principal = x.principal
         if principal is None or canonical_for(x.dialect, x.operation) is None:
             return None
         policy = self.policies.get(principal.ruleset, 0)
-        wish = x.wish
         if wish is not None:
             policy &= wish.policy
             if wish.level > self.level:
@@ -115,12 +119,13 @@ class Answers:
 
     def take_off(self, x: Exchange, key: bytes, policy: int) -> Response | None:
         """Join an equal request that is under way, or be the one that others join."""
-        self.misses += 1
         x.cache_verdict = MISS
         share = self.coalesce and policy & READ != 0 and x.deadline_ns == 0
         keep = policy & WRITE != 0
         if (share or keep) and self.flights.enter(x, key, share, keep):
+            self.joined += 1
             return UNDER_WAY
+        self.misses += 1
         return None
 
     async def ask_store(self, x: Exchange, key: bytes, policy: int) -> Response | None:
@@ -304,12 +309,13 @@ class Answers:
         """What has happened since the last time."""
         counts = {
             "hits": self.hits,
+            "joined": self.joined,
             "misses": self.misses,
             "kept": self.kept,
             "saved_nanodollars": self.saved_nanodollars,
             "saved_us": self.saved_us,
         }
-        self.hits = self.misses = self.kept = 0
+        self.hits = self.joined = self.misses = self.kept = 0
         self.saved_nanodollars = self.saved_us = 0
         return counts
 
@@ -360,14 +366,12 @@ def head_for(content_type: bytes, labels: bytes, length: int) -> bytes:
 def scope_bytes(level: int, principal: Principal, partition: bytes) -> bytes:
     """Keys without a team share with nobody where teams do, and likewise for customers."""
     if level == ALL:
-        whose = b"all"
-    elif level == 2 and principal.customer:
-        whose = b"customer:%d" % principal.customer
-    elif level == 1 and principal.team:
-        whose = b"team:%d" % principal.team
-    else:
-        whose = b"key:%d" % principal.id_hash
-    return hashlib.sha256(b"%b\0%b" % (whose, partition)).digest()[:SCOPE_BYTES]
+        return scope_of(ALL, 0, partition)
+    if level == CUSTOMER and principal.customer:
+        return scope_of(CUSTOMER, principal.customer, partition)
+    if level == TEAM and principal.team:
+        return scope_of(TEAM, principal.team, partition)
+    return scope_of(KEY, principal.id_hash, partition)
 
 
 def fingerprint_of(targets: Sequence[Target], resolution: Any) -> bytes:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 READ = 1
 WRITE = 2
-POLICIES = {b"off": 0, b"read": READ, b"write": WRITE, b"refresh": WRITE, b"on": READ | WRITE}
-"""``refresh``: what ``write`` says, as those call it who want a fresh answer to take the place of what is kept."""
+EXPLAIN = b"explain"
+POLICIES = {b"off": 0, b"read": READ, b"write": WRITE, b"refresh": WRITE, b"on": READ | WRITE, EXPLAIN: READ | WRITE}
+"""``refresh``: what ``write`` says, as those call it who want a fresh answer to take the place of what is kept.
+``explain``: the answer is what the cache would say, and no provider is asked."""
 CACHE = b"x-microgate-cache"
 TTL = b"x-microgate-cache-ttl"
 SCOPE = b"x-microgate-cache-scope"
@@ -31,10 +33,11 @@ _SECONDS = {None: 1.0, b"ms": 0.001, b"s": 1.0, b"m": 60.0, b"h": 3600.0, b"d": 
 class Wish:
     """Of one request."""
 
-    __slots__ = ("level", "partition", "policy", "ttl_ns")
+    __slots__ = ("explain", "level", "partition", "policy", "ttl_ns")
 
     def __init__(self) -> None:
         self.policy = READ | WRITE
+        self.explain = False
         self.ttl_ns = 0
         """0: as configured. An older answer is not taken, and the new one is kept no longer."""
         self.level = -1
@@ -53,8 +56,9 @@ def take_wish(x: Exchange, scan: HeadScan) -> Response | None:
     if asked is not None:
         policy = POLICIES.get(asked.lower())
         if policy is None:
-            return bad(x, CACHE, "off, read, write, refresh or on", asked)
+            return bad(x, CACHE, "off, read, write, refresh, on or explain", asked)
         wish.policy = policy
+        wish.explain = asked.lower() == EXPLAIN
     if ttl is not None:
         found = _TIME.fullmatch(ttl)
         wish.ttl_ns = int(float(found[1]) * _SECONDS[found[2]] * 1e9) if found else 0
@@ -69,6 +73,14 @@ def take_wish(x: Exchange, scan: HeadScan) -> Response | None:
             wish.partition = scope
     x.wish = wish
     return None
+
+
+def take_nothing(x: Exchange, scan: HeadScan) -> Response | None:
+    """Without a cache these fields say nothing; but who wants an explanation does not want to pay a provider."""
+    if (scan.value_of(CACHE) or b"").lower() != EXPLAIN:
+        return None
+    error = GatewayError("bad_request", "No cache is configured here.", param=CACHE.decode())
+    return refuse(error, x.request_id.decode())
 
 
 def bad(x: Exchange, name: bytes, wanted: str, said: bytes) -> Response:

@@ -178,6 +178,64 @@ def secrets_rotate(data_dir: str, drop: bool) -> None:
 
 
 @cli.group()
+def cache() -> None:
+    """Answers that the running gateway keeps."""
+
+
+def _of_caller(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of who asks the gateway as its callers do."""
+    command = click.option("--key", default="", envvar="MICROGATE_KEY", help="A virtual key; better in the variable.")(
+        command
+    )
+    return click.option(
+        "--url", default="http://127.0.0.1:8080", show_default=True, envvar="MICROGATE_URL", help="Of the gateway."
+    )(command)
+
+
+@cache.command("stats")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--data-dir", default="", envvar="MICROGATE_DATA_DIR", help="As for serve.")
+def cache_stats(as_json: bool, data_dir: str) -> None:
+    """Report what is kept, and what it has been good for."""
+    sys.exit(import_module("gateway.cli.cache").stats(data_dir, as_json, sys.stdout))
+
+
+@cache.command("clear")
+@click.option("--virtual-key", default="", help="Forget the answers of this virtual key, by its name or id.")
+@click.option("--team", default="")
+@click.option("--customer", default="")
+@click.option("--partition", default="", help="Of these, what callers asked for with this x-microgate-cache-scope.")
+@click.option("--yes", is_flag=True, help="Do not ask before all answers are forgotten.")
+@click.option("--data-dir", default="", envvar="MICROGATE_DATA_DIR", help="As for serve.")
+def cache_clear(yes: bool, data_dir: str, **named: str) -> None:
+    """Have the running gateway forget the answers of one virtual key, team or customer, or all."""
+    if not yes and not any(named.values()):
+        click.confirm("Forget all answers?", abort=True)
+    sys.exit(import_module("gateway.cli.cache").clear(named, data_dir, sys.stdout))
+
+
+@cache.command("warm")
+@click.argument("file", type=click.Path())
+@_of_caller
+@click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time.")
+@click.option("--refresh", is_flag=True, help="Also those whose answers are known.")
+def cache_warm(file: str, url: str, key: str, concurrency: int, refresh: bool) -> None:
+    """Send the requests of FILE through the running gateway, so that their answers are known. A line is a chat body, or
+    {"path": ..., "body": {...}, "headers": {...}}. Lines whose answers are known cost nothing: it may be repeated."""
+    sys.exit(import_module("gateway.cli.cache_warm").warm(file, url, key, concurrency, refresh, sys.stdout))
+
+
+@cache.command("explain")
+@click.argument("request", type=click.Path(allow_dash=True))
+@_of_caller
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def cache_explain(request: str, url: str, key: str, as_json: bool) -> None:
+    """Say what the cache would answer to the request in the file REQUEST (-: standard input), a chat body or as a line
+    for warm; no provider is asked."""
+    sys.exit(import_module("gateway.cli.cache").explain(request, url, key, as_json, sys.stdout))
+
+
+@cli.group()
 def prices() -> None:
     """What models cost."""
 

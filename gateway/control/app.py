@@ -17,6 +17,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 import gateway
 from gateway.control.api import CONTROL_HANDLERS
+from gateway.control.cache_api import CACHE_HANDLERS
 from gateway.control.callers import ask_who
 from gateway.control.description import Rendered
 from gateway.control.entity_api import ENTITY_HANDLERS
@@ -40,7 +41,7 @@ MAX_DOCUMENT_BYTES = 8 << 20
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """All metrics in Prometheus' text format."""
     page: Metrics = request.app.state.metrics
-    return Response(page.page(), media_type=CONTENT_TYPE)
+    return Response(await page.page(), media_type=CONTENT_TYPE)
 
 
 _NOT_BUILT_UI = (
@@ -77,6 +78,7 @@ def api_router() -> Router:
             *SETTINGS_HANDLERS,
             *SECRETS_HANDLERS,
             *USAGE_HANDLERS,
+            *CACHE_HANDLERS,
         ],
         guards=[ask_who],
     )

@@ -40,7 +40,7 @@ MEANINGS = {
     428: "If-Match is missing.",
     429: "Too many attempts; Retry-After says when.",
     431: "The head is larger than server.limits allows.",
-    503: "The database, the master key or a processor is not to be had now.",
+    503: "The database, the master key, the cache or a processor is not to be had now.",
 }
 ANSWERED_WITHOUT_VERSION = ("/api/tokens/{token_id}",)
 """Changes that ask for no ``If-Match``."""

@@ -17,7 +17,10 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 import _speedups
 import gateway
+from gateway.cache.asking import NotAnswered
+from gateway.control import cache_metrics
 from gateway.control.aggregate import NONE
+from gateway.control.cache_process import CacheProcess, Figures
 from gateway.control.exposition import render
 from gateway.overload.refusals import Reason
 from gateway.processes import logs
@@ -53,6 +56,8 @@ class GatewayCollector(Collector):
 
     def __init__(self, state: ControlState) -> None:
         self._state = state
+        self.cache: Figures | None = None
+        """What the cache process has just said."""
 
     def collect(self) -> Iterable[Metric]:
         yield from self._build()
@@ -63,6 +68,7 @@ class GatewayCollector(Collector):
         yield from self._processes()
         yield from self._records()
         yield from self._keys()
+        yield from cache_metrics.families(self._state.configuration.snapshot.settings.cache.enabled, self.cache)
 
     def _build(self) -> Iterator[Metric]:
         info = GaugeMetricFamily(
@@ -157,7 +163,8 @@ class GatewayCollector(Collector):
             "microgate_process_resident_bytes", "Resident memory of a process.", labels=["process"]
         )
         cpu = CounterMetricFamily("microgate_process_cpu_seconds", "CPU time of a process.", labels=["process"])
-        for name, pid in self._state.processes():
+        cache = [("cache", self.cache.pid)] if self.cache is not None and self.cache.pid else []
+        for name, pid in (*self._state.processes(), *cache):
             try:
                 use = ProcessUse(pid)
             except OSError:
@@ -243,12 +250,23 @@ class Metrics:
     def __init__(self, state: ControlState) -> None:
         self._state = state
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(GatewayCollector(state))
+        self._collector = GatewayCollector(state)
+        self._registry.register(self._collector)
         self.scrape_s = 0.0
         """How long the last rendering took."""
 
-    def page(self) -> bytes:
+    async def page(self) -> bytes:
+        cache = await self._cache()
         started = time.perf_counter()
+        self._collector.cache = cache
         page = render(self._state.aggregates).encode() + generate_latest(self._registry)
         self.scrape_s = time.perf_counter() - started
         return page
+
+    async def _cache(self) -> Figures | None:
+        if not self._state.configuration.snapshot.settings.cache.enabled:
+            return None
+        try:
+            return await CacheProcess(self._state.context.paths.cache_socket).figures()
+        except NotAnswered:
+            return None

@@ -7,7 +7,7 @@ They choose among what their virtual key and the route allow; a name that is not
 from __future__ import annotations
 
 from _speedups._head import HeadScan
-from gateway.cache.wish import take_wish
+from gateway.cache.wish import take_nothing, take_wish
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
 from gateway.routing.deadline import TIMEOUT, take_timeout
@@ -42,7 +42,7 @@ def take_options(x: Exchange, scan: HeadScan) -> Response | None:
         refusal = take_timeout(x, timeout)
         if refusal is not None:
             return refusal
-    return None if x.core.cache is None else take_wish(x, scan)
+    return take_nothing(x, scan) if x.core.cache is None else take_wish(x, scan)
 
 
 def keep_to_pinned(x: Exchange) -> Response | None:

@@ -329,7 +329,8 @@ class LmdbAnswers:
             notes = (f"{self._too_large} answers of more than {self.most_value_bytes} bytes were not kept",)
         try:
             with self._guarded() as env, env.begin() as txn:
-                return StoreStatus(True, notes=notes, bytes=self._used(txn))
+                entries = int(txn.stat(self._answers)["entries"])
+                return StoreStatus(True, notes=notes, bytes=self._used(txn), entries=entries)
         except StoreUnavailable as error:
             return StoreStatus(False, str(error), notes)
 

@@ -114,6 +114,8 @@ class StoreStatus(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     bytes: int = 0
     segments: int = 0
+    entries: int | None = None
+    """None: this store does not know, or has none."""
 
 
 class LogLimits(msgspec.Struct, frozen=True):

@@ -18,6 +18,8 @@ viewer   GET    /api/config
 viewer   POST   /api/config/check
 viewer   GET    /api/logs
 viewer   GET    /api/usage
+viewer   GET    /api/cache
+operator POST   /api/cache/clear
 admin    GET    /api/audit
 viewer   GET    /api/tokens
 viewer   POST   /api/tokens
@@ -83,6 +85,9 @@ admin    DELETE /api/settings/server.limits
 viewer   GET    /api/settings/server.overload
 admin    PUT    /api/settings/server.overload
 admin    DELETE /api/settings/server.overload
+viewer   GET    /api/settings/cache
+admin    PUT    /api/settings/cache
+admin    DELETE /api/settings/cache
 viewer   GET    /api/settings/log
 admin    PUT    /api/settings/log
 admin    DELETE /api/settings/log
