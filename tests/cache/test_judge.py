@@ -53,6 +53,10 @@ def test_different(why: str, a: str, b: str) -> None:
     assert JUDGE("?", b, a) == (False, why)
 
 
+def test_an_address_on_one_side_is_no_code() -> None:
+    assert JUDGE("?", LONG, f"{LONG} See https://example.com/tower.").why != "code"
+
+
 def test_vectors_may_speak_against_it_but_never_for_it() -> None:
     why, a, b = SAME[-1]
     assert JUDGE("?", a, b, ([1.0, 0.0], [1.0, 0.1])) == (True, why)

@@ -62,6 +62,10 @@ class Features(NamedTuple):
     names: frozenset[int]
     frames: frozenset[Frame]
 
+    def code(self) -> bytes:
+        """Digest of all code; zeros where there is none."""
+        return self.literal[8:16] or bytes(8)
+
     def to_bytes(self) -> bytes:
         """Little-endian on every machine, begins with VERSION."""
         texts = [text.encode("utf-8", "surrogatepass") for text in (self.numbers, self.units, self.dates, self.asks)]

@@ -71,7 +71,7 @@ def _against(a: Features, b: Features) -> str:
         return "dates"
     if (a.negations == 0) != (b.negations == 0):
         return "negation"
-    if a.literal[8:16] != b.literal[8:16]:
+    if a.code() != b.code():
         return "code"
     if a.opposites != b.opposites:
         return "opposites"
