@@ -82,7 +82,7 @@ class CacheEntry(Entry, frozen=True):
     scope: Annotated[
         CacheScope | None, Meta(description="Who shares answers: those with the same key, team or customer, or all.")
     ] = None
-    max_size: Annotated[Size | None, Meta(description="Of all answers; what was not used longest gives way.")] = None
+    max_size: Annotated[Size | None, Meta(description="Of all answers; what was stored longest ago gives way.")] = None
     max_entry: Annotated[Size | None, Meta(description="Of an answer; longer ones are not kept.")] = None
     cross_dialect: Annotated[
         bool | None,

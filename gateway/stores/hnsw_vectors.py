@@ -145,7 +145,8 @@ class HnswVectors:
                 stats = index.stats()
         except StoreUnavailable as error:
             return StoreStatus(False, str(error))
-        return StoreStatus(True, notes=(f"{stats['vectors']} of {stats['most']} vectors",), bytes=stats["bytes"])
+        notes = (f"{stats['vectors']} of {stats['most']} vectors",)
+        return StoreStatus(True, notes=notes, bytes=stats["bytes"], entries=stats["vectors"])
 
     def close(self) -> None:
         """Everything is on the disk afterwards, so that it outlives a restart of the machine."""

@@ -194,7 +194,7 @@ class HnswlibVectors:
         with self._lock:
             size = int(self._index.index_file_size()) if self._rows else 0
             notes = (f"{len(self._rows)} of {self._most} vectors",)
-            return StoreStatus(not self._problem, self._problem, notes, size)
+            return StoreStatus(not self._problem, self._problem, notes, size, entries=len(self._rows))
 
     def close(self) -> None:
         with self._lock:

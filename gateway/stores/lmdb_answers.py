@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import lmdb
 
@@ -62,6 +63,7 @@ class LmdbAnswers:
         self._lock = threading.RLock()
         self._env: lmdb.Environment | None = None
         self._generation = ""
+        self._mapped_bytes = 0
         self._stamp = 0
         self._problem = ""
         self._too_large = 0
@@ -110,12 +112,24 @@ class LmdbAnswers:
             return self._begin_anew("nothing says which of its files is whole" if found else "")
         if reason := files.why_unusable(self.directory, current):
             return self._begin_anew(reason)
-        env = self._use(current.generation)
+        env = self._use(current.generation, max(self._map_bytes, current.map_bytes))
         try:
             reason = files.why_unsound(env)
         except lmdb.Error as error:
             reason = f"its file is damaged ({error})"
-        return self._begin_anew(reason) if reason else self._publish(env)
+        if reason:
+            env.close()
+            return self._begin_anew(reason)
+        self._publish(env)
+        return self._shrunk(env) if current.map_bytes > self._map_bytes else env
+
+    def _shrunk(self, env: lmdb.Environment) -> lmdb.Environment:
+        """What fits of a file that might be larger than it may be now, as a new file."""
+        surplus = True
+        while surplus:
+            with env.begin(write=True) as txn:
+                surplus = self._used(txn) > self.most_bytes and self._forget_oldest(txn, SWEEP) > 0
+        return self._compact()
 
     def _begin_anew(self, reason: str) -> lmdb.Environment:
         if reason:
@@ -125,10 +139,10 @@ class LmdbAnswers:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(files.current_path(self.directory))
         files.forget(self.directory)
-        return self._publish(self._use(files.new_generation(self.directory)))
+        return self._publish(self._use(files.new_generation(self.directory), self._map_bytes))
 
-    def _use(self, generation: str) -> lmdb.Environment:
-        env = files.open_writer(self.directory, generation, self._map_bytes)
+    def _use(self, generation: str, map_bytes: int) -> lmdb.Environment:
+        env = files.open_writer(self.directory, generation, map_bytes)
         try:
             self._answers = env.open_db(files.ANSWERS)
             self._by_expiry = env.open_db(files.BY_EXPIRY)
@@ -138,7 +152,7 @@ class LmdbAnswers:
         except BaseException:
             env.close()
             raise
-        self._generation = generation
+        self._generation, self._mapped_bytes = generation, map_bytes
         return env
 
     def _publish(self, env: lmdb.Environment) -> lmdb.Environment:
@@ -152,14 +166,14 @@ class LmdbAnswers:
         return env
 
     def _say(self, pid: int) -> None:
-        files.write_current(self.directory, files.Current(self._generation, self._map_bytes, files.boot_id(), pid))
+        files.write_current(self.directory, files.Current(self._generation, self._mapped_bytes, files.boot_id(), pid))
 
     def _close_file(self) -> None:
         env, self._env = self._env, None
         if env is not None:
             env.close()
 
-    def _compact(self) -> None:
+    def _compact(self) -> lmdb.Environment:
         """The same answers in a new file, without the holes of this one."""
         env = self._env
         assert env is not None
@@ -167,10 +181,9 @@ class LmdbAnswers:
             generation = files.new_generation(self.directory)
             env.copy(os.path.join(self.directory, generation), compact=True)
         except (lmdb.Error, OSError) as error:
-            self._begin_anew(f"its file is full of holes and cannot be copied ({_in_words(error)})")
-            return
+            return self._begin_anew(f"its file is full of holes and cannot be copied ({_in_words(error)})")
         self._close_file()
-        self._publish(self._use(generation))
+        return self._publish(self._use(generation, self._map_bytes))
 
     # -- AnswerStore
 
@@ -193,9 +206,7 @@ class LmdbAnswers:
                 except lmdb.MapFullError:
                     # Readers that were killed hold pages, or no free ones are beside each other.
                     env.reader_check()
-                    self._compact()
-                    assert self._env is not None
-                    env = self._env
+                    env = self._compact()
                     self._store(env, batch)
 
     def _store(self, env: lmdb.Environment, answers: Answers) -> None:
@@ -235,12 +246,17 @@ class LmdbAnswers:
         self._forget_expired(txn, now_ns)
         # A little more than needed, so that not every transaction has to.
         while self._used(txn) > self.most_bytes - self.most_bytes // 64:
-            with txn.cursor(self._by_age) as cursor:
-                oldest = [key for key, _ in zip(cursor.iternext(False, True), range(EVICT_AT_ONCE), strict=False)]
-            if not oldest:
+            if not self._forget_oldest(txn, EVICT_AT_ONCE):
                 return
-            for key in oldest:
-                self._delete(txn, key)
+
+    def _forget_oldest(self, txn: lmdb.Transaction[bytes], most: int) -> int:
+        with txn.cursor(self._by_age) as cursor:
+            oldest = list(islice(cursor, most))
+        for row, key in oldest:
+            # A row that leads nowhere would otherwise be the oldest for ever.
+            if not self._delete(txn, key):
+                txn.delete(row, db=self._by_age)
+        return len(oldest)
 
     def _used(self, txn: lmdb.Transaction[bytes]) -> int:
         pages = 0
@@ -251,15 +267,16 @@ class LmdbAnswers:
 
     def _forget_expired(self, txn: lmdb.Transaction[bytes], now_ns: int) -> int:
         """At most ``SWEEP``; how many."""
-        over: list[bytes] = []
+        over: list[tuple[bytes, bytes]] = []
         end = now_ns.to_bytes(8, "big") + b"\xff" * 8
         with txn.cursor(self._by_expiry) as cursor:
             for row, key in cursor:
                 if row > end or len(over) == SWEEP:
                     break
-                over.append(key)
-        for key in over:
-            self._delete(txn, key)
+                over.append((row, key))
+        for row, key in over:
+            if not self._delete(txn, key):
+                txn.delete(row, db=self._by_expiry)
         return len(over)
 
     def remove(self, keys: Iterable[bytes]) -> int:

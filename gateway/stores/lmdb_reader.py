@@ -40,6 +40,8 @@ class LmdbReader:
             # Copied twice, which costs less than a view of the map does.
             expires_ns, own_key = time_and_key(entry, TIME_AND_KEY_FROM)
         except (lmdb.Error, struct.error):
+            # The file may be larger than what is mapped: another map is made when somebody looks.
+            self._let_go()
             return None
         return entry[HEADER_BYTES:] if own_key == key and expires_ns > self._clock() else None
 

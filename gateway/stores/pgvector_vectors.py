@@ -293,11 +293,12 @@ class PgvectorVectors:
         try:
             with self._connected(self._timeout_s) as connection:
                 table = self._table.as_string(connection)
-                [[size]] = self._run(connection, "SELECT pg_total_relation_size(%s::regclass)", (table,)).fetchall()
+                asked = "SELECT pg_total_relation_size(%s::regclass), (SELECT count(*) FROM {table})"
+                [[size, entries]] = self._run(connection, asked, (table,)).fetchall()
         except StoreUnavailable as error:
             return StoreStatus(False, str(error))
         notes = () if self.dimensions <= MOST_INDEXED else (f"more than {MOST_INDEXED} dimensions have no index",)
-        return StoreStatus(True, notes=notes, bytes=int(str(size)))
+        return StoreStatus(True, notes=notes, bytes=int(str(size)), entries=int(str(entries)))
 
     def close(self) -> None:
         self._put_back(None)

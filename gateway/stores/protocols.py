@@ -115,7 +115,8 @@ class StoreStatus(msgspec.Struct, frozen=True):
     bytes: int = 0
     segments: int = 0
     entries: int | None = None
-    """None: this store does not know, or has none."""
+    """Of the caches: answers or vectors, those that are over and not yet forgotten included; a server may count what
+    others keep in it. None: this store does not know, or has none."""
 
 
 class LogLimits(msgspec.Struct, frozen=True):

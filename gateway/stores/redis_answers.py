@@ -162,16 +162,16 @@ class RedisAnswers:
                 self._client.ping()
 
     def status(self) -> StoreStatus:
-        """``bytes``: of the whole server, whoever uses it."""
+        """``bytes`` of the whole server, ``entries`` of the database, whoever uses them."""
         notes: tuple[str, ...] = ()
         if self._too_large:
             notes = (f"{self._too_large} answers of more than {LARGEST_BYTES} bytes were not kept",)
         try:
             with self._guarded():
-                used = int(self._client.info("memory")["used_memory"])
+                used, entries = int(self._client.info("memory")["used_memory"]), int(self._client.dbsize())
         except StoreUnavailable as error:
             return StoreStatus(False, str(error), notes)
-        return StoreStatus(True, notes=notes, bytes=used)
+        return StoreStatus(True, notes=notes, bytes=used, entries=entries)
 
     def close(self) -> None:
         self._client.close()

@@ -236,7 +236,7 @@ class WeaviateVectors:
         over = Filter.by_property("expires_ms").less_or_equal(self._now_ms())
         while self._delete(over):
             pass
-        count = self._ask(WRITE_S, lambda found: found.aggregate.over_all(total_count=True)).total_count or 0
+        count = self._count(WRITE_S)
         while count > self.most:
             surplus = min(count - self.most, AT_ONCE)
             soonest = self._ask(
@@ -250,12 +250,15 @@ class WeaviateVectors:
                 return
             count -= gone
 
+    def _count(self, seconds: float) -> int:
+        return self._ask(seconds, lambda found: found.aggregate.over_all(total_count=True)).total_count or 0
+
     def status(self) -> StoreStatus:
         try:
-            self._ask(self._timeout_s, lambda found: self._client.collections.exists(found.name))
+            entries = self._count(self._timeout_s)
         except StoreUnavailable as error:
             return StoreStatus(False, str(error))
-        return StoreStatus(True)
+        return StoreStatus(True, entries=entries)
 
     def close(self) -> None:
         self._client.close()

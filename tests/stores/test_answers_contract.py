@@ -114,6 +114,8 @@ def test_the_status_is_good(store: AnswerStore) -> None:
     status = store.status()
     assert (status.ok, status.problem) == (True, "")
     assert status.bytes > 1000
+    assert status.entries is not None
+    assert status.entries >= 1
 
 
 def test_threads_share_a_store(store: AnswerStore) -> None:

@@ -233,6 +233,21 @@ def test_a_file_whose_index_disagrees_is_thrown_away(directory: str, caplog: pyt
     assert caplog.text.count("an index does not agree with the answers") == 2
 
 
+def test_rows_of_an_index_that_lead_nowhere_are_forgotten_too(small: LmdbAnswers, now: Now) -> None:
+    """What a file that was damaged since it was verified might hold."""
+    small.put([row(number, 10_000) for number in range(50)])
+    with small._guarded() as env, env.begin(write=True) as txn:
+        for number in range(20):
+            assert txn.delete(key(number), db=small._answers)
+    for number in range(50, 150):
+        small.put([row(number, 10_000)])
+    now.ns += 2 * 3600 * 10**9
+    small.maintain()
+    assert (list(small.entries()), small.status().entries) == ([], 0)
+    with small._guarded() as env, env.begin() as txn:
+        assert [txn.stat(each)["entries"] for each in (small._by_age, small._by_expiry)] == [0, 0]
+
+
 # -- the disk and the process
 
 _FULL = """

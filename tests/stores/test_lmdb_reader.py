@@ -135,6 +135,36 @@ def test_a_reader_that_never_ends_costs_a_new_file_and_no_answer(store: LmdbAnsw
     assert store.status().bytes <= store.most_bytes
 
 
+def test_a_worker_follows_a_file_that_may_be_larger_now(directory: str) -> None:
+    first = LmdbAnswers(directory, 1 << 20)
+    first.put([row(1)])
+    with peer(directory) as worker:
+        assert worker.get(key(1)) == answer(1)
+        first.close()
+        again = LmdbAnswers(directory, 32 << 20)
+        again.put([row(number, 100_000) for number in range(2, 200)])
+        # It has mapped less than the file has grown to: the next look-up misses, and it maps it anew.
+        worker.get(key(199))
+        assert worker.refresh()
+        assert (worker.get(key(1)), worker.get(key(199))) == (answer(1), answer(199, 100_000))
+        again.close()
+
+
+def test_a_smaller_cache_gives_up_what_is_too_much(directory: str) -> None:
+    first = LmdbAnswers(directory, 32 << 20)
+    first.put([row(number, 100_000) for number in range(200)])
+    first.close()
+    again = LmdbAnswers(directory, 2 << 20)
+    with peer(directory) as worker:
+        again.put([row(200, 100_000)])
+        assert again.status().bytes <= 2 << 20
+        assert (worker.get(key(200)), worker.get(key(0))) == (answer(200, 100_000), None)
+        for number in range(201, 260):
+            again.put([row(number, 100_000)])
+        assert (worker.refresh(), worker.get(key(259))) == (True, answer(259, 100_000))
+    again.close()
+
+
 def test_a_look_up_waits_for_no_commit(store: LmdbAnswers, worker: Peer) -> None:
     store.put([row(1)])
     with store._guarded() as env, env.begin(write=True) as txn:

@@ -122,9 +122,9 @@ def test_vectors_outlive_the_store(open_vectors: Callable[[], VectorStore]) -> N
 
 
 def test_the_status_is_good(store: VectorStore) -> None:
-    store.put([entry(1)])
+    store.put([entry(1), entry(2)])
     status = store.status()
-    assert (status.ok, status.problem) == (True, "")
+    assert (status.ok, status.problem, status.entries) == (True, "", 2)
 
 
 def test_threads_share_a_store(store: VectorStore) -> None:
