@@ -10,6 +10,7 @@ much.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import mmap
 import os
@@ -35,6 +36,11 @@ CENTRES = 500
 OFF = 2e-5
 """A cosine summed up in another order differs by less."""
 NAMES = ("lookups", "results", "wrong_cosine", "foreign_scope", "live_looked_up", "live_missed")
+CHECKED = (
+    "writer_kills", "reader_kills", "opened_not_clean", "whole_checks", "looked_up_after_kill", "lost_after_kill",
+    "passed_after_kill",
+)  # fmt: skip
+WRONG = ("wrong_cosine", "foreign_scope", "opened_not_clean", "lost_after_kill", "lost_at_the_end")
 LIVE, NEXT = 0, 1
 
 
@@ -185,13 +191,14 @@ def kill(pid: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
-def all_found(world: World, writer: Any) -> int:
-    """How many of what is surely there are not found."""
-    missed = 0
+def unfound(world: World, writer: Any) -> tuple[int, int]:
+    """How many of what is surely there are not found: in scopes that are compared whole, of which there is none, and in
+    the large one, whose graph may lead past one."""
+    missed = [0, 0]
     for key in world.live():
-        found = writer.nearest(world.scope(key), world.vector(key).tobytes(), 4)
-        missed += key not in dict(found)
-    return missed
+        scope = world.scope(key)
+        missed[scope == LARGE] += key not in dict(writer.nearest(scope, world.vector(key).tobytes(), 4))
+    return missed[0], missed[1]
 
 
 def recall(world: World, index: Any, queries: int = 500) -> float:
@@ -211,7 +218,7 @@ def run(plan: Plan, place: Path, *, say: Callable[[str], None] = lambda text: No
     """Figures of one run; ``faults`` is 0 when nothing was wrong. Leaves no process behind."""
     world, draw = World(plan, place), random.Random(4)
     world.open_writer().close()
-    figures = {"writer_kills": 0, "reader_kills": 0, "opened_not_clean": 0, "unfound_after_kill": 0, "whole_checks": 0}
+    figures = dict.fromkeys(CHECKED, 0)
     writer = start(lambda: write(world))
     readers = [start(lambda n=number: read(world, n)) for number in range(plan.readers)]
     largest, begun, told = 0, time.monotonic(), time.monotonic()
@@ -224,7 +231,10 @@ def run(plan: Plan, place: Path, *, say: Callable[[str], None] = lambda text: No
                 if figures["writer_kills"] % 25 == 0:
                     opened = world.open_writer()
                     check_opened(world, opened)
-                    figures["unfound_after_kill"] += all_found(world, opened)
+                    whole, graph = unfound(world, opened)
+                    figures["lost_after_kill"] += whole
+                    figures["passed_after_kill"] += graph
+                    figures["looked_up_after_kill"] += len(opened)
                     figures["whole_checks"] += 1
                     opened.close()
                 writer = start(lambda: write(world))
@@ -239,7 +249,8 @@ def run(plan: Plan, place: Path, *, say: Callable[[str], None] = lambda text: No
                 say(f"{told - begun:.0f} s: {figures | world.read()}")
     finally:
         for pid in [writer, *readers]:
-            figures["opened_not_clean"] += not kill(pid)
+            with contextlib.suppress(ProcessLookupError):
+                figures["opened_not_clean"] += not kill(pid)
     return figures | ending(world, largest)
 
 
@@ -253,7 +264,8 @@ def ending(world: World, largest: int) -> dict[str, Any]:
     figures["changes"] = int(world.pending[1])
     figures["file_mib_at_most"] = round(largest / 2**20, 1)
     figures["vectors_at_the_end"], figures["tombstones_at_the_end"] = len(left), left.stats()["tombstones"]
-    figures["unfound_at_the_end"] = all_found(world, left)
+    figures["lost_at_the_end"], figures["passed_at_the_end"] = unfound(world, left)
+    figures["passed_fresh"] = unfound(world, fresh)[1]
     figures["recall"], figures["recall_fresh"] = recall(world, left), recall(world, fresh)
     for index in left, fresh:
         index.close()
@@ -262,7 +274,7 @@ def ending(world: World, largest: int) -> dict[str, Any]:
 
 def faults(figures: dict[str, Any]) -> int:
     """Results that must not be."""
-    return sum(int(figures[name]) for name in ("wrong_cosine", "foreign_scope", "opened_not_clean"))
+    return sum(int(figures[name]) for name in WRONG)
 
 
 def main() -> int:
