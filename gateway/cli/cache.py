@@ -66,13 +66,15 @@ def _print_semantic(told: Mapping[str, Any], console: Console) -> None:
         if name not in ("mode", "embedder", "curve"):
             shown = json.dumps(value) if isinstance(value, dict | list) else value
             console.print(f"  {escape(name.replace('_', ' '))}: {escape(str(shown))}")
-    points = [point for point in told.get("curve") or () if point[0] >= LEAST_THRESHOLD and any(point[1:])]
+    points = [point for point in told.get("curve") or () if point["threshold"] >= LEAST_THRESHOLD]
     if points:
         table = Table("  threshold", box=None, pad_edge=False)
         for name in ("hits without guard", "wrong", "hits with guard", "wrong"):
             table.add_column(name, justify="right")
-        for threshold, *counts in points:
-            table.add_row(f"  {threshold:.2f}", *(f"{count:,}" for count in counts))
+        for point in points:
+            if point["plain_hits"]:
+                counts = (point[name] for name in ("plain_hits", "plain_wrong", "hits", "wrong"))
+                table.add_row(f"  {point['threshold']:.2f}", *(f"{count:,}" for count in counts))
         console.print(table)
 
 

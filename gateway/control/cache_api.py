@@ -164,11 +164,11 @@ def sums_of(counts: Counts) -> CacheSums:
 
     return CacheSums(
         lookups=lookups,
-        exact=counts.hits,
+        exact=counts.exact,
         similar=counts.similar,
         joined=counts.joined,
         missed=counts.misses,
-        exact_rate=rate(counts.hits),
+        exact_rate=rate(counts.exact),
         similar_rate=rate(counts.similar),
         joined_rate=rate(counts.joined),
         kept=counts.kept,

@@ -25,7 +25,7 @@ class Counts(msgspec.Struct, frozen=True):
     """What has happened, in all or on a day. Other counts of the cache process are left out."""
 
     hits: int = 0
-    """Exact ones."""
+    """Similar ones included."""
     similar: int = 0
     joined: int = 0
     misses: int = 0
@@ -37,8 +37,12 @@ class Counts(msgspec.Struct, frozen=True):
     """Similar questions whose answer was not told: shadow mode, and audits."""
 
     @property
+    def exact(self) -> int:
+        return max(0, self.hits - self.similar)
+
+    @property
     def lookups(self) -> int:
-        return self.hits + self.similar + self.joined + self.misses
+        return self.exact + self.similar + self.joined + self.misses
 
 
 class StoreFigures(msgspec.Struct, frozen=True):

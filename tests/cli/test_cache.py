@@ -40,7 +40,10 @@ REPORT: dict[str, Any] = {
         "vectors": 77,
         "wrong_hits": {"estimate": 0.01},
         "mode": "shadow",
-        "curve": [[0.6, 9, 9, 9, 9], [0.9, 2000, 20, 1900, 3], [1.0, 0, 0, 0, 0]],
+        "curve": [
+            {"threshold": threshold, "plain_hits": plain, "plain_wrong": 20, "hits": 1900, "wrong": 3}
+            for threshold, plain in ((0.6, 9), (0.9, 2000), (1.0, 0))
+        ],
     },
 }  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_without_its_process(cached: Cached) -> None:
 def test_what_it_was_good_for(cached: Cached, beside: CacheBeside) -> None:
     beside.put(TEAM, RED, 1)
     before = beside.stats()["totals"].get("hits", 0)
-    beside.count(hits=6, similar=2, joined=1, misses=3, kept=3, would_hit=4, saved_nanodollars=1_500_000_007)
+    beside.count(hits=8, similar=2, joined=1, misses=3, kept=3, would_hit=4, saved_nanodollars=1_500_000_007)
     beside.count(saved_us=2_500_000, whatever_else=1)
     wait_for(lambda: beside.stats()["totals"].get("saved_us") == 2_500_000, "what was counted")
     assert before == 0

@@ -128,6 +128,37 @@ def test_nobody_gets_the_answers_of_others(gateway: Gateway) -> None:
     assert verdict(send(gateway, chat(SIMILAR), KEY, **{"-scope": "somebody"})) == "miss"
 
 
+def explained(gateway: Gateway, body: dict[str, Any], key: str = KEY) -> dict[str, Any]:
+    answer = send(gateway, body, key, **{"": "explain"})
+    assert answer.status == 200, answer.body
+    told: dict[str, Any] = json.loads(answer.body)
+    return told
+
+
+def test_an_explanation_tells_the_nearest_questions_and_what_is_against_them(
+    gateway: Gateway, upstream_for_module: Upstream
+) -> None:
+    cosine = float(until_similar(gateway, SENTENCE, SIMILAR).header("x-microgate-cache-similarity"))
+    told = explained(gateway, chat(SIMILAR))
+    similar = told["similar"]
+    assert (told["verdict"], told["exact"], similar["hit"]) == ("hit-similar", None, True)
+    assert (similar["mode"], similar["threshold"], similar["question"]) == ("threshold", 0.8, SIMILAR)
+    nearest = similar["nearest"][0]
+    assert (nearest["similarity"], nearest["decision"], nearest["chance"]) == (round(cosine, 4), "hit", 1.0)
+    assert (nearest["guard"], nearest["question"]) == (None, SENTENCE)
+    guarded = explained(gateway, chat(ANOTHER))
+    against = guarded["similar"]["nearest"][0]
+    assert (guarded["verdict"], against["decision"], bool(against["guard"])) == ("miss", "differs", True)
+    alone = explained(gateway, chat(SIMILAR), THIRD)
+    assert (alone["verdict"], alone["similar"]["nearest"]) == ("miss", [])
+    assert alone["similar"]["because"] == "no such question is known"
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}, *chat(SIMILAR)["messages"]]
+    longer = explained(gateway, chat("", messages=turns))["similar"]
+    assert (longer["question"], "at most 1 turns" in longer["because"]) == (None, True)
+    # Of a question whose answer is known no vector is wanted.
+    assert explained(gateway, chat(SENTENCE))["similar"] is None
+
+
 def test_an_embedder_that_does_not_answer_makes_misses(upstream: Upstream, start_gateway: Start) -> None:
     def hanging(received: Received) -> list[Step]:
         return [60.0] if received.target.endswith("/embeddings") else ordinary(received)

@@ -148,6 +148,7 @@ class Meanings:
             found["indexes"][str(dimension)] = {
                 "ok": status.ok,
                 "problem": status.problem,
+                "entries": status.entries,
                 "bytes": status.bytes,
                 "notes": list(status.notes),
             }

@@ -114,6 +114,11 @@ class Similar:
 
     def look(self, x: Exchange, key: bytes, policy: int) -> Awaitable[Response | None] | None:
         """None where similar questions are not looked for; else what the phase comes to, to be awaited."""
+        question = self.question_of(x, key)
+        return None if question is None else self.search(x, key, policy, question)
+
+    def question_of(self, x: Exchange, key: bytes) -> Question | None:
+        """What is asked; None where similar questions are not looked for."""
         principal = x.principal
         if x.operation not in GENERATED or principal is None:
             return None
@@ -127,8 +132,13 @@ class Similar:
         rest = asked_with(x, orjson.dumps(found.rest), self.cache.prefix_of(x, principal) + b"similar")
         if rest is None:
             return None
-        question = Question(key[:SCOPE_BYTES], rest, found.text)
-        return self.search(x, key, policy, question)
+        return Question(key[:SCOPE_BYTES], rest, found.text)
+
+    async def explain(self, x: Exchange, key: bytes, mine: bool) -> dict[str, Any]:
+        """What ``look`` would come to; ``mine``: nobody shares the answers with the caller's virtual key."""
+        from gateway.cache.similar.explain import explain
+
+        return await explain(self, x, key, mine)
 
     async def search(self, x: Exchange, key: bytes, policy: int, question: Question) -> Response | None:
         asked = self.embedding.vector_of(question.text, x.principal)
