@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from gateway.cache.asking import DRAIN_S, MAX_FRAME_BYTES, Answer, Failure, NotAnswered, Question, Told
+from gateway.cache.asking import DRAIN_S, MAX_FRAME_BYTES, Answer, Batch, Failure, NotAnswered, Question, Told
 from gateway.processes.frames import FrameCutter, FrameError, framed
 
 HELD_BYTES = 1 << 20
@@ -23,7 +23,7 @@ HELD_BYTES = 1 << 20
 log = logging.getLogger("microgate.cache")
 
 _encoder = msgspec.msgpack.Encoder()
-_asked: msgspec.msgpack.Decoder[Question | Told] = msgspec.msgpack.Decoder(Question | Told)
+_asked: msgspec.msgpack.Decoder[Question | Told | Batch] = msgspec.msgpack.Decoder(Question | Told | Batch)
 
 
 class Answering:
@@ -101,7 +101,10 @@ class _Link(asyncio.Protocol):
                     questions.append(message)
                 else:
                     batch, size = told.get(message.op, ([], 0))
-                    batch.append(message.args)
+                    if isinstance(message, Told):
+                        batch.append(message.args)
+                    else:
+                        batch += message.all
                     told[message.op] = batch, size + len(body)
         except (FrameError, msgspec.MsgspecError) as error:
             log.warning("a worker's connection closed: %s", error)

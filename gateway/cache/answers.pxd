@@ -11,7 +11,7 @@ from gateway.serving cimport Choice, Target, View
 
 cdef int BYPASS, MISS, HIT, CACHED, FROM_CACHE
 cdef bytes AGE, LINE, OK_LINE, REQUEST_ID
-cdef long long READY_BYTES
+cdef long long BATCH_BYTES, READY_BYTES
 
 cdef class Answers:
     cdef public Core core
@@ -26,6 +26,8 @@ cdef class Answers:
     cdef public bint cross
     cdef public object similar
     cdef public dict policies
+    cdef public list batch
+    cdef public long long batch_bytes
     cdef public dict ready
     cdef public long long ready_bytes
     cdef public long long hits
@@ -49,6 +51,7 @@ cdef class Answers:
     cpdef forget(self)
     @cython.locals(age_ns=cython.longlong, caller=Caller, data=bytes, head=bytes, body=bytes, core=Core)
     cpdef bint tell(self, Exchange x, Ready found, int verdict, bytes more) except -1
+    cpdef hand_over(self)
     @cython.locals(target=Target)
     cpdef keep(self, Exchange x, bytes key, bytes content_type, bytes body, bint streamed)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from _speedups._bytes import decimal, realtime_ns
 from gateway.cache.asked import asked, canonical_for
-from gateway.cache.entry import Kept, pack, unpack
+from gateway.cache.entry import Kept, packed_as, unpack
 from gateway.cache.flight import Flights
 from gateway.cache.scope import ALL, CUSTOMER, KEY, TEAM, scope_of
 from gateway.cache.wish import LEVELS, READ, SCOPE, WRITE
@@ -42,6 +42,9 @@ AGE = b"x-microgate-attempts: 0\r\nx-microgate-cost: 0\r\nage: "
 LINE = b"\r\n"
 OK_LINE = status_line(200)
 REQUEST_ID = b"x-microgate-request-id: "
+GATHER_S = 0.05
+BATCH_BYTES = 128 << 10
+"""Of what is to be kept: so much is handed over at once, or what has come within that time."""
 READY_BYTES = 16 << 20
 """Of answers that are held ready, in a worker."""
 
@@ -65,6 +68,9 @@ class Answers:
         """``gateway.cache.similar.lookup.Similar``, where similar questions are looked up."""
         self.policies: dict[int, int] = {}
         """Ruleset index -> what its keys may do; filled by ``adopted``."""
+        self.batch: list[tuple[bytes, bytes, int]] = []
+        """What is to be kept and is not handed over yet."""
+        self.batch_bytes = 0
         self.ready: dict[bytes, Ready] = {}
         self.ready_bytes = 0
         self.hits = 0
@@ -266,23 +272,29 @@ class Answers:
         now_ns = realtime_ns()
         target = x.target
         took_ns = x.last_byte_ns - x.sent_ns
-        kept = Kept(
-            x.dialect,
-            x.operation,
-            streamed,
-            now_ns,
-            x.cost + x.spent,
-            took_ns // 1000 if took_ns > 0 else 0,
-            x.prompt,
-            x.completion,
-            content_type,
-            NO_ANSWER if target is None else target.labels[2:],
-            body,
-        )
+        took_us = took_ns // 1000 if took_ns > 0 else 0
+        labels = NO_ANSWER if target is None else target.labels[2:]
+        cost, until_ns = x.cost + x.spent, now_ns + ttl_ns
+        figures = now_ns, cost, took_us, x.prompt, x.completion
+        packed = packed_as(x.dialect, x.operation, streamed, figures, content_type, labels, body)
         self.kept += 1
-        self.asking.tell("put", key, pack(kept), now_ns + ttl_ns)
+        if not self.batch:
+            self.core.loop.call_later(GATHER_S, self.hand_over)
+        self.batch.append((key, packed, until_ns))
+        self.batch_bytes += len(packed)
+        if self.batch_bytes >= BATCH_BYTES:
+            self.hand_over()
         if x.question is not None:
-            x.question.answered(self, x, key, kept, now_ns + ttl_ns)
+            # Behind its answer, which is to be there first.
+            self.hand_over()
+            x.question.answered(self, key, now_ns, until_ns)
+
+    def hand_over(self) -> None:
+        """To the cache process, all at once: each for itself would cost several times as much."""
+        if self.batch:
+            batch, self.batch, self.batch_bytes = self.batch, [], 0
+            self.asking.tell_all("put", batch)
+            self.asking.flush()
 
     def tend(self) -> None:
         """Once a second."""
@@ -297,7 +309,8 @@ class Answers:
             self.asking.tell("counts", counts)
 
     async def close(self) -> None:
-        """Hand over what is told already."""
+        """Hand over what is kept already."""
+        self.hand_over()
         self.tend()
         if self.similar is not None:
             await self.similar.close()

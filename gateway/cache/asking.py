@@ -56,6 +56,13 @@ class Told(msgspec.Struct, tag="!", array_like=True, frozen=True):
     args: tuple[Any, ...]
 
 
+class Batch(msgspec.Struct, tag="*", array_like=True, frozen=True):
+    """Worker -> cache process: several things told at once; nothing comes back."""
+
+    op: str
+    all: list[tuple[Any, ...]]
+
+
 class Answer(msgspec.Struct, tag="=", array_like=True, frozen=True):
     id: int
     value: Any
@@ -87,6 +94,7 @@ class Asking(asyncio.Protocol):
         self._last = 0
         self._pending: list[bytes] = []
         self._pending_bytes = 0
+        self._pending_count = 0
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self.asked = 0
@@ -160,17 +168,29 @@ class Asking(asyncio.Protocol):
         if self._transport is None:
             self.dropped += 1
             return False
-        body = _encoder.encode(Told(op, args))
+        return self._hold(_encoder.encode(Told(op, args)), 1)
+
+    def tell_all(self, op: str, batch: list[tuple[Any, ...]]) -> bool:
+        """``tell`` for every item of ``batch``, in one frame: much cheaper for each of them. Dropped as a whole."""
+        count = len(batch)
+        if self._transport is None:
+            self.dropped += count
+            return False
+        return self._hold(_encoder.encode(Batch(op, batch)), count)
+
+    def _hold(self, body: bytes, count: int) -> bool:
+        """Keep the frame of ``count`` things told until it is written."""
         size = self._pending_bytes + len(body)
         if len(body) > MAX_FRAME_BYTES or (size > BACKLOG_BYTES and self._pending):
-            self.dropped += 1
+            self.dropped += count
             return False
         if not self._pending:
             self._timer = self._loop.call_later(FLUSH_S, self.flush)
         self._pending.append(len(body).to_bytes(4, "big"))
         self._pending.append(body)
         self._pending_bytes = size
-        self.told += 1
+        self._pending_count += count
+        self.told += count
         if size >= FLUSH_BYTES and not self._paused:
             self.flush()
         return True
@@ -185,7 +205,7 @@ class Asking(asyncio.Protocol):
             return
         data = b"".join(self._pending)
         self._pending.clear()
-        self._pending_bytes = 0
+        self._pending_bytes = self._pending_count = 0
         transport.write(data)
 
     # --- the connection
@@ -212,10 +232,10 @@ class Asking(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self.dropped += len(self._pending) // 2
-        self.told -= len(self._pending) // 2
+        self.dropped += self._pending_count
+        self.told -= self._pending_count
         self._pending.clear()
-        self._pending_bytes = 0
+        self._pending_bytes = self._pending_count = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -28,6 +28,7 @@ cdef class Captured(Audience):
     cdef public bint streamed
     cdef public int status
     cdef public bytes answer_head
+    cdef public bytes media
     cdef public long long length
     cdef public Target target
     cdef public bint gone

@@ -64,6 +64,8 @@ class Captured(Audience):
         """It is a stream of events."""
         self.status = 0
         self.answer_head = b""
+        self.media = b""
+        """Its content type; empty: ``answer_head`` says it."""
         self.length = -1
         self.target: Target | None = None
         self.gone = False
@@ -109,6 +111,9 @@ class Captured(Audience):
         self.length = length
         self.status = x.status
         self.answer_head = x.answer_head
+        scan = self.core.answer_head
+        if scan.head is x.answer_head:
+            self.media = scan.content_type or b""
         self.target = x.target
         if x.sealing is not None and getattr(x.sealing, "inner", x.sealing) is not None:
             self.sealed(x)
@@ -177,7 +182,7 @@ class Captured(Audience):
         try:
             body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
             if cache is not None:
-                cache.keep(x, self.key, content_type(self.answer_head), body, self.streamed)
+                cache.keep(x, self.key, self.media or content_type(self.answer_head), body, self.streamed)
         except Exception:
             log.exception("the answer to request %s can't be kept", x.request_id.decode())
         if not self.wanted():

@@ -35,25 +35,24 @@ class Kept(NamedTuple):
 
 def pack(kept: Kept) -> bytes:
     """As bytes."""
-    return b"".join(
-        (
-            _HEAD.pack(
-                VERSION,
-                1 if kept.streamed else 0,
-                kept.dialect | kept.operation << 8,
-                len(kept.content_type),
-                len(kept.labels),
-                kept.created_ns,
-                kept.cost_nanodollars,
-                kept.took_us,
-                kept.prompt,
-                kept.completion,
-            ),
-            kept.content_type,
-            kept.labels,
-            kept.body,
-        )
-    )
+    figures = kept.created_ns, kept.cost_nanodollars, kept.took_us, kept.prompt, kept.completion
+    labels = kept.labels
+    return packed_as(kept.dialect, kept.operation, kept.streamed, figures, kept.content_type, labels, kept.body)
+
+
+def packed_as(
+    dialect: int,
+    operation: int,
+    streamed: bool,
+    figures: tuple[int, int, int, int, int],
+    content_type: bytes,
+    labels: bytes,
+    body: bytes,
+) -> bytes:
+    """The same from its parts; ``figures``: when it was made, cost, time, tokens of input and output."""
+    what = dialect | operation << 8
+    head = _HEAD.pack(VERSION, 1 if streamed else 0, what, len(content_type), len(labels), *figures)
+    return b"".join((head, content_type, labels, body))
 
 
 def unpack(data: bytes) -> Kept | None:

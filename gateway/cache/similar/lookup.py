@@ -16,7 +16,6 @@ import orjson
 from gateway.cache.answers import Answers, ready
 from gateway.cache.asked import asked_with
 from gateway.cache.asking import NotAnswered
-from gateway.cache.entry import Kept
 from gateway.cache.similar import record as records
 from gateway.cache.similar.guard import BadFeatures, Features, agree, evidence, features
 from gateway.cache.similar.record import POOL_KEY, SCOPE_BYTES, Record
@@ -81,7 +80,7 @@ class Question:
         self.features: Features | None = None
         self.explored: Explored | None = None
 
-    def answered(self, cache: Answers, x: Exchange, key: bytes, kept: Kept, expires_ns: int) -> None:
+    def answered(self, cache: Answers, key: bytes, created_ns: int, expires_ns: int) -> None:
         """The answer is kept: so is the question, once it has a vector."""
         if not self.vector:
             return
@@ -89,7 +88,7 @@ class Question:
             self.features = features(self.text)
         number = records.id_of(self.scope, self.rest, self.text)
         packed = records.pack(
-            Record(number, kept.created_ns, self.rest, key, self.text, self.features.to_bytes(), self.vector)
+            Record(number, created_ns, self.rest, key, self.text, self.features.to_bytes(), self.vector)
         )
         cache.asking.tell("question", self.scope, packed, expires_ns, self.explored)
 
