@@ -13,7 +13,7 @@ from litestar.exceptions import ClientException, ServiceUnavailableException
 from gateway.cache.asking import NotAnswered
 from gateway.cache.scope import scope_of
 from gateway.cache.wish import LEVELS, MOST_PARTITION_BYTES
-from gateway.control.cache_process import CacheProcess, Counts, StoreFigures
+from gateway.control.cache_process import CacheProcess, Counts, SemanticFigures, StoreFigures
 from gateway.control.callers import caller_of
 from gateway.control.entity_desk import id_in
 from gateway.control.state import ControlState
@@ -98,8 +98,8 @@ class CacheReport(msgspec.Struct):
     totals: CacheSums | None
     days: list[CacheDay]
     """Newest first."""
-    semantic: dict[str, Any] | None
-    """What the process says of similar questions; null where they are not looked up."""
+    semantic: SemanticFigures | None
+    """Null where similar questions are not looked up."""
 
 
 class ClearRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -22,6 +22,13 @@ def families(configured: bool, figures: Figures | None) -> Iterator[Metric]:
     would_hit = CounterMetricFamily("microgate_cache_would_hit", "Similar questions whose answer was not told.")
     dollars = CounterMetricFamily("microgate_cache_saved_dollars", "What the answers had cost that were told again.")
     seconds = CounterMetricFamily("microgate_cache_saved_seconds", "How long their providers had taken.")
+    vectors = GaugeMetricFamily("microgate_cache_vectors", "Questions in the index.")
+    audited = CounterMetricFamily(
+        "microgate_cache_audited", "Would-be hits that were asked afresh, by what came of it.", labels=["result"]
+    )
+    wrong = GaugeMetricFamily(
+        "microgate_cache_wrong_hit_ratio_upper", "Share of similar hits that are wrong, at most (95 % confidence)."
+    )
     if configured:
         up.add_metric([], int(figures is not None))
     if figures is not None:
@@ -36,4 +43,10 @@ def families(configured: bool, figures: Figures | None) -> Iterator[Metric]:
         would_hit.add_metric([], totals.would_hit)
         dollars.add_metric([], totals.saved_nanodollars / 1e9)
         seconds.add_metric([], totals.saved_us / 1e6)
+        if (semantic := figures.semantic) is not None:
+            vectors.add_metric([], sum(index.entries or 0 for index in semantic.indexes.values()))
+            audited.add_metric(["right"], semantic.audited - semantic.wrong)
+            audited.add_metric(["wrong"], semantic.wrong)
+            wrong.add_metric([], semantic.wrong_per_hit_upper)
+    yield from (vectors, audited, wrong)
     yield from (up, entries, size, most, available, answers, would_hit, dollars, seconds)

@@ -58,6 +58,59 @@ class StoreFigures(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
+class IndexFigures(msgspec.Struct, frozen=True):
+    """The index of the vectors of one dimension."""
+
+    ok: bool
+    problem: str
+    entries: int | None
+    """None: the store does not know."""
+    bytes: int
+    notes: tuple[str, ...]
+
+
+class ThresholdPoint(msgspec.Struct, frozen=True):
+    """Of the questions whose neighbour was compared with a fresh answer: if every neighbour from this cosine on were
+    told, so many would be hits, and so many of these wrong."""
+
+    threshold: float
+    plain_hits: int
+    """Without the guard; so ``plain_wrong``."""
+    plain_wrong: int
+    hits: int
+    """Those that the guard lets through; so ``wrong``."""
+    wrong: int
+
+
+class SemanticFigures(msgspec.Struct, frozen=True):
+    """What is known of similar questions."""
+
+    mode: str
+    embedder: str
+    problem: str
+    """Why the embedder cannot be used; empty: it can."""
+    indexes: dict[str, IndexFigures]
+    """By the dimension of the vectors; one that nothing was kept in since the start is not among them."""
+    lookups: int
+    would_be_hits: int
+    """Those that were told and those that were asked afresh instead."""
+    audited: int
+    """Would-be hits that were asked afresh and compared."""
+    wrong: int
+    """Of those: the answer would have been another one."""
+    wrong_per_hit: float
+    """Measured; 0 as well while nothing was audited."""
+    wrong_per_hit_upper: float
+    """It is no more with 95 % confidence (Clopper and Pearson); 1 while nothing was audited."""
+    wrong_per_lookup_upper: float
+    """The same of all look-ups: what verified mode bounds."""
+    observations: int
+    """What verified mode has learned from."""
+    compared: int
+    """What the curve was made from."""
+    curve: tuple[ThresholdPoint, ...]
+
+
 class Figures(msgspec.Struct, frozen=True):
     """What the cache process says of itself."""
 
@@ -66,7 +119,7 @@ class Figures(msgspec.Struct, frozen=True):
     lost: int = 0
     totals: Counts = Counts()
     days: dict[str, Counts] = {}
-    semantic: dict[str, Any] | None = None
+    semantic: SemanticFigures | None = None
 
 
 class CacheProcess:

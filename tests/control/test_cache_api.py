@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from gateway.cache.scope import ALL, CUSTOMER, KEY, TEAM
+from gateway.cache.scope import ALL, CUSTOMER, KEY, TEAM, scope_of
+from gateway.cache.similar.audit import Audit
 from gateway.control.cache_api import place_of, sums_of
 from gateway.control.cache_process import Counts
-from gateway.snapshot.cache import Cache
-from tests.control.cache_beside import CacheBeside
+from gateway.snapshot.cache import Cache, Semantic
+from gateway.snapshot.model import id_hash
+from tests.control.cache_beside import HOUR_NS, CacheBeside
 from tests.control.process import CONFIG, Control
 from tests.waiting import wait_for
 
@@ -27,11 +30,12 @@ cache:
   scope: team
   ttl: 10m
   max_size: 4MiB
+  semantic: {embedder: mock/e, store: "weaviate://canary@vectors.example:8080"}
 """
 )
 ALICE, BOB = "file:virtual_key/alice", "file:virtual_key/bob"
 RED, ACME = "file:team/red", "file:customer/acme"
-CONFIGURED = Cache(enabled=True, scope="team", max_size=4 << 20)
+CONFIGURED = Cache(enabled=True, scope="team", max_size=4 << 20, semantic=Semantic(embedder="mock/e"))
 
 
 class Cached(Control):
@@ -81,7 +85,10 @@ def test_without_its_process(cached: Cached) -> None:
     assert (told["running"], told["problem"], told["store"]) == (False, "the cache process is away", None)
     settings = told["settings"]
     assert (settings["scope"], settings["ttl_s"], settings["max_size_bytes"]) == ("team", 600, 4 << 20)
-    assert (settings["store"], settings["semantic"]) == ("", None)
+    assert settings["store"] == ""
+    semantic = settings["semantic"]
+    assert (semantic["embedder"], semantic["mode"], semantic["threshold"]) == ("mock/e", "shadow", 0.95)
+    assert semantic["store"] == "weaviate://vectors.example:8080"
     assert cached.send_json("POST", "/api/cache/clear", {}).status == 503
     assert {name: value for name, value in samples(cached).items() if name.startswith("microgate_cache")} == {
         "microgate_cache_up": 0
@@ -116,6 +123,34 @@ def test_what_it_was_good_for(cached: Cached, beside: CacheBeside) -> None:
     assert found["microgate_cache_saved_seconds_total"] == 2.5
     assert beside.stats()["pid"] == os.getpid()
     assert found['microgate_process_resident_bytes{process="cache"}'] > 1 << 20
+
+
+def test_what_is_known_of_similar_questions(cached: Cached, beside: CacheBeside) -> None:
+    learning = beside.keeping.meanings.learning
+    learning.audit = Audit()
+    scope = scope_of(KEY, id_hash(ALICE))
+    for number in range(20):
+        near, wrong = 0.9 + number / 250, number == 3
+        learning.note(scope, number, near, near, "", not wrong, True, -1.0, time.time_ns() + HOUR_NS)
+    learning.note(scope, 99, 0.97, 0.97, "number", False, False, -1.0, time.time_ns() + HOUR_NS)
+    beside.count(looked=40, would_hit=20)
+    wait_for(lambda: beside.stats()["semantic"]["lookups"] == 40, "what was counted")
+    told = cached.get("/api/cache").json["semantic"]
+    assert (told["mode"], told["embedder"], told["problem"], told["indexes"]) == ("shadow", "mock/e", "", {})
+    assert (told["lookups"], told["would_be_hits"], told["audited"], told["wrong"]) == (40, 20, 20, 1)
+    assert told["wrong_per_hit"] == 0.05
+    # One of twenty: Clopper and Pearson's 95 % limit.
+    assert told["wrong_per_hit_upper"] == pytest.approx(0.2161, abs=1e-4)
+    assert told["wrong_per_lookup_upper"] == pytest.approx(0.2161 / 2, abs=1e-4)
+    assert (told["observations"], told["compared"]) == (20, 21)
+    points = {point["threshold"]: point for point in told["curve"]}
+    assert points[0.9] == {"threshold": 0.9, "plain_hits": 21, "plain_wrong": 2, "hits": 20, "wrong": 1}
+    assert points[0.99]["hits"] == 0
+    found = samples(cached)
+    assert found["microgate_cache_vectors"] == 0
+    assert found['microgate_cache_audited_total{result="right"}'] == 19
+    assert found['microgate_cache_audited_total{result="wrong"}'] == 1
+    assert found["microgate_cache_wrong_hit_ratio_upper"] == told["wrong_per_hit_upper"]
 
 
 def fill(beside: CacheBeside) -> None:
