@@ -141,7 +141,8 @@ def _vectors_url(request: pytest.FixtureRequest) -> str:
     """Of an index of the test's own, with a deadline that no busy machine reaches."""
     if request.param == "pgvector":
         server: PostgresServer = request.getfixturevalue("vector_postgres")
-        return server.database(empty=True).replace("postgresql:", "pgvector:") + "&timeout=30"
+        # A table of the test's own is made sooner than a database.
+        return f"{server.url('postgres').replace('postgresql:', 'pgvector:')}&table=t{uuid4().hex}&timeout=30"
     if request.param in ("hnsw", "hnswlib"):
         if request.param == "hnswlib":
             request.getfixturevalue("hnswlib")

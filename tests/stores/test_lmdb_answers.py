@@ -202,7 +202,7 @@ def test_the_first_file_is_no_news(directory: str, caplog: pytest.LogCaptureFixt
 def test_a_damaged_file_is_never_mapped(tmp_path: Path) -> None:
     """In a process of its own: LMDB itself would end it with SIGSEGV or SIGBUS."""
     lmdb_damage.fill(str(tmp_path / "pristine"))
-    lots = rounds(5, 200)
+    lots = rounds(3, 200)
     command = [sys.executable, "-m", "tests.stores.lmdb_damage"]
     command += [str(tmp_path / "pristine"), str(tmp_path / "work"), str(lots)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -27,7 +28,8 @@ def pgvector(url: str) -> str:
 
 @pytest.fixture
 def url(vector_postgres: PostgresServer) -> str:
-    return pgvector(vector_postgres.database(empty=True))
+    """With a table of the test's own, which is made sooner than a database."""
+    return f"{pgvector(vector_postgres.url('postgres'))}&table=t{uuid4().hex}"
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_the_index_is_what_a_search_by_distance_uses(url: str, opened: Opened) -
         table = store._table.as_string(connection)
         asked = pgvector_vectors._Vector(vector(1))
         plan = connection.execute(f"EXPLAIN SELECT key FROM {table} ORDER BY embedding <=> %s LIMIT 3", (asked,))  # noqa: S608 - a table of the test's own
-        assert f"microgate_vectors_{DIMENSIONS}_near" in str(plan.fetchall())
+        assert f"{table.strip(chr(34))}_near" in str(plan.fetchall())
 
 
 def test_what_ends_soonest_makes_room(url: str, opened: Opened) -> None:
@@ -109,7 +111,8 @@ def test_tables_are_apart_by_name_and_dimensions(url: str, opened: Opened) -> No
     assert wide.status().ok
 
 
-def test_many_make_the_table_at_once(url: str, opened: Opened) -> None:
+def test_many_make_extension_and_table_at_once(vector_postgres: PostgresServer, opened: Opened) -> None:
+    url = pgvector(vector_postgres.database(empty=True))
     wrong: list[Exception] = []
 
     def begin(number: int) -> None:
@@ -131,7 +134,7 @@ def test_a_table_that_was_removed_is_made_again(url: str, opened: Opened) -> Non
     store = opened(url + PATIENT)
     store.put([entry(1)])
     with store._connected(30) as connection:
-        connection.execute(f"DROP TABLE microgate_vectors_{DIMENSIONS}")
+        connection.execute(f"DROP TABLE {store._table.as_string(connection)}")
     with pytest.raises(StoreUnavailable, match="its table is gone"):
         store.nearest(SCOPE, vector(1), 1)
     store.put([entry(2)])
@@ -146,7 +149,7 @@ def test_values_that_no_vector_has_are_a_mistake(url: str, opened: Opened) -> No
 
 
 def test_a_server_that_is_away_is_told_and_comes_back(own: PostgresServer, opened: Opened) -> None:
-    store = opened(pgvector(own.database(empty=True)) + PATIENT)
+    store = opened(f"{pgvector(own.url('postgres'))}&table=t{uuid4().hex}{PATIENT}")
     store.put([entry(1)])
     own.stop()
     try:
@@ -169,7 +172,7 @@ def test_a_server_that_is_away_is_told_and_comes_back(own: PostgresServer, opene
 def test_a_silent_server_is_waited_for_once(
     own: PostgresServer, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = opened(pgvector(own.database(empty=True)) + "&timeout=0.2")
+    store = opened(f"{pgvector(own.url('postgres'))}&table=t{uuid4().hex}&timeout=0.2")
     wait_for(lambda: store.status().ok, "the server to be used")
     asked: list[int] = []
     take = store._take
