@@ -8,26 +8,45 @@ import base64
 import hashlib
 import json
 import os
-from typing import Any
+from typing import cast
 
+from gateway.cache.answers import Answers
+from gateway.cache.asking import Asking
 from gateway.core import Core
+from gateway.errors import UNDER_WAY, Response
 from gateway.exchange import Exchange
-from gateway.phases.forward import Forward
 from gateway.runtime import Runtime
-from gateway.snapshot.model import Snapshot
+from gateway.snapshot.cache import Cache
 
 
-class Notes:
-    """``core.cache``: nothing is found, and what is handed over goes to a file."""
+class Nobody:
+    """In the place of the cache process."""
 
-    most_bytes = 1 << 20
+    def tell(self, *what: object) -> None:
+        """Nothing is kept."""
 
-    def __init__(self, folder: str) -> None:
+    async def close(self) -> None:
+        """Nothing is left to be told."""
+
+
+class Notes(Answers):
+    """Nothing is found, and what is handed over goes to a file."""
+
+    def __init__(self, core: Core, settings: Cache, folder: str) -> None:
+        Answers.__init__(self, core, settings, None, cast(Asking, Nobody()))
+        self.most_bytes = 1 << 20
         self.folder = folder
 
     def note(self, name: str, line: str) -> None:
         with open(os.path.join(self.folder, name), "a") as file:
             file.write(line + "\n")
+
+    def look(self, x: Exchange) -> Response | None:
+        if not x.body:
+            return None
+        joined = self.flights.enter(x, hashlib.sha256(x.body).digest(), b'"alone' not in x.body, True)
+        self.note("entered", f"{json.loads(x.body).get('user', '')} {'joined' if joined else 'asks'}")
+        return UNDER_WAY if joined else None
 
     def keep(self, x: Exchange, key: bytes, content_type: bytes, body: bytes, streamed: bool) -> None:
         user = json.loads(x.body).get("user", "")
@@ -35,29 +54,7 @@ class Notes:
         self.note("kept", json.dumps(told))
 
 
-class Entering(Forward):
-    """Asks whether an equal request is under way, as the look-up does, just before the first attempt."""
-
-    def __init__(self, core: Core, notes: Notes) -> None:
-        Forward.__init__(self, core)
-        self.notes = notes
-
-    def begin(self, x: Exchange) -> None:
-        if x.cache_verdict or not x.body:
-            Forward.begin(self, x)
-            return
-        share = b'"alone' not in x.body
-        joined = self.core.flights.enter(x, hashlib.sha256(x.body).digest(), share, True)
-        self.notes.note("entered", f"{json.loads(x.body).get('user', '')} {'joined' if joined else 'asks'}")
-        if not joined:
-            Forward.begin(self, x)
-
-
 class Sharing(Runtime):
-    def adopt(self, snapshot: Snapshot) -> None:
-        fresh = self.core is None
-        super().adopt(snapshot)
-        core: Any = self.core
-        if fresh:
-            core.cache = Notes(os.environ["MICROGATE_TEST_NOTES"])
-            core.attempts = Entering(core, core.cache)
+    def cache(self, core: Core, settings: Cache) -> None:
+        if core.cache is None:
+            core.cache = Notes(core, settings, os.environ["MICROGATE_TEST_NOTES"])

@@ -5,102 +5,40 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
-import uvloop
 
+from tests.cache.flying import (
+    OTHER,
+    Asked,
+    Place,
+    Plays,
+    asking,
+    check_joined,
+    gone,
+    group,
+    joiners,
+    run,
+    so,
+    to_claude,
+)
 from tests.live.fixtures import BUILDS
-from tests.live.instance import Gateway, configuration
 from tests.live.upstreams import (
     CHAT,
     USAGE_EVENT,
-    Received,
+    Act,
     Step,
-    Until,
     Upstream,
     chunk,
     chunked_head,
+    event,
     http,
     stream_events,
 )
-from tests.live.wire import KEY, Answer, AnswerReader, request
-from tests.waiting import PATIENCE_S
-
-OTHER = "sk-other-5e1d2c3b4a5968778695a4b3"
-ROUTES = {
-    "m": {"targets": ["mock/m"]},
-    "narrow": {"targets": ["narrow/m"]},
-    "claude": {"targets": ["claude/m"]},
-    "two": {"targets": ["mock/m"], "fallbacks": ["claude/m"]},
-    "hedged": {"targets": ["mock/m", "narrow/m"], "hedge": {"after": "20ms", "share": 1}},
-}
-
-
-class Plays:
-    """What the upstream does about requests of each ``user``: steps, one list a call."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, list[list[Step]]] = {}
-        self.calls: dict[str, list[Received]] = {}
-        self.open: set[str] = set()
-
-    def __call__(self, received: Received) -> Iterable[Step]:
-        body = received.json()
-        user = body.get("user") or body.get("metadata", {}).get("user_id", "")
-        calls = self.calls.setdefault(user, [])
-        calls.append(received)
-        steps = self.steps[user]
-        return steps[min(len(calls), len(steps)) - 1]
-
-    def gate(self, name: str) -> Until:
-        """A pause until ``name`` is in ``open``."""
-        return Until(lambda: name in self.open)
-
-
-class Place:
-    """A gateway, its upstream, and what the stand-in of its cache has written down."""
-
-    def __init__(self, folder: Path, env: dict[str, str], upstream: Upstream, plays: Plays, **more: Any) -> None:
-        self.notes = folder / "notes"
-        self.notes.mkdir()
-        self.upstream = upstream
-        self.plays = plays
-        claude = {"dialect": "anthropic", "base_url": upstream.url, "keys": [{"name": "k", "value": "sk-canary-2"}]}
-        narrow = {
-            "dialect": "openai_chat", "base_url": upstream.url.replace("127.0.0.1", "localhost"),
-            "keys": [{"name": "k", "value": "sk-canary-3"}], "max_connections": 1,
-        }  # fmt: skip
-        config = configuration(
-            upstream.url,
-            provider={"stream_usage": "ask"},
-            routes=ROUTES,
-            virtual_keys=[
-                {"name": "test", "value": KEY, "limits": [{"requests": 1_000_000, "per": "1h"}]},
-                {"name": "other", "value": OTHER},
-            ],
-            retry={"attempts": 2, "backoff_initial": "1ms", "backoff_max": "2ms"},
-            **more,
-        )
-        config["providers"] |= {"claude": claude, "narrow": narrow}
-        self.gateway = Gateway(folder, config, env={**env, "MICROGATE_TEST_NOTES": str(self.notes)})
-        self.gateway.launcher = [sys.executable, "-m", "tests.cache.launch"]
-
-    def lines(self, name: str) -> list[str]:
-        path = self.notes / name
-        return path.read_text().splitlines() if path.exists() else []
-
-    def entered(self, user: str) -> list[str]:
-        return [word for each, word in map(str.split, self.lines("entered")) if each == user]
-
-    def kept(self, user: str) -> list[list[Any]]:
-        return [told for told in map(json.loads, self.lines("kept")) if told[0] == user]
-
-    def calls(self, user: str) -> list[Received]:
-        return self.plays.calls.get(user, [])
+from tests.live.wire import Answer
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module", params=BUILDS)
@@ -113,117 +51,6 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             yield made
         finally:
             made.gateway.stop()
-
-
-class Asked:
-    """One request on a connection of its own, and as much of its answer as has been read."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.answers = AnswerReader()
-
-    @classmethod
-    async def of(cls, place: Place, raw: bytes) -> Asked:
-        # What is not read stays in the socket, where the gateway notices it.
-        made = cls(*await asyncio.open_connection("127.0.0.1", place.gateway.port, limit=4096))
-        made.writer.write(raw)
-        return made
-
-    @property
-    def answer(self) -> Answer:
-        assert len(self.answers.final) == 1, self.answers.answers
-        return self.answers.final[0]
-
-    @property
-    def events(self) -> int:
-        return self.answers.final[0].body.count(b"\n\n") if self.answers.final else 0
-
-    async def until(self, events: int) -> None:
-        while self.events < events:
-            data = await self.reader.read(65536)
-            assert data, f"ended after {self.events} events"
-            self.answers.feed(data)
-
-    async def read(self) -> Answer:
-        """To its end, or to the connection's."""
-        while not (self.answers.final and self.answers.final[0].complete):
-            data = await self.reader.read(65536)
-            if not data:
-                self.answers.eof()
-                break
-            self.answers.feed(data)
-        self.writer.close()
-        return self.answer
-
-    def leave(self) -> None:
-        self.writer.transport.abort()
-
-
-def run(main: Awaitable[Any]) -> Any:
-    async def bounded() -> Any:
-        async with asyncio.timeout(PATIENCE_S):
-            return await main
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(bounded())
-
-
-async def so(condition: Callable[[], object], what: str = "") -> None:
-    while not condition():
-        await asyncio.sleep(0.002)
-
-
-def asking(user: str, model: str = "m", key: str = KEY, **members: Any) -> bytes:
-    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "user": user, **members}
-    return request(body=json.dumps(body).encode(), key=key)
-
-
-def to_claude(user: str, model: str = "claude", **members: Any) -> bytes:
-    """The same in Anthropic's dialect."""
-    body = {
-        "model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}],
-        "metadata": {"user_id": user}, "user": user, **members,
-    }  # fmt: skip
-    return request(path="/anthropic/v1/messages", body=json.dumps(body).encode())
-
-
-async def group(place: Place, user: str, raw: bytes, count: int) -> tuple[Asked, list[Asked]]:
-    """A leader, and ``count`` that have joined it."""
-    before = len(place.entered(user))
-    leader = await Asked.of(place, raw)
-    await so(lambda: len(place.entered(user)) == before + 1)
-    return leader, await joiners(place, user, raw, count)
-
-
-async def gone(place: Place, *those: Asked) -> None:
-    """They leave, and the gateway has noticed: it has answered somebody who came later."""
-    for each in those:
-        each.leave()
-    for _ in range(2):
-        await (await Asked.of(place, request("GET", "/readyz", None))).read()
-
-
-async def joiners(place: Place, user: str, raw: bytes, count: int) -> list[Asked]:
-    before = place.entered(user).count("joined")
-    made = list(await asyncio.gather(*(Asked.of(place, raw) for _ in range(count))))
-    await so(lambda: place.entered(user).count("joined") == before + count)
-    return made
-
-
-def check_joined(answer: Answer, like: Answer | None = None) -> None:
-    """It has all of the leader's answer, and says whose it is."""
-    assert answer.complete
-    assert answer.header("x-microgate-cache") == "joined"
-    assert answer.header("x-microgate-attempts") == "0"
-    assert answer.header("x-microgate-cost") == "0"
-    assert 0 <= int(answer.header("x-microgate-overhead-us") or -1) < PATIENCE_S * 1e6
-    if like is not None:
-        assert answer.status == like.status
-        assert answer.body == like.body
-        for name in ("content-type", "content-length", "transfer-encoding", "x-microgate-provider"):
-            assert answer.header(name) == like.header(name)
-        assert answer.header("x-microgate-request-id") != like.header("x-microgate-request-id")
 
 
 # --- one call
@@ -241,10 +68,10 @@ def test_a_thousand_equal_requests_are_one_call(place: Place, streamed: bool) ->
 
     async def main() -> tuple[Answer, list[Answer]]:
         raw = asking(user, stream=streamed)
-        leader, others = await group(place, user, raw, 500)
+        leader, others = await group(place, user, raw, place.many // 2)
         if streamed:
             await leader.until(3)
-        others += await joiners(place, user, raw, 499)
+        others += await joiners(place, user, raw, place.many // 2 - 1)
         plays.open.add(user)
         return await leader.read(), list(await asyncio.gather(*(each.read() for each in others)))
 
@@ -255,7 +82,7 @@ def test_a_thousand_equal_requests_are_one_call(place: Place, streamed: bool) ->
     for answer in others:
         check_joined(answer, first)
     ids = {answer.header("x-microgate-request-id") for answer in [first, *others]}
-    assert len(ids) == 1000
+    assert len(ids) == place.many
 
 
 def test_requests_that_follow_each_other_are_calls_of_their_own(place: Place) -> None:
@@ -340,9 +167,164 @@ def test_a_leader_that_leaves_at_any_event_takes_nothing_from_the_others(place: 
             check_joined(answer)
             assert answer.body == wanted, (k, answer.body, wanted)
         assert len(place.calls(user)) == 1
-        assert place.kept(user)[0][3:] == [base64.b64encode(wanted).decode(), True]
+        await so(lambda: place.kept(user))
+        (kept,) = place.kept(user)
+        assert kept[3:] == [base64.b64encode(wanted).decode(), True]
 
     async def main() -> None:
         await asyncio.gather(*(one(k) for k in range(len(events) + 1)))
 
     run(main())
+
+
+# --- the leader leaves at every stage before its answer
+
+
+@dataclass
+class Stage:
+    """Where a request is when its caller leaves."""
+
+    steps: list[list[Step]]
+    """Of its calls; the last of them waits for the gate."""
+    model: str = "m"
+    streamed: bool = False
+    calls: int = 1
+    """The leader leaves when so many have been made; 0: it waits for a connection."""
+    claude: bool = False
+    """Its caller speaks Anthropic's dialect."""
+
+
+def claude_stream(count: int) -> list[bytes]:
+    """Anthropic's events, each under its name."""
+    usage = {"input_tokens": 20, "output_tokens": 1}
+    message = {"id": "x", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage}
+    told = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": f"{i} "}}
+          for i in range(count)),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+         "usage": {"output_tokens": count}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+    return [b"event: %b\n" % each["type"].encode() + event(**each) for each in told]
+
+
+CLAUDE = json.dumps(
+    {
+        "id": "x", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
+        "stop_sequence": None, "content": [{"type": "text", "text": "hello"}],
+        "usage": {"input_tokens": 9, "output_tokens": 4},
+    }
+).encode()  # fmt: skip
+
+
+def stages(plays: Plays, name: str) -> Stage:
+    gate = plays.gate(name)
+    events = stream_events(2, usage=False)
+    whole = http(CHAT)
+    streamed: list[Step] = [*map(chunk, events), chunk(b"")]
+    garbage = http(b"<html>", content_type="text/html")
+    pause = http(b"{}", 503, fields=["Retry-After: 1"])
+    translated = claude_stream(3)
+    return {
+        "waits for a connection": Stage([[whole]], "narrow", calls=0),
+        "has been sent": Stage([[gate, whole]]),
+        "pauses before it is asked again": Stage([[pause], [gate, whole]]),
+        "is asked again": Stage([[garbage], [gate, whole]], calls=2),
+        "is held": Stage([[whole[:-9], gate, whole[-9:]]]),
+        "is looked at": Stage([[chunked_head(), chunk(b": soon\n\n"), gate, *streamed]], streamed=True),
+        "is hedged": Stage([[gate, Act.HOLD], [gate, whole]], "hedged", calls=2),
+        "is translated": Stage([[gate, http(CLAUDE)]], "claude"),
+        "is translated as a stream": Stage(
+            [[chunked_head(), chunk(translated[0]), gate, *map(chunk, translated[1:]), chunk(b"")]], "claude", True
+        ),
+        "is listened to": Stage(
+            [[chunked_head(), *map(chunk, translated[:3]), gate, *map(chunk, translated[3:]), chunk(b"")]],
+            "claude", True, claude=True,
+        ),
+        "is put into another dialect": Stage(
+            [[chunked_head(), *map(chunk, events[:1]), gate, *streamed[1:]]], "m", True, claude=True
+        ),
+    }[name]  # fmt: skip
+
+
+STAGES = (
+    "waits for a connection", "has been sent", "pauses before it is asked again", "is asked again", "is held",
+    "is looked at", "is hedged", "is translated", "is translated as a stream", "is listened to",
+    "is put into another dialect",
+)  # fmt: skip
+
+
+def test_a_leader_that_leaves_at_any_stage_takes_nothing_from_the_others(place: Place) -> None:
+    plays = place.plays
+
+    async def one(name: str) -> None:
+        user = name.replace(" ", "-")
+        stage = stages(plays, name)
+        plays.steps[user] = stage.steps
+        raw = (to_claude if stage.claude else asking)(user, stage.model, stream=stage.streamed)
+        busy: list[Asked] = []
+        if not stage.calls:
+            plays.steps[f"alone-{user}"] = [[plays.gate(name), http(CHAT)]]
+            busy.append(await Asked.of(place, asking(f"alone-{user}", stage.model)))
+            await so(lambda: place.calls(f"alone-{user}"))
+        leader, others = await group(place, user, raw, 2)
+        await so(lambda: len(place.calls(user)) == stage.calls)
+        await gone(place, leader)
+        others += await joiners(place, user, raw, 1)
+        plays.open.add(name)
+        first, *rest = [await each.read() for each in [*others, *busy]][: len(others)]
+        check_joined(first)
+        assert first.status == 200, (name, first)
+        assert b"hello" in first.body or b"t1 " in first.body or b"2 " in first.body
+        for answer in rest:
+            check_joined(answer, first)
+        assert len(place.calls(user)) == len(stage.steps)
+
+    async def main() -> None:
+        # One after the other: the narrow provider has one connection.
+        await one(STAGES[0])
+        await asyncio.gather(*map(one, STAGES[1:]))
+
+    run(main())
+
+
+# --- the leader fails
+
+
+def test_who_joined_a_leader_without_an_answer_is_not_told_its_failure(place: Place) -> None:
+    """The first of them asks for the others."""
+    user = "page-first"
+    page = http(b"<html>", content_type="text/html")
+    place.plays.steps[user] = [[page], [place.plays.gate(user), page], [http(CHAT)]]
+
+    async def main() -> tuple[Answer, list[Answer]]:
+        leader, others = await group(place, user, asking(user), 5)
+        place.plays.open.add(user)
+        return await leader.read(), [await each.read() for each in others]
+
+    first, others = run(main())
+    assert (first.status, first.header("x-microgate-cache")) == (502, "miss")
+    assert [answer.status for answer in others] == [200] * 5
+    assert [answer.header("x-microgate-cache") for answer in others].count("miss") == 1
+    assert len(place.calls(user)) == 3
+    wait_for(lambda: place.kept(user), "what is kept")
+    assert len(place.kept(user)) == 1
+
+
+def test_after_two_failures_each_asks_for_itself(place: Place) -> None:
+    user = "pages"
+    page = http(b"<html>", content_type="text/html")
+    place.plays.steps[user] = [[page], [place.plays.gate(user), page], [page], [page], [http(CHAT)]]
+
+    async def main() -> list[Answer]:
+        leader, others = await group(place, user, asking(user), 5)
+        place.plays.open.add(user)
+        return [await each.read() for each in [leader, *others]]
+
+    answers = run(main())
+    assert sorted(answer.status for answer in answers) == [200] * 4 + [502] * 2
+    assert {answer.header("x-microgate-cache") for answer in answers} == {"miss"}
+    assert len(place.calls(user)) == 4 + 4
