@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from gateway.cache.asking import NotAnswered
 from gateway.cache.entry import unpack as unpack_answer
@@ -20,7 +22,7 @@ from gateway.cache.similar.record import SCOPE_BYTES, Record
 from gateway.cache.similar.told import text_of
 from gateway.snapshot.cache import LOCAL, Semantic
 from gateway.stores.protocols import StoreUnavailable, VectorStore
-from gateway.stores.urls import open_vectors
+from gateway.stores.urls import UnknownStore, open_vectors
 
 if TYPE_CHECKING:
     from gateway.cache.embedding.asked import Host
@@ -41,6 +43,7 @@ class Meanings:
         self.directory = os.path.join(keeping.paths.cache_dir, "vectors")
         self.stores: dict[int, VectorStore] = {}
         """By dimension."""
+        self._opening = threading.Lock()
         self.learning = Learning(keeping.answers, settings, os.path.join(keeping.paths.cache_dir, "learned"))
         self.judge = LexicalJudge()
         self.host: Host | None = None
@@ -86,13 +89,23 @@ class Meanings:
 
     def store(self, dimension: int) -> VectorStore:
         """Raises StoreUnavailable."""
-        found = self.stores.get(dimension)
-        if found is None:
-            settings = self.settings
-            url = settings.store or f"hnsw:///{index_path(self.directory, settings, dimension)}"
-            found = open_vectors(url, dimension, settings.max_vectors, settings.vectors)
-            self.stores[dimension] = found
+        with self._opening:
+            found = self.stores.get(dimension)
+            if found is None:
+                settings = self.settings
+                try:
+                    found = open_vectors(self._url(dimension), dimension, settings.max_vectors, settings.vectors)
+                except (UnknownStore, ValueError) as error:
+                    raise StoreUnavailable(str(error)) from error
+                self.stores[dimension] = found
         return found
+
+    def _url(self, dimension: int) -> str:
+        store, path = self.settings.store, quote(index_path(self.directory, self.settings, dimension))
+        if not store:
+            return f"hnsw:///{path}"
+        # An index of this host lies beside the others, unless the URL says where.
+        return f"hnswlib:///{path}lib" if store.rstrip("/") == "hnswlib:" else store
 
     # --- told
 
