@@ -19,6 +19,8 @@ built := $(venv)/built-$(MICROGATE_BUILD)
 strict_build := $(if $(filter pure,$(MICROGATE_BUILD)),pure,require)
 # Wheels only: building a package from its source would fetch build tools that no hash covers.
 install := $(python) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r
+# The one exception: its build tools are in requirements-dev.lock, and it is built with those.
+compile := $(python) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation --no-binary hnswlib
 typed_sources := $(basename $(shell find gateway _speedups -name '*.pxd'))
 stubbed := $(subst /,.,$(basename $(wildcard _speedups/*.pyi)))
 sources := setup.py _speedups/__init__.py $(wildcard _speedups/*.h _speedups/*/*.h _speedups/*.pyx) \
@@ -63,9 +65,12 @@ $(venv)/runtime: requirements.lock | $(venv)/bin/python
 	$(install) requirements.lock
 	@touch $@
 
-$(venv)/dev: requirements-dev.lock | $(venv)/runtime
+$(venv)/dev: requirements-dev.lock requirements-hnswlib.lock | $(venv)/runtime
 	@echo "installing the packages of requirements-dev.lock"
 	$(install) requirements-dev.lock
+	@echo "building hnswlib, which has no wheel"
+	@HNSWLIB_NO_NATIVE=1 $(compile) -r requirements-hnswlib.lock \
+		|| { [ $(MICROGATE_BUILD) != require ] && echo "hnswlib was NOT built: what needs it cannot run" >&2; }
 	@touch $@
 
 # The stamp is written only when something was compiled, so that a compiler installed later is noticed.

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-REQUIREMENT = "hnswlib==0.8.0 --hash=sha256:cb6d037eedebb34a7134e7dc78966441dfd04c9cf5ee93911be911ced951c44c"
-"""Of its source."""
+LOCK = Path(__file__).resolve().parents[1] / "requirements-hnswlib.lock"
 
 
 @pytest.fixture(scope="session")
-def hnswlib(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """It can be imported. Takes a minute when it has to be built."""
+def hnswlib() -> None:
+    """It can be imported. ``make`` has built it, but where that failed or the environment is an older one; that takes a
+    minute."""
     lock = Path(sysconfig.get_path("purelib"), ".hnswlib.lock")
     with open(lock, "w") as file:
         # Several processes of one run.
@@ -27,10 +27,8 @@ def hnswlib(tmp_path_factory: pytest.TempPathFactory) -> None:
         importlib.invalidate_caches()
         if find_spec("hnswlib") is not None:
             return
-        needed = tmp_path_factory.mktemp("hnswlib") / "requirements.txt"
-        needed.write_text(REQUIREMENT)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--no-build-isolation", "--require-hashes", "-r", str(needed)]
+        command += ["--no-build-isolation", "--require-hashes", "-r", str(LOCK)]
         # As our own code is built: for any processor of the kind.
         environment = {**os.environ, "HNSWLIB_NO_NATIVE": "1"}
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-hnswlib.lock")
 
 
 def entries(lock: str) -> dict[str, str]:
@@ -52,6 +52,11 @@ def test_the_development_lock_extends_the_runtime_lock() -> None:
     development = entries("requirements-dev.lock")
     versions = {name: rest.split()[0] for name, rest in entries("requirements.lock").items()}
     assert {name: development[name].split()[0] for name in versions} == versions
+
+
+def test_what_is_built_from_source_is_one_package_and_its_tools_are_locked() -> None:
+    assert entries("requirements-hnswlib.lock").keys() == {"hnswlib"}
+    assert {"numpy", "pybind11", "setuptools"} <= entries("requirements-dev.lock").keys()
 
 
 def test_httptools_carries_a_repaired_llhttp() -> None:
