@@ -47,6 +47,7 @@ COMPILED_MODULES: Final = (
     "gateway.cache.captured",
     "gateway.cache.joined",
     "gateway.cache.flight",
+    "gateway.cache.ready",
     "gateway.cache.answers",
     "gateway.server.body",
     "gateway.server.routes",

@@ -2,15 +2,16 @@ cimport cython
 
 from _speedups._bytes cimport decimal, realtime_ns
 from gateway.cache.flight cimport Flights
+from gateway.cache.ready cimport Ready, head_for, ready
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
 from gateway.phases.settle cimport settle
 from gateway.principal cimport Principal
-from gateway.server.response cimport connection_field, status_line
+from gateway.server.response cimport connection_field
 from gateway.serving cimport Choice, Target, View
 
 cdef int BYPASS, MISS, HIT, CACHED, FROM_CACHE
-cdef bytes AGE, LINE, OK_LINE, REQUEST_ID
+cdef bytes AGE, LINE, REQUEST_ID
 cdef long long BATCH_BYTES, READY_BYTES
 
 cdef class Answers:
@@ -54,20 +55,3 @@ cdef class Answers:
     cpdef hand_over(self)
     @cython.locals(target=Target)
     cpdef keep(self, Exchange x, bytes key, bytes content_type, bytes body, bint streamed)
-
-cdef class Ready:
-    cdef public int dialect
-    cdef public int operation
-    cdef public bint streamed
-    cdef public long long created_ns
-    cdef public long long cost_nanodollars
-    cdef public long long took_us
-    cdef public long long prompt
-    cdef public long long completion
-    cdef public bytes content_type
-    cdef public bytes labels
-    cdef public bytes body
-    cdef public bytes head
-
-cpdef Ready ready(bytes data)
-cpdef bytes head_for(bytes content_type, bytes labels, Py_ssize_t length)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from _speedups._bytes import decimal, realtime_ns
 from gateway.cache.asked import asked, canonical_for
-from gateway.cache.entry import Kept, packed_as, unpack
+from gateway.cache.entry import packed_as
 from gateway.cache.flight import Flights
+from gateway.cache.ready import Ready, head_for, ready
 from gateway.cache.scope import ALL, CUSTOMER, KEY, TEAM, scope_of
 from gateway.cache.wish import LEVELS, READ, SCOPE, WRITE
 from gateway.errors import UNDER_WAY, GatewayError, Response, refuse
@@ -23,7 +24,7 @@ from gateway.principal import Principal
 from gateway.records import CacheVerdict, Outcome, UsageSource
 from gateway.relay import CACHE_FIELDS
 from gateway.routing import trail
-from gateway.server.response import connection_field, status_line
+from gateway.server.response import connection_field
 from gateway.serving import Target
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ POLICIES = {"off": 0, "read": READ, "write": WRITE, "on": READ | WRITE}
 NO_ANSWER = b""
 AGE = b"x-microgate-attempts: 0\r\nx-microgate-cost: 0\r\nage: "
 LINE = b"\r\n"
-OK_LINE = status_line(200)
 REQUEST_ID = b"x-microgate-request-id: "
 GATHER_S = 0.05
 BATCH_BYTES = 128 << 10
@@ -156,7 +156,12 @@ class Answers:
 
     def key_of(self, x: Exchange, principal: Principal) -> bytes | None:
         """Whose, and what; None where the body cannot be told from others."""
-        digest = asked(x, self.prefix_of(x, principal))
+        if self.cross:
+            from gateway.cache.neutral import neutral_digest
+
+            digest = neutral_digest(x, self.prefix_of(x, principal))
+        else:
+            digest = asked(x, self.prefix_of(x, principal))
         return None if digest is None else self.scope_of(x, principal) + digest
 
     def scope_of(self, x: Exchange, principal: Principal) -> bytes:
@@ -218,7 +223,16 @@ class Answers:
         if wish is not None and wish.ttl_ns and age_ns > wish.ttl_ns:
             return False
         head, body = found.head, found.body
-        if found.dialect != x.dialect or found.streamed != x.stream:
+        if self.cross:
+            from gateway.cache.crossing import told
+
+            retold = told(x, found)
+            if retold is None:
+                return False
+            if retold.content_type:
+                body = retold.body
+                head = head_for(retold.content_type.encode(), found.labels, len(body))
+        elif found.dialect != x.dialect or found.streamed != x.stream:
             return False
         self.hits += 1
         self.saved_nanodollars += found.cost_nanodollars
@@ -276,7 +290,12 @@ class Answers:
         labels = NO_ANSWER if target is None else target.labels[2:]
         cost, until_ns = x.cost + x.spent, now_ns + ttl_ns
         figures = now_ns, cost, took_us, x.prompt, x.completion
-        packed = packed_as(x.dialect, x.operation, streamed, figures, content_type, labels, body)
+        form = 1 if streamed else 0
+        if self.cross:
+            from gateway.cache.crossing import bits_of
+
+            form = bits_of(x, streamed)
+        packed = packed_as(x.dialect, x.operation, form, figures, content_type, labels, body)
         self.kept += 1
         if not self.batch:
             self.core.loop.call_later(GATHER_S, self.hand_over)
@@ -331,49 +350,6 @@ class Answers:
         self.hits = self.joined = self.misses = self.kept = 0
         self.saved_nanodollars = self.saved_us = 0
         return counts
-
-
-class Ready:
-    """An answer out of the cache, with the part of its head that is the same for everybody."""
-
-    def __init__(self, kept: Kept) -> None:
-        self.dialect = kept.dialect
-        self.operation = kept.operation
-        self.streamed = kept.streamed
-        self.created_ns = kept.created_ns
-        self.cost_nanodollars = kept.cost_nanodollars
-        self.took_us = kept.took_us
-        self.prompt = kept.prompt
-        self.completion = kept.completion
-        self.content_type = kept.content_type
-        self.labels = kept.labels
-        self.body = kept.body
-        self.head = head_for(kept.content_type, kept.labels, len(kept.body))
-
-    def kept(self) -> Kept:
-        return Kept(
-            self.dialect,
-            self.operation,
-            self.streamed,
-            self.created_ns,
-            self.cost_nanodollars,
-            self.took_us,
-            self.prompt,
-            self.completion,
-            self.content_type,
-            self.labels,
-            self.body,
-        )
-
-
-def ready(data: bytes) -> Ready | None:
-    """None for what is not to be read."""
-    kept = unpack(data)
-    return None if kept is None else Ready(kept)
-
-
-def head_for(content_type: bytes, labels: bytes, length: int) -> bytes:
-    return b"".join((OK_LINE, b"content-type: ", content_type, LINE, labels, b"content-length: %d\r\n" % length))
 
 
 def scope_bytes(level: int, principal: Principal, partition: bytes) -> bytes:

@@ -31,19 +31,22 @@ class Kept(NamedTuple):
     labels: bytes
     """Lines of header fields that name provider and model, as ``Target.labels``."""
     body: bytes
+    form: int = 0
+    """Bits of ``gateway.cache.crossing``; the lowest is ``streamed``."""
 
 
 def pack(kept: Kept) -> bytes:
     """As bytes."""
     figures = kept.created_ns, kept.cost_nanodollars, kept.took_us, kept.prompt, kept.completion
     labels = kept.labels
-    return packed_as(kept.dialect, kept.operation, kept.streamed, figures, kept.content_type, labels, kept.body)
+    form = kept.form | kept.streamed
+    return packed_as(kept.dialect, kept.operation, form, figures, kept.content_type, labels, kept.body)
 
 
 def packed_as(
     dialect: int,
     operation: int,
-    streamed: bool,
+    form: int,
     figures: tuple[int, int, int, int, int],
     content_type: bytes,
     labels: bytes,
@@ -51,7 +54,7 @@ def packed_as(
 ) -> bytes:
     """The same from its parts; ``figures``: when it was made, cost, time, tokens of input and output."""
     what = dialect | operation << 8
-    head = _HEAD.pack(VERSION, 1 if streamed else 0, what, len(content_type), len(labels), *figures)
+    head = _HEAD.pack(VERSION, form, what, len(content_type), len(labels), *figures)
     return b"".join((head, content_type, labels, body))
 
 
@@ -68,7 +71,7 @@ def unpack(data: bytes) -> Kept | None:
     return Kept(
         what & 255,
         what >> 8,
-        bool(form),
+        bool(form & 1),
         created_ns,
         cost,
         took_us,
@@ -77,4 +80,5 @@ def unpack(data: bytes) -> Kept | None:
         data[HEAD_BYTES:labels_at],
         data[labels_at:body_at],
         data[body_at:],
+        form,
     )

@@ -176,7 +176,7 @@ def facts(x: Exchange, kept: Kept) -> dict[str, Any]:
     usable, because = True, None
     if x.wish.ttl_ns and age_ns > x.wish.ttl_ns:
         usable, because = False, "older than the caller wants"
-    elif kept.dialect != x.dialect or kept.streamed != x.stream:
+    elif not x.core.cache.cross and (kept.dialect != x.dialect or kept.streamed != x.stream):
         usable, because = False, "kept in another form"
     return {
         "usable": usable,

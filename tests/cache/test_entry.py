@@ -25,7 +25,7 @@ KEPT = st.builds(
     content_type=st.binary(max_size=80),
     labels=st.binary(max_size=200),
     body=st.binary(max_size=2000),
-)
+).map(lambda kept: kept._replace(form=int(kept.streamed)))
 RECORD = st.builds(
     Record,
     id=st.integers(0, (1 << 64) - 1),

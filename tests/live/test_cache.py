@@ -268,3 +268,27 @@ def test_a_damaged_file_is_begun_anew(upstream: Upstream, start_gateway: Start) 
     assert send(gateway, chat("kept")).status == 200
     until_hit(gateway, chat("kept"))
     assert "thrown away and begun anew" in gateway.stderr()
+
+
+def test_one_answer_in_every_dialect_and_form(upstream: Upstream, start_gateway: Start) -> None:
+    gateway = start_gateway(cached(upstream, cross_dialect=True))
+    body = chat("in any form")
+    first = send(gateway, body)
+    assert verdict(first) == "miss"
+    until_hit(gateway, body)
+    streamed = send(gateway, chat("in any form", stream=True))
+    assert verdict(streamed) == "hit-exact"
+    pieces = [json.loads(line[6:]) for line in streamed.body.decode().splitlines() if line.startswith("data: {")]
+    assert "".join(c["delta"].get("content") or "" for piece in pieces for c in piece["choices"]) == "hello"
+    assert streamed.body.endswith(b"data: [DONE]\n\n")
+    messages = {"model": "m", "max_tokens": 9, "messages": chat("in any form")["messages"]}
+    raw = request("POST", "/anthropic/v1/messages", json.dumps(messages).encode())
+    other = ask(gateway.port, raw)
+    assert verdict(other) == "miss"  # it bounds its answer, which the first did not
+    wait_for(lambda: verdict(send(gateway, {**body, "max_tokens": 9})) == "hit-exact", "the bounded answer")
+    asked = len(upstream.requests)
+    other = ask(gateway.port, raw)
+    assert verdict(other) == "hit-exact"
+    told = json.loads(other.body)
+    assert (told["type"], told["content"][0]["text"]) == ("message", "hello")
+    assert len(upstream.requests) == asked

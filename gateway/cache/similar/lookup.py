@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from gateway.cache.answers import Answers, ready
+from gateway.cache.answers import Answers
 from gateway.cache.asked import asked_with
 from gateway.cache.asking import NotAnswered
+from gateway.cache.ready import ready
 from gateway.cache.similar import record as records
 from gateway.cache.similar.guard import BadFeatures, Features, agree, evidence, features
 from gateway.cache.similar.record import POOL_KEY, SCOPE_BYTES, Record
