@@ -109,7 +109,7 @@ def test_a_similar_question_gets_the_answer(gateway: Gateway) -> None:
     assert 0.8 <= float(answer.header("x-microgate-cache-similarity")) < 1
     assert (answer.header("x-microgate-cost"), answer.header("x-microgate-attempts")) == ("0", "0")
     # What the guard reads from the text is another question, however near the vectors are.
-    assert verdict(send(gateway, chat(ANOTHER))) == "miss"
+    assert verdict(send(gateway, chat(ANOTHER), KEY, **{"": "read"})) == "miss"
     assert verdict(send(gateway, chat("Where is the moon tonight?"))) == "miss"
 
 
@@ -118,7 +118,7 @@ def test_all_else_has_to_be_equal(gateway: Gateway) -> None:
     spoken = {"model": "m", "messages": [{"role": "system", "content": "Be brief."}, *chat(SIMILAR)["messages"]]}
     turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}, *chat(SIMILAR)["messages"]]
     for other in (spoken, chat(SIMILAR, temperature=0.3), chat(SIMILAR, stream=True), chat("", messages=turns)):
-        assert verdict(send(gateway, other)) == "miss", other
+        assert verdict(send(gateway, other, KEY, **{"": "read"})) == "miss", other
 
 
 def test_nobody_gets_the_answers_of_others(gateway: Gateway) -> None:
@@ -146,8 +146,7 @@ def test_an_explanation_tells_the_nearest_questions_and_what_is_against_them(
     nearest = similar["nearest"][0]
     assert (nearest["similarity"], nearest["decision"], nearest["chance"]) == (round(cosine, 4), "hit", 1.0)
     assert (nearest["guard"], nearest["question"]) == (None, SENTENCE)
-    # One that no other test asks, so that its own answer is not known.
-    guarded = explained(gateway, chat(ANOTHER.replace("2", "3")))
+    guarded = explained(gateway, chat(ANOTHER))
     against = guarded["similar"]["nearest"][0]
     assert (guarded["verdict"], against["decision"], bool(against["guard"])) == ("miss", "differs", True)
     alone = explained(gateway, chat(SIMILAR), THIRD)
