@@ -11,9 +11,26 @@ from bench import tables
 from bench.load import result
 from bench.plots import Bar, bars
 
-ORDER = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p11", "p12", "affinity", "quality", "article")
+ORDER = (
+    "p1",
+    "p2",
+    "p3",
+    "p4",
+    "p5",
+    "p6",
+    "p7",
+    "p8",
+    "p9",
+    "p11",
+    "p12",
+    "affinity",
+    "quality",
+    "index",
+    "index_kills",
+    "article",
+)
 
-NAMES = {"affinity": "Routing", "quality": "Cache", "article": "Comparison"}
+NAMES = {"affinity": "Routing", "quality": "Cache", "index": "P8", "index_kills": "Cache", "article": "Comparison"}
 """Of cases that are no target's."""
 
 Document = dict[str, Any]
@@ -54,6 +71,14 @@ def _quality_bars(document: Document) -> list[Bar]:
     return [Bar(name, 100 * row["hit_rate"]) for name, row in rows]
 
 
+def _index_bars(document: Document) -> list[Bar]:
+    return [Bar(name, seen["default"]["p50_us"]) for name, seen in document["sets"].items()]
+
+
+def _index_kills_bars(document: Document) -> list[Bar]:
+    return [Bar("after the run", 100 * document["recall"]), Bar("a new index", 100 * document["recall_fresh"])]
+
+
 Plot = tuple[str, str, Callable[[Document], Sequence[Bar]], tuple[tuple[str, float], ...]]
 
 PLOTS: Mapping[str, Plot] = {
@@ -70,6 +95,8 @@ PLOTS: Mapping[str, Plot] = {
     "p12": ("CPU per chat request, TLS upstream", "us", lambda d: _bars_of(d, "cpu_us"), ()),
     "affinity": ("Hit rate / imbalance, conversations", "", _affinity_bars, ()),
     "quality": ("Hit rate with the guard, near misses of our own", "%", _quality_bars, ()),
+    "index": ("Look-up p50, ef 64", "us", _index_bars, (("must", 300), ("aim", 120))),
+    "index_kills": ("Recall@1, large scope, ef 64", "%", _index_kills_bars, ()),
     "article": ("CPU per request, closed loop", "us", _article_bars, ()),
 }
 

@@ -40,6 +40,12 @@ RATES = {
     "worst_per_hit": 0.02, "per_lookup_upper": 0.003,
 }  # fmt: skip
 SERVED = {"thresholds": {"0.9": RATES}, "verified": {"1% of look-ups": {"bound": 0.01, "per_hit": False, **RATES}}}
+POINT = {"ef": 16, "recall": 0.99, "p50_us": 30.0, "p99_us": 60.0, "per_second": 30_000.0}
+OTHER_POINT = POINT | {"ef": 64, "recall": 1.0}
+INDEX = {
+    "distribution": "clustered", "vectors": 100_000, "dim": 384, "kind": "float32", "load_before": 1.0,
+    "ours": {"build_s": 20.0, "bytes_per_vector": 2130.0, "curve": [POINT, OTHER_POINT]}, "default": OTHER_POINT,
+}  # fmt: skip
 ROW = {
     "offered": 5000.0, "sent": 100, "failed": 1, "latency_us": LATENCY, "own_us": LATENCY,
     "added_us": {"p50": 9.0, "p99": 99.0}, "queue_us": 3.0, "rss_mib": 70.0, "cpu_us": 60.0, "void": "",
@@ -89,6 +95,16 @@ CASES: dict[str, dict[str, Any]] = {
             for name in ("question pairs", "near misses")
         },
         "guard": {"numbers": {"near_misses": 30, "let_through": 0.1, "paraphrases": 20, "refused": 0.2}},
+    },
+    "index": {
+        "sets": {
+            "100k": INDEX | {"hnswlib": {"build_s": 70.0, "curve": [POINT, OTHER_POINT]}, "times_hnswlib_at_0.98": 2.5},
+            "1M int8": INDEX,
+        }
+    },
+    "index_kills": {
+        "plan": {"seconds": 600.0, "readers": 8, "dim": 384, "ids": 40_000, "kind": "float32"},
+        "wrong_cosine": 0, "recall": 0.97, "recall_fresh": 0.975,
     },
     "article": {
         "notes": ["another release"],
