@@ -2,17 +2,17 @@ cimport cython
 
 from _speedups._bytes cimport decimal, realtime_ns
 from gateway.cache.flight cimport Flights
-from gateway.cache.ready cimport Ready, head_for, ready
+from gateway.cache.ready cimport Again, Ready, head_for, ready
 from gateway.core cimport Core
 from gateway.exchange cimport Caller, Exchange
 from gateway.phases.settle cimport settle
 from gateway.principal cimport Principal
 from gateway.server.response cimport connection_field
-from gateway.serving cimport Choice, Target, View
+from gateway.serving cimport Choice, Resolution, Target, View
 
-cdef int BYPASS, MISS, HIT, CACHED, FROM_CACHE
+cdef int LAST_OF_OPENAI, BYPASS, MISS, HIT, CACHED, FROM_CACHE
 cdef bytes AGE, LINE, REQUEST_ID
-cdef long long BATCH_BYTES, READY_BYTES
+cdef long long AGAIN_BODY_BYTES, MOST_AGAIN, BATCH_BYTES, READY_BYTES
 
 cdef class Answers:
     cdef public Core core
@@ -29,6 +29,7 @@ cdef class Answers:
     cdef public dict policies
     cdef public list batch
     cdef public long long batch_bytes
+    cdef public dict again
     cdef public dict ready
     cdef public long long ready_bytes
     cdef public long long hits
@@ -38,8 +39,11 @@ cdef class Answers:
     cdef public long long saved_nanodollars
     cdef public long long saved_us
     cpdef adopted(self)
-    @cython.locals(principal=Principal, policy=cython.int, key=bytes, found=Ready)
+    @cython.locals(principal=Principal, policy=cython.int, key=bytes, found=Ready, again=Again)
     cpdef object look(self, Exchange x)
+    cpdef bint is_that(self, Exchange x, Again again) except -1
+    @cython.locals(choice=Choice, resolution=Resolution)
+    cpdef remember(self, Exchange x, Ready found)
     cpdef object missed(self, Exchange x, bytes key, int policy)
     @cython.locals(share=cython.bint, keep=cython.bint)
     cpdef object take_off(self, Exchange x, bytes key, int policy)

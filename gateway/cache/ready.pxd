@@ -1,4 +1,7 @@
+from gateway.principal cimport Principal
 from gateway.server.response cimport status_line
+from gateway.server.routes cimport RouteEntry
+from gateway.serving cimport View
 
 cdef bytes LINE, OK_LINE
 
@@ -16,6 +19,12 @@ cdef class Ready:
     cdef public bytes labels
     cdef public bytes body
     cdef public bytes head
+
+cdef class Again:
+    cdef public Principal principal
+    cdef public RouteEntry route
+    cdef public View view
+    cdef public Ready found
 
 cpdef Ready ready(bytes data)
 cpdef bytes head_for(bytes content_type, bytes labels, Py_ssize_t length)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gateway.cache.entry import Kept, unpack
 from gateway.server.response import status_line
+
+if TYPE_CHECKING:
+    from gateway.principal import Principal
+    from gateway.server.routes import RouteEntry
+    from gateway.serving import View
 
 LINE = b"\r\n"
 OK_LINE = status_line(200)
@@ -42,6 +49,16 @@ class Ready:
             self.body,
             self.form,
         )
+
+
+class Again:
+    """A request that was answered with what is kept, by which the same bytes are known."""
+
+    def __init__(self, principal: Principal, route: RouteEntry | None, view: View, found: Ready) -> None:
+        self.principal = principal
+        self.route = route
+        self.view = view
+        self.found = found
 
 
 def ready(data: bytes) -> Ready | None:
