@@ -66,6 +66,7 @@ class LmdbAnswers:
         self._mapped_bytes = 0
         self._stamp = 0
         self._problem = ""
+        self._cannot_put = False
         self._too_large = 0
         self._lock_fd = -1
         try:
@@ -86,8 +87,9 @@ class LmdbAnswers:
     # -- the file
 
     @contextlib.contextmanager
-    def _guarded(self) -> Iterator[lmdb.Environment]:
-        """The open file, for one call at a time; its errors as StoreUnavailable."""
+    def _guarded(self, *, putting: bool = False) -> Iterator[lmdb.Environment]:
+        """The open file, for one call at a time; its errors as StoreUnavailable. What kept answers from being put is
+        the problem until some are: on a full disk all else still works."""
         with self._lock:
             try:
                 yield self._env or self._open()
@@ -100,8 +102,10 @@ class LmdbAnswers:
                 if problem != self._problem:
                     log.error("answer cache: %s", problem)  # noqa: TRY400 - the cause is in the line
                 self._problem = problem
+                self._cannot_put |= putting
                 raise StoreUnavailable(f"answer cache: {problem}") from error
-            self._problem = ""
+            if putting or not self._cannot_put:
+                self._problem, self._cannot_put = "", False
 
     def _open(self) -> lmdb.Environment:
         if self._lock_fd < 0:
@@ -199,7 +203,7 @@ class LmdbAnswers:
         for key, _, _ in answers:
             if len(key) != KEY_BYTES:
                 raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
-        with self._guarded() as env:
+        with self._guarded(putting=True) as env:
             for batch in batches(answers):
                 try:
                     self._store(env, batch)
@@ -347,7 +351,8 @@ class LmdbAnswers:
         try:
             with self._guarded() as env, env.begin() as txn:
                 entries = int(txn.stat(self._answers)["entries"])
-                return StoreStatus(True, notes=notes, bytes=self._used(txn), entries=entries)
+                problem = f"answer cache: {self._problem}" if self._cannot_put else ""
+                return StoreStatus(not problem, problem, notes, bytes=self._used(txn), entries=entries)
         except StoreUnavailable as error:
             return StoreStatus(False, str(error), notes)
 
