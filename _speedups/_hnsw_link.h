@@ -120,6 +120,9 @@ static uint32_t hn_another_entry(const hn_file *f) {
     return 0;
 }
 
+/* Links that lead to a node whose way may be gone; with 2 some were lost when a file shrank to a fifth and grew again. */
+#define HN_BACK 4
+
 /* Take a dead slot out of the graph: those that link to it and that it links to are linked to each other instead. Lists that
  * it does not link back to may still name it, until they are chosen anew: they lead nowhere, or to its next vector. */
 static void hn_unlink(hn_linker *w, hn_file *f, uint32_t slot) {
@@ -135,7 +138,18 @@ static void hn_unlink(hn_linker *w, hn_file *f, uint32_t slot) {
             size_t size = hn_gather(w, f, base, theirs, room, 0);
             hn_relist(w, f, base, at, hn_gather(w, f, base, links, room, size));
         }
+        /* Who lost a link from here may have had no other: those it links to link back, as when it came. */
+        uint32_t orphans[HN_MOST_LINKS], count = 0;
+        for (uint32_t i = 0; i < room && links[i]; i++)
+            if (hn_at(f, links[i] - 1)->alive) orphans[count++] = links[i] - 1;
         hn_write_links(links, room, NULL, 0);
+        for (uint32_t i = 0; i < count; i++) {
+            const uint32_t *theirs = hn_links(f, orphans[i], at);
+            uint32_t others[HN_BACK], size = 0;
+            for (uint32_t k = 0; k < room && theirs[k] && size < HN_BACK; k++)
+                if (theirs[k] != slot + 1) others[size++] = theirs[k] - 1;
+            for (uint32_t k = 0; k < size; k++) hn_link_back(w, f, others[k], orphans[i], at);
+        }
     }
 }
 

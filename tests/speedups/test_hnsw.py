@@ -211,6 +211,28 @@ def test_churn_reuses_slots_and_finds_as_much(tmp_path: Path) -> None:
     assert recall(again, vectors[2 * count :], list(range(2 * count, 3 * count)), 1) >= before - 0.02
 
 
+@compiled
+def test_what_shrank_and_grew_again_finds_as_much_as_a_new_file(tmp_path: Path) -> None:
+    """Three quarters of the neighbours of what stays are removed: its ways in are mended with them."""
+    vectors, draw = gaussian(9000, 64), np.random.default_rng(7)
+    indexes = [INDEXES["c"].IndexWriter(tmp_path / name, 64, ef_construction=64, most=3500) for name in ("worn", "new")]
+    kept: list[int] = []
+    for key, size in zip(range(9000), [3000] * 3500 + [700] * 1000 + [3000] * 4500, strict=True):
+        while len(kept) >= size:
+            at = int(draw.integers(len(kept)))
+            kept[at], kept[-1] = kept[-1], kept[at]
+            indexes[0].remove(kept.pop())
+        indexes[0].put(1, key, vectors[key].tobytes())
+        kept.append(key)
+    for key in kept:
+        indexes[1].put(1, key, vectors[key].tobytes())
+    hits = [0, 0]
+    for key in kept:
+        for place, index in enumerate(indexes):
+            hits[place] += index.nearest(1, vectors[key].tobytes(), 1)[0][0] == key
+    assert hits[0] >= hits[1] - 0.005 * len(kept)
+
+
 def test_most_is_removed_and_the_rest_is_found(hnsw: ModuleType, tmp_path: Path) -> None:
     count = 1500 if hnsw is INDEXES.get("c") else 150
     vectors = gaussian(count)
