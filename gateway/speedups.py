@@ -18,6 +18,8 @@ docs/embedding.md shows each of them at work.
 ``MONEY``, ``HEALTH``
 ``REQUESTS``, ``TOKENS``, ``INPUT_TOKENS``,            what a limit counts
 ``OUTPUT_TOKENS``, ``USD``
+``IndexWriter``, ``IndexReader``                       nearest vectors in a mapped file: one writer, many processes read
+``Canonical``                                          one digest for all spellings of a JSON body
 =====================================================  ==============================================================
 """
 
@@ -39,6 +41,8 @@ from _speedups._bucket import (
     ArenaWorker,
     LimitSet,
 )
+from _speedups._canonical import Canonical
+from _speedups._hnsw import IndexReader, IndexWriter
 from _speedups._keys import MAX_KEYS, KeySet, seed
 from _speedups._scan import (
     ABSENT,
@@ -85,8 +89,11 @@ __all__ = [
     "WINDOW",
     "Arena",
     "ArenaWorker",
+    "Canonical",
     "HeadScan",
     "HeaderFilter",
+    "IndexReader",
+    "IndexWriter",
     "JsonScan",
     "KeySet",
     "LimitSet",

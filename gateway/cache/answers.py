@@ -42,6 +42,8 @@ NO_ANSWER = b""
 AGE = b"x-microgate-attempts: 0\r\nx-microgate-cost: 0\r\nage: "
 LINE = b"\r\n"
 REQUEST_ID = b"x-microgate-request-id: "
+ASK_S = 0.25
+"""For another store to answer; what takes longer is a miss."""
 GATHER_S = 0.05
 BATCH_BYTES = 128 << 10
 """Of what is to be kept: so much is handed over at once, or what has come within that time."""
@@ -98,7 +100,7 @@ class Answers:
 
             return explain(self, x)
         principal = x.principal
-        again = self.again.get(x.body)
+        again = self.again.get(x.body) if len(x.body) <= AGAIN_BODY_BYTES else None
         if again is not None and self.is_that(x, again) and self.tell(x, again.found, HIT, b""):
             return UNDER_WAY
         if principal is None or canonical_for(x.dialect, x.operation) is None:
@@ -171,7 +173,7 @@ class Answers:
         """The same for a store that only the cache process reaches."""
         found: bytes | None = None
         try:
-            found = await self.asking.ask("get", key)
+            found = await self.asking.ask("get", key, timeout=ASK_S)
         except Exception:
             # Away, or too slow: it is a miss, and the cache process says why.
             found = None
