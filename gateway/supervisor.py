@@ -327,7 +327,7 @@ class Supervisor:
 
     def _report(self, name: str, status: int, wait_ns: int) -> None:
         # Sent to the whole group, a stop signal ends children before it is read here.
-        if self.stopping or self.signals.has(STOP_SIGNALS) or (name == self.cache.name and not status):
+        if self.stopping or self.signals.has(STOP_SIGNALS) or (name == "cache" and not status):
             log.debug("%s %s", name, describe_exit(status))
         else:
             log.warning("%s %s; next start in %.2f s", name, describe_exit(status), wait_ns / 1e9)

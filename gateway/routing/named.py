@@ -47,6 +47,7 @@ def with_named(x: Exchange, choice: Choice) -> Choice | Response:
                 seen.add((target.upstream.name, target.model))
                 fallbacks.append(target)
     take_out(x)
+    x.named = True
     return Choice(choice.primary, fallbacks)
 
 
@@ -92,7 +93,6 @@ def take_out(x: Exchange) -> None:
     size = end - start
     x.body = body[:start] + body[end:]
     x.fallbacks_start = x.fallbacks_end = -1
-    x.named = True
     if x.model_start >= end:
         x.model_start -= size
         x.model_end -= size
