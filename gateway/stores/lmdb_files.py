@@ -31,6 +31,10 @@ MOST_READERS = 1024
 
 _PREFIX = "g-"
 
+_PLAIN = b"\0\0"
+_OF_FREE_PAGES = b"\x08\0"
+"""Flags of databases: none, and MDB_INTEGERKEY."""
+
 
 class Current(NamedTuple):
     """What the file ``current`` says."""
@@ -116,10 +120,30 @@ def why_unusable(directory: str, current: Current) -> str:
         return "the machine went down while it was open"
     verify: Callable[[str], list[str]] = lmdb.verify.verify
     try:
-        problems = verify(os.path.join(directory, current.generation))
+        path = os.path.join(directory, current.generation)
+        problems = verify(path) or _of_another_kind(os.path.join(path, "data.mdb"))
     except Exception as error:  # whatever a damaged file makes of what reads its structure
         return f"its file cannot be read ({str(error) or type(error).__name__})"
     return f"its file is damaged ({problems[0]})" if problems else ""
+
+
+def _of_another_kind(path: str) -> list[str]:
+    """A bit that makes a database one of another kind (DUPSORT, say) leaves the structure sound, and ends the process
+    that opens it as what it was. For a file whose structure has been verified; offsets as in LMDB 0.9's mdb.c."""
+    with open(path, "rb") as file:
+        page_bytes = int.from_bytes(os.pread(file.fileno(), 4, 40), "little")
+        metas = [os.pread(file.fileno(), 152, at * page_bytes) for at in (0, 1)]
+        meta = max(metas, key=lambda each: int.from_bytes(each[144:152], "little"))
+        root = os.pread(file.fileno(), page_bytes, int.from_bytes(meta[128:136], "little") * page_bytes)
+    if meta[44:46] != _OF_FREE_PAGES or meta[92:94] != _PLAIN:
+        return ["a database of another kind"]
+    kinds = {}
+    for at in range(16, int.from_bytes(root[12:14], "little"), 2):
+        node = int.from_bytes(root[at : at + 2], "little")
+        data = node + 8 + int.from_bytes(root[node + 6 : node + 8], "little")
+        kinds[root[node + 8 : data]] = root[data + 4 : data + 6]
+    known = dict.fromkeys((ANSWERS, BY_EXPIRY, BY_AGE), _PLAIN)
+    return [] if kinds == known else ["a database of another kind"]
 
 
 def open_writer(directory: str, generation: str, map_bytes: int) -> lmdb.Environment:

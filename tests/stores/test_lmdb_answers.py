@@ -217,6 +217,28 @@ def test_a_damaged_file_is_never_mapped(tmp_path: Path) -> None:
     measured("damaged files opened, thrown away", f"{len(cases)}, {thrown_away}", "all that matters")
 
 
+def test_a_bit_that_makes_a_database_one_of_another_kind_is_noticed(directory: str) -> None:
+    """The structure stays sound; LMDB ends the process that opens the database as what it was. Nothing is opened."""
+    store = LmdbAnswers(directory, 1 << 20)
+    store.put([row(1)])
+    store.close()
+    current = said(directory)
+    path = Path(directory, current.generation, "data.mdb")
+    whole = path.read_bytes()
+    assert lmdb_files.why_unusable(directory, current) == ""
+    meta = max((0, 4096), key=lambda at: whole[at + 144 : at + 152][::-1])
+    root = int.from_bytes(whole[meta + 128 : meta + 136], "little") * 4096
+    places = [meta + 44, meta + 92]
+    places += [whole.index(name, root) + len(name) + 4 for name in (b"answers", b"by_age", b"by_expiry")]
+    assert [whole[place] for place in places] == [8, 0, 0, 0, 0]
+    for place in places:
+        for bit in range(8):
+            data = bytearray(whole)
+            data[place] ^= 1 << bit
+            path.write_bytes(data)
+            assert "damaged" in lmdb_files.why_unusable(directory, current), (place, bit)
+
+
 def test_a_file_whose_index_disagrees_is_thrown_away(directory: str, caplog: pytest.LogCaptureFixture) -> None:
     for database in ("_by_age", "_by_expiry"):
         store = LmdbAnswers(directory)
