@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.processes.paths import Paths
+from gateway.processes.settings import in_force
 from gateway.snapshot.cache import Cache
 
 
@@ -21,11 +22,5 @@ _decoder = msgspec.msgpack.Decoder(_Snapshot)
 
 def cache_settings(paths: Paths) -> Cache:
     """Those in force; a cache that is off when there is no snapshot or it is unreadable."""
-    path = paths.current_snapshot()
-    if path is None:
-        return Cache()
-    try:
-        with open(path, "rb") as file:
-            return _decoder.decode(file.read()).settings.cache
-    except (OSError, msgspec.MsgspecError):
-        return Cache()
+    found = in_force(paths, _decoder)
+    return Cache() if found is None else found.settings.cache

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TypeVar
 
 import msgspec
 
 from gateway.processes.paths import Paths
+
+Found = TypeVar("Found")
 
 
 class CacheSettings(msgspec.Struct, frozen=True):
@@ -32,16 +35,22 @@ class _Snapshot(msgspec.Struct):
 _decoder = msgspec.msgpack.Decoder(_Snapshot)
 
 
-def process_settings(paths: Paths) -> ProcessSettings:
-    """Those in force; the defaults when there is no snapshot or it is unreadable: stopping must work."""
+def in_force(paths: Paths, decoder: msgspec.msgpack.Decoder[Found]) -> Found | None:
+    """What ``decoder`` reads of the snapshot in force; None when there is none or it is unreadable."""
     path = paths.current_snapshot()
     if path is None:
-        return ProcessSettings()
+        return None
     try:
         with open(path, "rb") as file:
-            return _decoder.decode(file.read()).settings
+            return decoder.decode(file.read())
     except (OSError, msgspec.MsgspecError):
-        return ProcessSettings()
+        return None
+
+
+def process_settings(paths: Paths) -> ProcessSettings:
+    """Those in force; the defaults when there is no snapshot or it is unreadable: stopping must work."""
+    found = in_force(paths, _decoder)
+    return ProcessSettings() if found is None else found.settings
 
 
 class Following:
