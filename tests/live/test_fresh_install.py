@@ -97,6 +97,8 @@ def test_the_first_secret_is_random_and_shown_until_it_is_redeemed(start_gateway
     secrets = [setup_secret.pending(str(gateway.data_dir)) for gateway in (fresh, other)]
     assert len(set(secrets)) == 2
     assert all(re.fullmatch(r"mg-setup-[0-9a-f]{32}", secret) for secret in secrets)
+    # Workers answer before the supervisor has told what there is to tell.
+    wait_for(lambda: secrets[1] in other.stderr(), "the secret")
     assert other.stderr().count(secrets[1]) == 1
 
     def set_up() -> Answer:
