@@ -104,6 +104,11 @@ class BuildExtensions(build_ext):
             "auto_pickle": False,
             "autotestdict": False,
         }
+        if cache := os.environ.get("MICROGATE_CYTHON_CACHE"):
+            # What several builds of one source translate once: C by a digest of all that it comes from.
+            from Cython.Compiler.Options import default_options
+
+            default_options["cache"] = cache
         if self.inplace:
             # An in-place build keeps its files out of build/lib, from which wheels are packed.
             self.build_lib = "build/inplace"
