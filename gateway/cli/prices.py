@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any, TextIO
 
-import msgspec
 from rich.table import Table
 
-from _speedups._cost import KINDS, Rates
 from gateway.cli.models import EXIT_FAILED, EXIT_OK, EXIT_UNKNOWN, print_table
 from gateway.config.loader import load
 from gateway.config.problems import ConfigError
-from gateway.pricing import PriceBook
+from gateway.prices_in_force import prices_in_force
 from gateway.snapshot.model import Provider, Settings, Snapshot
 from gateway.snapshot.plan import Plan, plan
-from gateway.snapshot.prices import PriceList, price_lists
-from providers.models.matching import files_of
-from providers.prices.figures import PART_OF, usd
+from gateway.snapshot.prices import price_lists
 from providers.vendors import VENDORS
 
 SHOWN = ("input", "output", "cache_read", "cache_write", "output_reasoning", "request")
@@ -51,7 +46,7 @@ def show(wanted: str, config: str, as_json: bool, out: TextIO) -> int:
         price_lists=lists,
         price_rules=made.price_rules,
     )
-    rows = list(_rows(snapshot, providers, model))
+    rows = [row.shown() for row in prices_in_force(snapshot, providers, model)]
     if as_json:
         print(json.dumps(rows, indent=1), file=out)
     else:
@@ -67,52 +62,6 @@ def _alone(vendor: str) -> Plan:
         if name == vendor or not vendor
     }
     return Plan(providers=providers, routes={}, rulesets=(), settings=Settings(), keys=(), names={})
-
-
-def _rows(snapshot: Snapshot, providers: list[Provider], model: str) -> Iterator[dict[str, Any]]:
-    book = PriceBook(snapshot)
-    taken = {file: msgspec.json.decode(text, type=PriceList).taken for file, text in snapshot.price_lists.items()}
-    for provider in providers:
-        for name in [model] if model else _names(snapshot, provider):
-            price = book.of(provider, name)
-            source = price.source
-            if source.startswith("list "):
-                source += f" of {max(taken[file] for file in files_of(provider.vendor) if file in taken)}"
-            yield {
-                "provider": provider.name,
-                "model": name,
-                "source": source or "unknown",
-                "prices": _dollars(price.rates) if price.known else {},
-                "virtual_keys": len(price.special or ()),
-            }
-
-
-def _names(snapshot: Snapshot, provider: Provider) -> list[str]:
-    """Models that the configuration names, or else all of the vendor's own list."""
-    named = [*provider.models, *provider.aliases]
-    for route in snapshot.routes.values():
-        named += [target.model for target in (*route.targets, *route.fallbacks) if target.provider == provider.name]
-    if named:
-        return list(dict.fromkeys(named))
-    own = files_of(provider.vendor)[0]
-    return (
-        list(msgspec.json.decode(snapshot.price_lists[own], type=PriceList).models)
-        if own in snapshot.price_lists
-        else []
-    )
-
-
-def _dollars(rates: Rates) -> dict[str, Any]:
-    """Kind -> USD for a million tokens, or for one; those that cost what they are part of are left out."""
-    exact = dict(zip(KINDS, rates.prices, strict=True))
-    prices: dict[str, Any] = {}
-    for kind, price in exact.items():
-        whole = next((exact[other] for other in PART_OF.get(kind, ())), None)
-        if price != whole and (price or kind in ("input", "output")):
-            prices[kind] = usd(price, kind)
-    if rates.over is not None:
-        prices["above"] = {"tokens": rates.above, **_dollars(rates.over)}
-    return prices
 
 
 def _print(rows: list[dict[str, Any]], out: TextIO) -> None:

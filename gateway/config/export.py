@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.config.names import RowId
 from gateway.config.references import Secret, Text
+from gateway.config.schema import Config
 from gateway.config.units import Duration, Money, Period
 
 SecretOf = Callable[[Secret, str], Any]
@@ -17,6 +18,36 @@ SecretOf = Callable[[Secret, str], Any]
 
 _CREDENTIAL = re.compile(r"authorization|cookie|key|token|secret|password", re.IGNORECASE)
 """Header fields whose values are kept out like secrets."""
+
+
+def as_yaml(config: Config) -> tuple[str, dict[str, str]]:
+    """The configuration as a file, secrets as references, and what has to be set for it: variable -> the path of the
+    secret that it is to hold."""
+    import yaml
+
+    wanted: dict[str, str] = {}
+
+    def named(_secret: Secret, path: str) -> str:
+        name = reference(path)
+        while wanted.setdefault(name, path) != path:
+            # Two paths that differ in punctuation alone.
+            name += "_"
+        return name
+
+    found = document(with_values(config), named)
+    text: str = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=120)
+    return text, {name.removeprefix("env."): path for name, path in wanted.items()}
+
+
+def with_values(config: Config) -> Config:
+    """Virtual keys of the database as files have them: a digest that only this instance can make is of no use there."""
+    keys: list[Any] = [
+        msgspec.structs.replace(entry, hash=None, value=Secret("of the database"))
+        if isinstance(entry.id, RowId)
+        else entry
+        for entry in config.virtual_keys
+    ]
+    return msgspec.structs.replace(config, virtual_keys=keys)
 
 
 def document(value: Any, secret: SecretOf, path: str = "") -> Any:

@@ -22,10 +22,13 @@ from gateway.control.callers import ask_who
 from gateway.control.description import Rendered
 from gateway.control.entity_api import ENTITY_HANDLERS
 from gateway.control.errors import error_answer
+from gateway.control.export_api import EXPORT_HANDLERS
 from gateway.control.limits_api import LIMITS_HANDLERS
 from gateway.control.login_api import LOGIN_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
+from gateway.control.models_api import MODELS_HANDLERS
 from gateway.control.operators_api import OPERATOR_HANDLERS
+from gateway.control.playground_api import PLAYGROUND_HANDLERS
 from gateway.control.provider_keys_api import PROVIDER_KEY_HANDLERS
 from gateway.control.secrets_api import SECRETS_HANDLERS
 from gateway.control.settings_api import SETTINGS_HANDLERS
@@ -73,6 +76,9 @@ def api_router() -> Router:
             *LOGIN_HANDLERS,
             *OPERATOR_HANDLERS,
             *ENTITY_HANDLERS,
+            *MODELS_HANDLERS,
+            *PLAYGROUND_HANDLERS,
+            *EXPORT_HANDLERS,
             *LIMITS_HANDLERS,
             *PROVIDER_KEY_HANDLERS,
             *SETTINGS_HANDLERS,

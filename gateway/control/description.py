@@ -110,6 +110,8 @@ def described(document: Document) -> Document:
     schemas.update(types)
     schemas["Error"] = ERROR
     document["paths"]["/api/config/check"]["post"]["requestBody"] = DOCUMENT
+    # The text of a document, and not a document that is text.
+    document["paths"]["/api/export"]["get"]["responses"]["200"]["content"] = {"application/yaml": {"schema": {}}}
     for path, method, operation in _operations(document["paths"]):
         _answers(path, method, operation)
     return document

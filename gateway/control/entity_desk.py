@@ -163,12 +163,19 @@ class EntityDesk:
             stored, _ = await asyncio.to_thread(self._made, kind, entity_id, given, old, allow_private)
             return await self.put(kind, old, name, stored, "update", caller)
 
-    async def renew(self, kind: Kind, entity_id: str, version: int, caller: Caller) -> Shown:
-        """The same virtual key with another value; the old one is refused from now on. Raises as ``replace``."""
+    async def renew(
+        self, kind: Kind, entity_id: str, version: int, caller: Caller, changed: Mapping[str, Any] | None = None
+    ) -> Shown:
+        """The same virtual key with another value, and these members of its spec; the old value is refused from now on.
+        Raises as ``replace``."""
         async with self.changing():
             old = await self.own(kind, entity_id, version)
             key = virtual_key.generate()
             stored = msgspec.structs.replace(stored_of(old), digest=self._digest(key), shown=shown_of(key, True))
+            if changed:
+                spec = msgspec.json.decode(stored.spec) | changed
+                fit(kind.spec, spec)
+                stored = msgspec.structs.replace(stored, spec=msgspec.Raw(msgspec.json.encode(spec)))
             shown = await self.put(kind, old, None, stored, "renew", caller)
         shown.key = key
         return shown

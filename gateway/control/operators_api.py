@@ -128,6 +128,9 @@ async def audit(
     entity_id: Annotated[str | None, Parameter(max_length=256)] = None,
     since: Annotated[float | None, Parameter(description="Unix time in seconds", ge=0, le=1e11)] = None,
     until: Annotated[float | None, Parameter(description="Unix time in seconds", ge=0, le=1e11)] = None,
+    actor: Annotated[str | None, Parameter(description="As entries have it", max_length=256)] = None,
+    kind: Annotated[str | None, Parameter(max_length=64)] = None,
+    action: Annotated[str | None, Parameter(max_length=64)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> AuditEntries:
@@ -137,6 +140,9 @@ async def audit(
             entity_id=entity_id,
             since_us=None if since is None else int(since * 1e6),
             until_us=None if until is None else int(until * 1e6),
+            actor=actor,
+            kind=kind,
+            action=action,
             after=cursor,
             limit=limit,
         )

@@ -33,6 +33,10 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/config/check": {"POST": Role.VIEWER},
     "/api/logs": _READ,
     "/api/usage": _READ,
+    "/api/models": _READ,
+    "/api/playground": {"POST": Role.OPERATOR},
+    # It has what only whoever starts the gateway says, which nothing else here shows.
+    "/api/export": {"GET": Role.ADMIN},
     "/api/cache": _READ,
     "/api/cache/clear": {"POST": Role.OPERATOR},
     "/api/audit": {"GET": Role.ADMIN},
@@ -52,6 +56,7 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/routes": _CHANGED_BY_OPERATORS[0],
     "/api/routes/{entity_id}": _CHANGED_BY_OPERATORS[1],
     "/api/prices": _CHANGED_BY_OPERATORS[0],
+    "/api/prices/effective": _READ,
     "/api/prices/{entity_id}": _CHANGED_BY_OPERATORS[1],
     "/api/providers": _CHANGED_BY_ADMINS[0],
     "/api/providers/{entity_id}": _CHANGED_BY_ADMINS[1],

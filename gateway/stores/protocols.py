@@ -221,6 +221,9 @@ class ConfigStore(Protocol):
         entity_id: str | None = None,
         since_us: int | None = None,
         until_us: int | None = None,
+        actor: str | None = None,
+        kind: str | None = None,
+        action: str | None = None,
         after: str | None = None,
         limit: int = 50,
     ) -> AuditPage:

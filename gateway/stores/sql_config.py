@@ -123,6 +123,9 @@ class SqlConfigStore:
         entity_id: str | None = None,
         since_us: int | None = None,
         until_us: int | None = None,
+        actor: str | None = None,
+        kind: str | None = None,
+        action: str | None = None,
         after: str | None = None,
         limit: int = 50,
     ) -> AuditPage:
@@ -131,6 +134,9 @@ class SqlConfigStore:
             ("entity_id = ?", entity_id),
             ("at_us >= ?", since_us),
             ("at_us < ?", until_us),
+            ("actor = ?", actor),
+            ("kind = ?", kind),
+            ("action = ?", action),
             ("id < ?", after),
         )
         given = [(term, value) for term, value in terms if value is not None]

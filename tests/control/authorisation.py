@@ -18,6 +18,9 @@ viewer   GET    /api/config
 viewer   POST   /api/config/check
 viewer   GET    /api/logs
 viewer   GET    /api/usage
+viewer   GET    /api/models
+operator POST   /api/playground
+admin    GET    /api/export
 viewer   GET    /api/cache
 operator POST   /api/cache/clear
 admin    GET    /api/audit
@@ -50,6 +53,7 @@ operator PUT    /api/routes/{entity_id}
 operator DELETE /api/routes/{entity_id}
 viewer   GET    /api/prices
 operator POST   /api/prices
+viewer   GET    /api/prices/effective
 viewer   GET    /api/prices/{entity_id}
 operator PUT    /api/prices/{entity_id}
 operator DELETE /api/prices/{entity_id}

@@ -181,6 +181,8 @@ def test_every_change_is_audited_and_no_other(config: ConfigStore) -> None:
     since = rows[2].at_us
     assert config.audit(until_us=since).rows == rows[3:]
     assert len(config.audit(since_us=since).rows) == 3
+    assert [row.action for row in config.audit(actor="bob").rows] == ["login", "rename"]
+    assert [row.actor for row in config.audit(kind="team", action="delete").rows] == ["cli"]
 
 
 def test_the_audit_has_pages(config: ConfigStore) -> None:
