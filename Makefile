@@ -1,6 +1,7 @@
 # make serve   runs the gateway with its demo upstream        make lint    ruff, mypy, stubtest
 # make test    runs the tests                                 make wheel   builds dist/*.whl
 # make bench   runs the benchmarks                            make lock    refreshes the lock files (needs uv)
+# make ui-client  renders the description of /api of which the web interface's client is made
 #
 # Each does all the set-up it needs: a private virtual environment in .venv, the locked packages, the extension modules.
 # JOBS=1 runs one test file at a time; by default it is one more than there are processors, since many tests wait. ARGS="..." is passed on; PYTHON=python3.12 chooses the interpreter; MICROGATE_BUILD=auto|require|pure as in setup.py.
@@ -28,7 +29,7 @@ stubbed := $(subst /,.,$(basename $(wildcard _speedups/*.pyi)))
 sources := setup.py _speedups/__init__.py $(wildcard _speedups/*.h _speedups/*/*.h _speedups/*.pyx) \
 	$(addsuffix .pxd,$(typed_sources)) $(wildcard $(addsuffix .py,$(typed_sources)))
 
-.PHONY: serve test bench lint wheel lock clean
+.PHONY: serve test bench lint wheel lock clean ui-client
 .DELETE_ON_ERROR:
 
 serve: $(built)
@@ -55,8 +56,12 @@ wheel: $(venv)/runtime
 lock:
 	.ci/lock
 
+ui-client: $(built)
+	$(python) docs/render_openapi.py > gateway/control/ui/openapi.json.new
+	mv gateway/control/ui/openapi.json.new gateway/control/ui/openapi.json
+
 clean:
-	rm -rf $(venv) build dist *.egg-info
+	rm -rf $(venv) build dist *.egg-info node_modules gateway/control/static
 	find gateway _speedups providers -name '*.so' -delete -o -name '*.c' -delete
 
 $(venv)/bin/python:

@@ -31,6 +31,15 @@ def ticket(kind: str, pepper: bytes = PEPPER) -> bytes:
     return issue(pepper, kind).encode()
 
 
+def test_the_page_in_which_one_logs_in_is_anybodys_to_read() -> None:
+    for path in (b"/ui", b"/ui/", b"/ui/login", b"/ui/assets/index.js"):
+        assert may(path=path)
+        assert may(path=path, method=b"HEAD")
+        assert not may(path=path, method=b"POST")
+        assert not may(path=path, origin=b"http://elsewhere.test")
+    assert not may(path=b"/uix")
+
+
 def test_what_was_issued_here_is_let_in() -> None:
     assert may(credential=TOKEN)
     assert may(credential=ticket(API_TOKEN))

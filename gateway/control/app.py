@@ -2,14 +2,15 @@
 
 Nobody but a worker of the same user reaches that socket (mode 0600 in a directory of mode 0700), and a worker relays
 only what its own door (``gateway/admin_door.py``) has let through. /api asks who it is once more (``callers.py``);
-/metrics, /docs and /ui hold nothing that the worker's rule for their audience has not decided about.
+/metrics and /docs hold nothing that the worker's rule for their audience has not decided about; /ui (``web.py``) is
+anybody's.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar, Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, asgi, get
 from litestar.config.app import AppConfig
 from litestar.enums import MediaType
 from litestar.openapi.config import OpenAPIConfig
@@ -34,6 +35,7 @@ from gateway.control.secrets_api import SECRETS_HANDLERS
 from gateway.control.settings_api import SETTINGS_HANDLERS
 from gateway.control.state import ControlState
 from gateway.control.usage_api import USAGE_HANDLERS
+from gateway.control.web import Web
 from gateway.operator_ticket import COOKIE
 
 MAX_DOCUMENT_BYTES = 8 << 20
@@ -47,19 +49,10 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(await page.page(), media_type=CONTENT_TYPE)
 
 
-_NOT_BUILT_UI = (
-    "The web interface is not built into this version yet. The admin API answers under /api "
-    "(its description: /api/schema/openapi.json), metrics under /metrics.\n"
-)
 _NOT_BUILT_DOCS = (
     "The documentation browser is not built into this version yet. The pages are the files under docs/ of the source; "
     "the admin API describes itself under /api/schema/openapi.json.\n"
 )
-
-
-@get(["/ui", "/ui/{rest:path}"], media_type=MediaType.TEXT, include_in_schema=False, status_code=501)
-async def ui() -> str:
-    return _NOT_BUILT_UI
 
 
 @get(["/docs", "/docs/{rest:path}"], media_type=MediaType.TEXT, include_in_schema=False, status_code=501)
@@ -101,7 +94,7 @@ def create_app(state: ControlState) -> Litestar:
     return Litestar(
         route_handlers=[
             metrics,
-            ui,
+            asgi("/ui", is_mount=True)(Web.built()),
             docs,
             api_router(),
         ],

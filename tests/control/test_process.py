@@ -162,7 +162,7 @@ def test_a_document_can_be_checked(running: Control) -> None:
 
 
 def test_what_is_not_built_says_so(running: Control) -> None:
-    for path in ("/ui", "/ui/keys", "/docs", "/docs/x"):
+    for path in ("/docs", "/docs/x"):
         answer = running.get(path)
         assert (answer.status, b"not built" in answer.body) == (501, True)
 

@@ -1,0 +1,20 @@
+/** What every page is made of. Charts are not among it: pages that draw some import `./charts` themselves. */
+export { useEntities, useRemove, useSave, NOUNS } from "../api/entities";
+export type { Draft, Entity, Kind, Kinds, Saving, Spec } from "../api/entities";
+export { useLive } from "../api/live";
+export type { Alert, LiveFigures, LiveHandlers, LiveState, Quantiles } from "../api/live";
+export { useMe } from "../api/me";
+export type { Me, Role } from "../api/me";
+export { ApiError, api, fetched, json, told } from "../api/client";
+export type { Schemas } from "../api/client";
+export { ConfirmButton, Explained } from "./confirm";
+export { CopyIcon, Copyable } from "./copy";
+export { EntityForm } from "./form";
+export { Duration, Money, TimeAgo, Tokens, bytes, clock, count, dateTime, duration, money, percent, timeAgo, useNow } from "./format";
+export { ConflictNotice, EmptyState, ErrorNotice, SourceBadge } from "./notices";
+export { Page } from "./page";
+export { RANGES, RangePicker, bounds, rangeIn, rangeLabel, rangeText } from "./range";
+export type { Range } from "./range";
+export { DataTable } from "./table";
+export type { Column } from "./table";
+export { done, failed, undoable } from "./undo";
