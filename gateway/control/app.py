@@ -20,10 +20,13 @@ import gateway
 from gateway.control.api import CONTROL_HANDLERS
 from gateway.control.cache_api import CACHE_HANDLERS
 from gateway.control.callers import ask_who
+from gateway.control.deployments_api import DEPLOYMENT_HANDLERS
 from gateway.control.description import Rendered
+from gateway.control.dry_run_api import DRY_RUN_HANDLERS
 from gateway.control.entity_api import ENTITY_HANDLERS
 from gateway.control.errors import error_answer
 from gateway.control.export_api import EXPORT_HANDLERS
+from gateway.control.key_trial_api import KEY_TRIAL_HANDLERS
 from gateway.control.limits_api import LIMITS_HANDLERS
 from gateway.control.login_api import LOGIN_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
@@ -74,6 +77,9 @@ def api_router() -> Router:
             *EXPORT_HANDLERS,
             *LIMITS_HANDLERS,
             *PROVIDER_KEY_HANDLERS,
+            *KEY_TRIAL_HANDLERS,
+            *DEPLOYMENT_HANDLERS,
+            *DRY_RUN_HANDLERS,
             *SETTINGS_HANDLERS,
             *SECRETS_HANDLERS,
             *USAGE_HANDLERS,

@@ -105,6 +105,8 @@ def described(document: Document) -> Document:
     schemas["SettingsList"]["properties"]["entries"]["items"] = {"oneOf": groups}
     for name in OF_KEYS:
         schemas[name]["properties"]["spec"] = _ref(KEY_SPEC.__name__)
+    schemas["ProviderTrial"]["properties"]["spec"] = _ref(PROVIDER.spec.__name__)
+    schemas["RouteQuestion"]["properties"]["route"] = {"oneOf": [_ref(ROUTE.spec.__name__), {"type": "null"}]}
     for name in (*GENERAL.values(), "SettingsChange", "SettingsShown"):
         del schemas[name]
     schemas.update(types)

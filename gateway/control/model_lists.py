@@ -12,17 +12,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import gateway
-from _speedups._chunked import ChunkedBody
-from _speedups._head import HeadScan
+from gateway.control.provider_call import call, head_of
 from gateway.credentials.extras import SIGNING
-from gateway.credentials.outcome import REASONS
-from gateway.credentials.source import obtain
-from gateway.phases.verdict import decode
-from gateway.serving import Upstream
 from gateway.snapshot.model import Provider, ProviderKey, Snapshot
 from gateway.upstream.dial import Dialer, DialError
-from gateway.upstream.origin import Origin
 from providers.model_list import ModelList, model_list
 
 log = logging.getLogger("microgate.models")
@@ -34,9 +27,6 @@ LOOK_S = 0.5
 """How often it is looked whether a list is due."""
 
 ANSWER_WITHIN_S = 15.0
-MOST_HEAD_BYTES = 1 << 16
-MOST_BYTES = 8 << 20
-"""OpenRouter's list, the longest, has 400 KB."""
 
 AT_ONCE = 4
 
@@ -139,116 +129,14 @@ def sends(key: ProviderKey) -> bool:
 
 async def fetch(dialer: Dialer, spec: Provider) -> ModelList:
     """The provider's list, as its first usable key sees it. Raises ListError."""
-    link = _Link()
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            origin = Origin.of(spec, allow_private=spec.allow_private)
-            head = await request(spec, origin)
-            transport = await dialer.dial(origin, lambda: link)
-            try:
-                transport.write(head)
-                return model_list(await link.answer)
-            finally:
-                transport.abort()
+            head = await head_of(spec, key_for(spec) or 0, b"GET", spec.paths["models"])
+            answered = await call(dialer, spec, head)
+        if answered.status != 200:
+            raise ListError(f"status {answered.status}")
+        return model_list(answered.body)
     except (DialError, ValueError) as error:
         raise ListError(str(error)) from error
     except TimeoutError:
         raise ListError(f"no answer within {ANSWER_WITHIN_S:g} s") from None
-
-
-async def request(spec: Provider, origin: Origin) -> bytes:
-    """The head that a worker would send, of a GET of the list. Raises ListError without a token."""
-    upstream = Upstream(spec, None, _Place(origin))
-    key = key_for(spec) or 0
-    credential = upstream.key_specs[key].credential
-    if credential is not None:
-        had = await obtain(credential)
-        if had.error:
-            raise ListError(REASONS[had.error])
-        upstream.put(key, had.token)
-    head = upstream.head(b"GET", spec.paths["models"], key)
-    agent = f"user-agent: microgate/{gateway.__version__}\r\n"
-    return head + agent.encode() + b"accept: application/json\r\nconnection: close\r\n\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The part of a pool that writing a head needs."""
-
-    origin: Origin
-
-
-class _Link(asyncio.Protocol):
-    """One answer, taken apart as it comes; ``answer`` is its decoded body, or ValueError for anything but a
-    well-formed 200."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._head = bytearray()
-        self._scan: HeadScan | None = None
-        self._chunks: ChunkedBody | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def data_received(self, data: bytes) -> None:
-        if self.answer.done():
-            return
-        try:
-            if self._scan is None:
-                self._take_head(data)
-            else:
-                self._take_body(self._scan, data)
-        except ValueError as error:
-            self.answer.set_exception(error)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        scan = self._scan
-        if self.answer.done():
-            return
-        if scan is not None and exc is None and self._chunks is None and scan.content_length < 0:
-            # The close is its end (RFC 9112 6.3).
-            self._finish(scan)
-        else:
-            self.answer.set_exception(ValueError("the connection was closed before the answer was complete"))
-
-    def _take_head(self, data: bytes) -> None:
-        before = len(self._head)
-        self._head += data
-        end = self._head.find(b"\r\n\r\n", max(0, before - 3)) + 4
-        if end < 4:
-            if len(self._head) > MOST_HEAD_BYTES:
-                raise ValueError("the answer has too large a head")
-            return
-        scan = HeadScan()
-        if not scan.response(bytes(self._head[:end])):
-            raise ValueError(f"not valid HTTP: {scan.why}")
-        if scan.status != 200:
-            raise ValueError(f"status {scan.status}")
-        if scan.transfer_encoding is not None:
-            self._chunks = ChunkedBody()
-        self._scan = scan
-        self._take_body(scan, bytes(self._head[end:]))
-
-    def _take_body(self, scan: HeadScan, data: bytes) -> None:
-        chunks = self._chunks
-        if chunks is not None:
-            data = chunks.feed(data)
-            if chunks.broken:
-                raise ValueError("the answer is not validly framed")
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size > MOST_BYTES:
-            raise ValueError(f"the answer is longer than {MOST_BYTES} bytes")
-        if chunks.done if chunks is not None else 0 <= scan.content_length <= self._size:
-            self._finish(scan)
-
-    def _finish(self, scan: HeadScan) -> None:
-        body = b"".join(self._parts)
-        coding = scan.content_encoding
-        if coding is not None and coding.lower() != b"identity":
-            decoded = decode(coding, body)
-            if decoded is None:
-                self.answer.set_exception(ValueError("the answer is not encoded as it says"))
-                return
-            body = decoded
-        self.answer.set_result(body)

@@ -55,6 +55,7 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/virtual-keys/{entity_id}/renew": {"POST": Role.OPERATOR},
     "/api/routes": _CHANGED_BY_OPERATORS[0],
     "/api/routes/{entity_id}": _CHANGED_BY_OPERATORS[1],
+    "/api/routes/explain": {"POST": Role.VIEWER},
     "/api/prices": _CHANGED_BY_OPERATORS[0],
     "/api/prices/effective": _READ,
     "/api/prices/{entity_id}": _CHANGED_BY_OPERATORS[1],
@@ -62,6 +63,10 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/providers/{entity_id}": _CHANGED_BY_ADMINS[1],
     "/api/providers/{entity_id}/keys": _CHANGED_BY_ADMINS[0],
     "/api/providers/{entity_id}/keys/{key_name}": _CHANGED_BY_ADMINS[1],
+    # A key is used, and whoever names an address has it asked.
+    "/api/providers/test": {"POST": Role.ADMIN},
+    "/api/providers/{entity_id}/keys/{key_name}/test": {"POST": Role.ADMIN},
+    "/api/deployments": _READ,
     "/api/settings": _READ,
     "/api/settings/accounting": _CHANGED_BY_ADMINS[1],
     "/api/settings/retry": _CHANGED_BY_ADMINS[1],

@@ -21,6 +21,7 @@ from gateway.stores.protocols import LogStore, StoreStatus
 
 if TYPE_CHECKING:
     from gateway.control.admin_listener import AdminListener
+    from gateway.control.key_trial import Trials
 
 DEAD_AFTER_NS = 10_000_000_000
 """A worker beats every 250 ms; the supervisor ends one that is silent for this long."""
@@ -78,6 +79,8 @@ class ControlState:
         self.notes: list[str] = []
         """Remarks for readiness that do not change (control database, SQLite's version)."""
         self.listener: AdminListener | None = None
+        self.trials: Trials | None = None
+        """From the first trial of a provider's key on."""
         self._log_status: tuple[float, StoreStatus] | None = None
 
     def workers(self) -> list[WorkerState]:

@@ -51,6 +51,8 @@ _ROW = struct.Struct(f"<Q32sQIII{MAX_LIMITS}I4xQQQQ")
 _BODY = struct.Struct(f"<32sQIII{MAX_LIMITS}I4xQQQQ")
 ROW_BYTES = 224
 _ROW_WORDS = ROW_BYTES // 8
+_ID_WORD = 1 + DIGEST_BYTES // 8
+"""Of a row: behind its sequence word and its digest."""
 _SPARE = 64
 """Room for keys added in place, beside a quarter of those there are."""
 _SPINS = 1000
@@ -245,6 +247,14 @@ class KeyTable:
     def rows(self) -> Iterable[KeyRow]:
         """All rows in order of insertion, revoked ones included."""
         return (self.row(i) for i in range(len(self)))
+
+    def of(self, id_hash: int) -> KeyRow:
+        """The row of the key with this id. Looks through all of them. Raises LookupError."""
+        for index in range(len(self)):
+            at = self._rows_at + index * _ROW_WORDS
+            if self._words[at + _ID_WORD] == id_hash and not self._words[at] & REVOKED:
+                return self.row(index)
+        raise LookupError(id_hash)
 
     def close(self) -> None:
         """Unmap; the table must not be used afterwards."""

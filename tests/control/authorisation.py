@@ -51,6 +51,7 @@ operator POST   /api/routes
 viewer   GET    /api/routes/{entity_id}
 operator PUT    /api/routes/{entity_id}
 operator DELETE /api/routes/{entity_id}
+viewer   POST   /api/routes/explain
 viewer   GET    /api/prices
 operator POST   /api/prices
 viewer   GET    /api/prices/effective
@@ -67,6 +68,9 @@ admin    POST   /api/providers/{entity_id}/keys
 viewer   GET    /api/providers/{entity_id}/keys/{key_name}
 admin    PUT    /api/providers/{entity_id}/keys/{key_name}
 admin    DELETE /api/providers/{entity_id}/keys/{key_name}
+admin    POST   /api/providers/test
+admin    POST   /api/providers/{entity_id}/keys/{key_name}/test
+viewer   GET    /api/deployments
 viewer   GET    /api/settings
 viewer   GET    /api/settings/accounting
 admin    PUT    /api/settings/accounting
