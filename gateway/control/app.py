@@ -29,6 +29,7 @@ from gateway.control.export_api import EXPORT_HANDLERS
 from gateway.control.key_trial_api import KEY_TRIAL_HANDLERS
 from gateway.control.limits_api import LIMITS_HANDLERS
 from gateway.control.login_api import LOGIN_HANDLERS
+from gateway.control.logs_api import LOG_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
 from gateway.control.models_api import MODELS_HANDLERS
 from gateway.control.operators_api import OPERATOR_HANDLERS
@@ -38,6 +39,7 @@ from gateway.control.secrets_api import SECRETS_HANDLERS
 from gateway.control.settings_api import SETTINGS_HANDLERS
 from gateway.control.state import ControlState
 from gateway.control.usage_api import USAGE_HANDLERS
+from gateway.control.views_api import VIEW_HANDLERS
 from gateway.control.web import Web
 from gateway.operator_ticket import COOKIE
 
@@ -69,6 +71,8 @@ def api_router() -> Router:
         "/api",
         route_handlers=[
             *CONTROL_HANDLERS,
+            *LOG_HANDLERS,
+            *VIEW_HANDLERS,
             *LOGIN_HANDLERS,
             *OPERATOR_HANDLERS,
             *ENTITY_HANDLERS,

@@ -70,6 +70,9 @@ DOCUMENT = {
 }
 """What /api/config/check takes."""
 
+FILES = {"text/csv": {"schema": {"type": "string"}}, "application/jsonl": {"schema": {"type": "string"}}}
+"""What /api/logs/export answers with."""
+
 Document = dict[str, Any]
 
 
@@ -114,6 +117,7 @@ def described(document: Document) -> Document:
     document["paths"]["/api/config/check"]["post"]["requestBody"] = DOCUMENT
     # The text of a document, and not a document that is text.
     document["paths"]["/api/export"]["get"]["responses"]["200"]["content"] = {"application/yaml": {"schema": {}}}
+    document["paths"]["/api/logs/export"]["get"]["responses"]["200"]["content"] = FILES
     for path, method, operation in _operations(document["paths"]):
         _answers(path, method, operation)
     return document

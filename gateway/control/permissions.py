@@ -32,6 +32,11 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/config": _READ,
     "/api/config/check": {"POST": Role.VIEWER},
     "/api/logs": _READ,
+    "/api/logs/export": _READ,
+    "/api/logs/{request_id}": _READ,
+    # One's own; an admin changes those of others, and an operator shares them.
+    "/api/views": {"GET": Role.VIEWER, "POST": Role.VIEWER},
+    "/api/views/{view_id}": {"PUT": Role.VIEWER, "DELETE": Role.VIEWER},
     "/api/usage": _READ,
     "/api/models": _READ,
     "/api/playground": {"POST": Role.OPERATOR},

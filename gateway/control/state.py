@@ -14,6 +14,7 @@ from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.entity_desk import EntityDesk
 from gateway.control.ingest import Ingest
+from gateway.control.log_reading import LogReading
 from gateway.operators.accounts import Accounts
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
@@ -70,6 +71,7 @@ class ControlState:
         self.aggregates = aggregates
         self.ingest = ingest
         self.log_store = log_store
+        self.reading = LogReading(log_store)
         self.database = database
         self.channel = channel
         self.accounts = accounts

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from gateway.stores.database import Duplicate, Transaction, marks
+from gateway.stores.log_query import LogQuery, conditions_of, named_conditions
 from gateway.stores.postgres_database import PostgresDatabase
-from gateway.stores.protocols import LogLimits, LogPage, LogQuery, LogRow, Positions, StoreStatus, StoreUnavailable
-from gateway.stores.sqlite_log import DEFAULT_LIMITS, MOST_ROWS, PAGE_BUDGET_S, conditions_of
+from gateway.stores.protocols import LogLimits, LogPage, LogRow, Positions, StoreStatus, StoreUnavailable
+from gateway.stores.sqlite_log import DEFAULT_LIMITS, PAGE_BUDGET_S
+from gateway.stores.sqlite_search import MOST_ROWS
 
 WIDTH = len(LogRow._fields)
 GROUP = 16
@@ -118,6 +120,9 @@ class PostgresLog:
     def page(self, query: LogQuery) -> LogPage:
         below = _below(query.cursor)
         conditions, values = conditions_of(query)
+        if query.search:
+            named = named_conditions(query.search)
+            conditions, values = conditions + named.terms, values + named.values
         most = max(1, min(query.limit, MOST_ROWS))
         statement = _SELECT + " AND ".join(("id > ?", "id < ?", *conditions)) + " ORDER BY id DESC LIMIT ?"
         rows: list[LogRow] = []

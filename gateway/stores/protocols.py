@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.stores.entities import AuditPage, Change, Credential, Entity, EntityPage
 from gateway.stores.ledger import LedgerRow, Spent, Usage, UsageQuery
+from gateway.stores.log_query import LogQuery
 
 
 class LogRow(NamedTuple):
@@ -75,26 +76,6 @@ class LogRow(NamedTuple):
 
 Positions: TypeAlias = Mapping[tuple[int, int], tuple[int, int]]
 """(slot, 1 for its spill file and 0 for its ring) -> (epoch, sequence) of the last record from there."""
-
-
-class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows, newest first (in the order in which they ended). None: no restriction."""
-
-    since_us: int | None = None
-    until_us: int | None = None
-    provider: int | None = None
-    model: str | None = None
-    """The model as asked or as sent."""
-    virtual_key: int | None = None
-    status: int | None = None
-    errors_only: bool = False
-    """Only rows with a status of 400 and above, or none."""
-    request_id: bytes | None = None
-    kind: int | None = 2
-    """``records.Kind``; exchanges unless told otherwise."""
-    limit: int = 50
-    cursor: str | None = None
-    """``LogPage.next`` of the page before."""
 
 
 class LogPage(msgspec.Struct, frozen=True):

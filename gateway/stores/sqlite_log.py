@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gateway.stores import sqlite_segment as segment
-from gateway.stores.protocols import LogLimits, LogPage, LogQuery, LogRow, Positions, StoreStatus, StoreUnavailable
-from gateway.stores.sqlite_rules import connect_reader, describe, version_note
+from gateway.stores.log_query import LogQuery
+from gateway.stores.protocols import LogLimits, LogPage, Positions, StoreStatus, StoreUnavailable
+from gateway.stores.sqlite_rules import describe, version_note
+from gateway.stores.sqlite_search import Search
 
 log = logging.getLogger("microgate.log")
-
-WINDOW_IDS = 20_000
-"""Rows looked at between two glances at the clock: some 5 ms of scanning."""
 
 PAGE_BUDGET_S = 0.25
 """A look-up that takes longer is answered in parts."""
@@ -30,8 +29,8 @@ PAGE_BUDGET_S = 0.25
 SYNC_S = 0.5
 """How much of the log a loss of power may cost while rows come."""
 
-MOST_ROWS = 1000
-"""Of one page."""
+_FROM_ITS_END = 10**17
+"""Of a cursor: above the id of any row."""
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d(?:-\d{1,6})?\.db)~(\d{1,18})", re.ASCII)
 
@@ -181,8 +180,8 @@ class SqliteLog:
             names = [name for name in reversed(segment.names_in(self.directory)) if before is None or name <= before]
         except OSError as error:
             raise StoreUnavailable(f"request log: {describe(error)}") from error
-        search = _Search(query, deadline=time.monotonic() + PAGE_BUDGET_S)
-        for name in names:
+        search = Search(query, deadline=time.monotonic() + PAGE_BUDGET_S)
+        for name, older in zip(names, [*names[1:], None], strict=True):
             path = os.path.join(self.directory, name.file)
             try:
                 at = search.through(path, below if name == before else None)
@@ -192,6 +191,8 @@ class SqliteLog:
                 raise StoreUnavailable(f"request log: {name.file}: {describe(error)}") from error
             if at is not None:
                 return LogPage(search.rows, f"{name.file}~{at}")
+            if older is not None and search.is_late:
+                return LogPage(search.rows, f"{older.file}~{_FROM_ITS_END}")
         return LogPage(search.rows, None)
 
     @staticmethod
@@ -252,70 +253,6 @@ class SqliteLog:
             self._segment = None
         os.close(self._lock_fd)
         self._lock_fd = -1
-
-
-class _Search:
-    """One look-up on its way through the segments, newest first."""
-
-    def __init__(self, query: LogQuery, *, deadline: float) -> None:
-        self.rows: list[LogRow] = []
-        self._deadline = deadline
-        self._query = query
-        self._most = max(1, min(query.limit, MOST_ROWS))
-        self._conditions, self._values = conditions_of(query)
-
-    def through(self, path: str, below: int | None) -> int | None:
-        """Search one segment, ids under ``below`` only. The id to go on below when the page or its time is full, else
-        None: the segment is done with."""
-        reader = connect_reader(path)
-        try:
-            if self._outside(reader):
-                return None
-            high = segment.last_id(reader) if below is None else below - 1
-            while high > 0:
-                low = max(1, high - WINDOW_IDS + 1)
-                wanted = self._most - len(self.rows)
-                found = segment.rows_between(reader, low, high, self._conditions, self._values, wanted)
-                self.rows += [row for _, row in found]
-                if len(found) == wanted:
-                    return found[-1][0]
-                high = low - 1
-                if time.monotonic() > self._deadline:
-                    return low
-            return None
-        finally:
-            reader.close()
-
-    def _outside(self, reader: sqlite3.Connection) -> bool:
-        span = segment.span(reader)
-        if span is None:
-            return False
-        since, until = self._query.since_us, self._query.until_us
-        return (since is not None and span[1] < since) or (until is not None and span[0] >= until)
-
-
-def conditions_of(query: LogQuery) -> tuple[list[str], list[object]]:
-    """WHERE terms, each a constant, and the values they bind."""
-    terms: list[tuple[str, tuple[object, ...]]] = []
-    if query.kind is not None:
-        terms.append(("kind = ?", (query.kind,)))
-    if query.since_us is not None:
-        terms.append(("started_us >= ?", (query.since_us,)))
-    if query.until_us is not None:
-        terms.append(("started_us < ?", (query.until_us,)))
-    if query.provider is not None:
-        terms.append(("provider = ?", (query.provider,)))
-    if query.model is not None:
-        terms.append(("(target_model = ? OR model = ?)", (query.model, query.model)))
-    if query.virtual_key is not None:
-        terms.append(("virtual_key = ?", (query.virtual_key,)))
-    if query.status is not None:
-        terms.append(("status = ?", (query.status,)))
-    if query.errors_only:
-        terms.append(("(status >= 400 OR status = 0)", ()))
-    if query.request_id is not None:
-        terms.append(("request_id = ?", (query.request_id,)))
-    return [term for term, _ in terms], [value for _, values in terms for value in values]
 
 
 def open_log(path: str, instance: str = "") -> SqliteLog:

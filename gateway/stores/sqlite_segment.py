@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.stores.protocols import LogRow, Positions
+from gateway.stores.segment_summary import keep_summary
 from gateway.stores.sqlite_rules import connect_reader, connect_writer, enter_wal
 
 FORMAT = 4
@@ -220,6 +221,7 @@ def finish(path: str) -> bool:
         writer.execute("BEGIN IMMEDIATE")
         for statement in _INDEXES:
             writer.execute(statement)
+        keep_summary(writer)
         writer.execute("INSERT INTO closed SELECT min(started_us), max(started_us), count(*) FROM log")
         writer.execute("COMMIT")
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")

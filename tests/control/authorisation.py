@@ -17,6 +17,12 @@ viewer   GET    /api/health
 viewer   GET    /api/config
 viewer   POST   /api/config/check
 viewer   GET    /api/logs
+viewer   GET    /api/logs/export
+viewer   GET    /api/logs/{request_id}
+viewer   GET    /api/views
+viewer   POST   /api/views
+viewer   PUT    /api/views/{view_id}
+viewer   DELETE /api/views/{view_id}
 viewer   GET    /api/usage
 viewer   GET    /api/models
 operator POST   /api/playground

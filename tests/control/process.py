@@ -87,7 +87,7 @@ class Worker:
         self._thread.join()
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("control", timeout=60)
         self._path = path
@@ -161,7 +161,7 @@ class Control:
         return (Path(self.paths.data_dir) / "admin.token").read_text().strip()
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        connection = _UnixConnection(self.paths.admin_socket)
+        connection = UnixConnection(self.paths.admin_socket)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.stores.protocols import LogQuery, LogRow, LogStore
+from gateway.stores.log_query import LogQuery, Term
+from gateway.stores.protocols import LogRow, LogStore
 from tests.stores.conftest import Clock
 from tests.stores.rows import row
 
@@ -130,6 +131,8 @@ def test_filters(open_log: Open, clock: Clock, closed: bool) -> None:
             row(6, model="x", target_model="y"),
             row(7, kind=1, attempt=2),
             row(8),
+            row(9, team=4, customer=5, operation=2, outcome=8, error_kind=21, cache_verdict=2, stream=1),
+            row(10, total_us=5_000_000, cost_nanodollars=1_000),
         ],
         {},
     )
@@ -138,15 +141,46 @@ def test_filters(open_log: Open, clock: Clock, closed: bool) -> None:
         store.append([], {})
         store.append([row(1000, provider=3)], {})
         store.maintain()
-    assert every(store, provider=1) == [1]
-    assert every(store, virtual_key=2) == [2]
+    assert every(store, provider=(1, 99)) == [1]
+    assert every(store, virtual_key=(2,)) == [2]
     assert every(store, status=429) == [3]
     assert every(store, errors_only=True) == [4, 3]
     assert every(store, model="x") == [6, 5]
     assert every(store, request_id=row(8).request_id) == [8]
     assert every(store, kind=None, since_us=7_000_000, until_us=9_000_000) == [8, 7]
     assert every(store, kind=1) == [7]
-    assert every(store, provider=99) == []
+    assert every(store, team=(4,)) == [9]
+    assert every(store, customer=(5,)) == [9]
+    assert every(store, team=(4,), customer=(6,)) == []
+    assert every(store, operation=2) == every(store, outcome=8) == every(store, error_kind=21) == [9]
+    assert every(store, cache_verdict=2) == every(store, stream=1) == [9]
+    assert every(store, stream=1, cache_verdict=0) == []
+    assert every(store, min_us=5_000_000) == every(store, min_cost=1) == [10]
+    assert every(store, max_us=4_999_999, max_cost=999, since_us=8_000_000, until_us=11_000_000) == [9, 8]
+    assert every(store, min_us=5_000_001) == every(store, min_cost=1_001) == []
+    assert every(store, provider=(99,)) == []
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_search_looks_at_names(open_log: Open, clock: Clock, closed: bool) -> None:
+    store = open_log()
+    store.append([row(1, model="Fast/GPT_5", target_model="o"), row(2, target_model="gpt%5"), row(3, team=4)], {})
+    if closed:
+        clock.now += 3600
+        store.append([], {})
+        store.append([row(1000, model="other")], {})
+        store.maintain()
+
+    def found(*terms: Term) -> list[int]:
+        return every(store, search=terms)
+
+    assert found(Term(text="gpt_5")) == [1]
+    assert found(Term(text="gpt%5")) == [2]
+    assert found(Term(text="gpt")) == [2, 1]
+    assert found(Term(text="gpt"), Term(text="fast", excluded=True)) == [2]
+    assert found(Term(text="red", ids=(4, 77))) == [3]
+    assert found(Term(text="red", ids=(4,)), Term(text="gpt")) == []
+    assert found(Term(text="nowhere")) == []
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "2026-01-01T00.db", "../../etc/passwd~1", "2026-01-01T00.db~x", "a.db~1"])
