@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateway.config import cache, schema, server
+from gateway.config import alerts, cache, schema, server
 from gateway.config.units import CALENDAR
 from gateway.snapshot import model
 from gateway.snapshot.cache import Semantic
@@ -26,6 +26,8 @@ DEFAULTS: dict[type[Struct], dict[str, Any]] = {
     schema.PromptCacheAffinityEntry: asdict(model.PromptCacheAffinity()),
     schema.RetryEntry: defaults("retry"),
     schema.LogEntry: defaults("log"),
+    alerts.AlertsEntry: defaults("alerts"),
+    alerts.ErrorRateEntry: asdict(alerts.ErrorRate()),
     cache.CacheEntry: defaults("cache"),
     cache.SemanticEntry: {"embed_timeout": Semantic(embedder="").embed_timeout},
     schema.ModelListsEntry: defaults("model_lists"),

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.config.alerts import AlertsEntry
 from gateway.config.cache import CacheEntry
 from gateway.config.credentials import CredentialEntry
 from gateway.config.levels import CustomerEntry, TeamEntry, VirtualKeyEntry
@@ -324,6 +325,7 @@ class Config(Entry, frozen=True):
     admin: AdminEntry = AdminEntry()
     log: LogEntry = LogEntry()
     metrics: MetricsEntry = MetricsEntry()
+    alerts: AlertsEntry = AlertsEntry()
     cache: CacheEntry = CacheEntry()
     model_lists: ModelListsEntry = ModelListsEntry()
     secrets: SecretsEntry = SecretsEntry()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway.config.alerts import AlertsEntry
 from gateway.config.cache import CacheEntry
 from gateway.config.names import RowId
 from gateway.config.parts import only
@@ -30,6 +31,7 @@ class Group(NamedTuple):
     path: tuple[str, ...]
     """Where the mapping stands."""
     spec: type[msgspec.Struct]
+    has_secrets: bool = False
 
 
 GROUPS = {
@@ -67,6 +69,7 @@ GROUPS = {
                 *("enabled", "ttl", "scope", "max_size", "max_entry", "cross_dialect", "coalesce"),
             ),
         ),
+        Group("alerts", ("alerts",), only(AlertsEntry, "AlertsSettings", *AlertsEntry.__struct_fields__), True),
         Group("log", ("log",), only(LogEntry, "LogSettings", "level", "format", "retention")),
         Group(
             "model_lists",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from gateway.config.addresses import judge_host
+from gateway.config.alerts import judge as judge_alerts
 from gateway.config.cache import judge as judge_cache
 from gateway.config.credentials import judge as judge_credential
 from gateway.config.hierarchy import judge as judge_hierarchy
@@ -64,6 +65,7 @@ def validate(config: Config) -> list[Problem]:
     problems += judge_prices(config.prices, config.providers, [entry.name for entry in config.virtual_keys])
     problems += judge_hierarchy(config)
     problems += judge_cache(config)
+    problems += judge_alerts(config.alerts)
     problems += _timeouts(config.timeouts, ("timeouts",))
     problems += _server(config)
     return problems

@@ -17,6 +17,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 import gateway
+from gateway.control.alerts_api import ALERTS_HANDLERS
 from gateway.control.api import CONTROL_HANDLERS
 from gateway.control.cache_api import CACHE_HANDLERS
 from gateway.control.callers import ask_who
@@ -88,6 +89,7 @@ def api_router() -> Router:
             *SECRETS_HANDLERS,
             *USAGE_HANDLERS,
             *CACHE_HANDLERS,
+            *ALERTS_HANDLERS,
         ],
         guards=[ask_who],
     )

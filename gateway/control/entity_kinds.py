@@ -64,7 +64,7 @@ PRICE = Kind("price", "prices", PriceEntry, without(PriceEntry, "Price", "name",
 
 KINDS = {kind.path: kind for kind in (CUSTOMER, TEAM, VIRTUAL_KEY, PROVIDER, ROUTE, PRICE)}
 SETTINGS = {
-    group.name: Kind(SETTING, f"settings/{group.name}", StoredSetting, group.spec, setting_id)
+    group.name: Kind(SETTING, f"settings/{group.name}", StoredSetting, group.spec, setting_id, group.has_secrets)
     for group in GROUPS.values()
 }
 """Group -> kind; a row of each at most, which has the group's name."""

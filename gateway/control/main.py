@@ -21,6 +21,7 @@ from _speedups._bucket import Arena
 from gateway import admin_token
 from gateway.control.admin_socket import listening, telling
 from gateway.control.aggregate import Aggregates
+from gateway.control.alerting import Alerting
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.entity_desk import EntityDesk
@@ -95,7 +96,8 @@ class _Control:
         self.token = admin_token.load_or_create(self.paths.data_dir)
         self.arena = Arena.attach(self.paths.arena)
         self.aggregates = Aggregates()
-        self.log_store = open_log(context.request_log_url, instance_id(self.paths.data_dir))
+        self.instance = instance_id(self.paths.data_dir)
+        self.log_store = open_log(context.request_log_url, self.instance)
         self.database = ControlDatabase(context.database_url)
         self.pepper = load_or_create_keys(self.paths.key_file).pepper
         self.keeper = Keeper(self.paths.data_dir)
@@ -138,7 +140,9 @@ class _Control:
         self._background(self._fill(configuration), "budgets")
         lists = ModelLists(lambda: configuration.snapshot, configuration.take_lists)
         self._background(lists.run(), "model lists")
-        admin = asyncio.create_task(self._serve_admin(configuration, channel, reports), name="admin")
+        alerting = Alerting(self.arena, self.aggregates, configuration, self.database, self.instance)
+        self._background(alerting.run(), "alerts")
+        admin = asyncio.create_task(self._serve_admin(configuration, channel, reports, alerting), name="admin")
         try:
             await self._until_stopped(admin)
         finally:
@@ -243,7 +247,7 @@ class _Control:
         trim_memory()
 
     async def _serve_admin(
-        self, configuration: Configuration, channel: ChannelServer, reports: dict[int, Health]
+        self, configuration: Configuration, channel: ChannelServer, reports: dict[int, Health], alerting: Alerting
     ) -> None:
         """Answer on the admin socket until stopped, from the first time on that somebody asks there or an address of
         its own is to be served."""
@@ -258,6 +262,7 @@ class _Control:
             channel,
             self.accounts,
             EntityDesk(self.database.config, configuration, self.pepper, self.keeper),
+            alerting,
         )
         state.reports = reports
         note = version_note()

@@ -44,6 +44,8 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/export": {"GET": Role.ADMIN},
     "/api/cache": _READ,
     "/api/cache/clear": {"POST": Role.OPERATOR},
+    "/api/alerts": _READ,
+    "/api/alerts/test/{webhook}": {"POST": Role.OPERATOR},
     "/api/audit": {"GET": Role.ADMIN},
     # One's own; of others only an admin lists and revokes.
     "/api/tokens": {"GET": Role.VIEWER, "POST": Role.VIEWER},
@@ -81,6 +83,7 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/settings/server.limits": _CHANGED_BY_ADMINS[1],
     "/api/settings/server.overload": _CHANGED_BY_ADMINS[1],
     "/api/settings/cache": _CHANGED_BY_ADMINS[1],
+    "/api/settings/alerts": _CHANGED_BY_ADMINS[1],
     "/api/settings/log": _CHANGED_BY_ADMINS[1],
     "/api/settings/model_lists": _CHANGED_BY_ADMINS[1],
     "/api/secrets": {"GET": Role.ADMIN},

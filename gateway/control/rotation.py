@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.control.entity_kinds import NAMES, Stored, spec_of, stored_of
+from gateway.config.settings import SETTING
+from gateway.control.entity_kinds import NAMES, Stored, kind_of, spec_of, stored_of
 from gateway.secrets import master_key
 from gateway.secrets.bodies import key_ids, sealed
 from gateway.secrets.envelope import SealedError
@@ -75,7 +76,7 @@ def _encrypt_anew(store: ConfigStore, ring: KeyRing, actor: str) -> tuple[int, i
     unreadable: set[str] = set()
     while behind := [row for row in _rows(store) if row.id not in unreadable and _ids(row) - {ring.current.id}]:
         for row in behind:
-            kind = NAMES[row.kind]
+            kind = kind_of(row)
             try:
                 spec = spec_of(kind, row, ring)
             except (SealedError, ValueError):
@@ -93,11 +94,17 @@ def _encrypt_anew(store: ConfigStore, ring: KeyRing, actor: str) -> tuple[int, i
 
 
 def _rows(store: ConfigStore) -> Iterator[Entity]:
-    return iter(store.every([kind.name for kind in NAMES.values() if kind.has_secrets])[1])
+    """Those that may hold a secret, of kinds that this version knows."""
+    for row in store.every([kind.name for kind in NAMES.values() if kind.has_secrets] + [SETTING])[1]:
+        try:
+            if kind_of(row).has_secrets:
+                yield row
+        except ValueError:
+            continue
 
 
 def _ids(row: Entity) -> set[str]:
-    return key_ids(msgspec.json.decode(stored_of(row).spec), NAMES[row.kind].spec)
+    return key_ids(msgspec.json.decode(stored_of(row).spec), kind_of(row).spec)
 
 
 def _in_use(store: ConfigStore) -> set[str]:

@@ -105,6 +105,17 @@ credentials = Table(
     comment="What operators present, by digest.",
 )
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Text, primary_key=True, comment="UUIDv7."),
+    Column("gateway", Text, nullable=False, comment="Whose it is, where several keep one database: instance.id."),
+    Column("since_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False, comment="JSON: gateway/alerts/alert.py."),
+    Index(None, "gateway", "since_us"),
+    comment="What operators were told of.",
+)
+
 _LEDGER_TYPES = {
     **dict.fromkeys(("attempt", "line", "kind", "operation", "outcome", "usage_source"), Integer),
     **dict.fromkeys(("model", "target_model"), Text),

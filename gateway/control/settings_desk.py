@@ -9,14 +9,16 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.config.alerts import unconfirmed
 from gateway.config.schema import Config
 from gateway.config.settings import in_force, said
 from gateway.control.configuration import Configuration
 from gateway.control.entity_desk import EntityDesk
 from gateway.control.entity_kinds import SETTINGS, Kind, Stored, spec_of, stored_of
-from gateway.control.entity_secrets import Unfit, fit
+from gateway.control.entity_secrets import Unfit, fit, kept
 from gateway.operators.accounts import Caller
-from gateway.secrets.bodies import plain
+from gateway.secrets.bodies import masked, plain, sealed, secrets_of
+from gateway.secrets.envelope import SealedError
 from gateway.snapshot.settings import defaults
 from gateway.stores.entities import Change, Entity, new_id
 from gateway.stores.protocols import Conflict, NotFound
@@ -71,17 +73,16 @@ class SettingsDesk:
         return self._shown(group, await asyncio.to_thread(self._row, group))
 
     async def put(self, group: str, version: int, given: Mapping[str, Any], caller: Caller) -> SettingsShown:
-        """The group with these members and no others. Raises Unfit, Conflict."""
+        """The group with these members and no others; a secret that is sent as it was shown stays as it is. Raises
+        Unfit, Conflict, MasterKeyError."""
         desk, kind = self._desk, SETTINGS[group]
         async with desk.changing():
             old = await self._expected(group, version)
-            spec = fit(kind.spec, given)
-            _judge(group, spec)
-            stored = Stored(spec=msgspec.Raw(msgspec.json.encode(plain(spec))))
+            entity_id = new_id() if old is None else old.id
+            stored = await asyncio.to_thread(self._made, group, entity_id, given, old)
             if old is not None:
                 await desk.put(kind, old, None, stored, "update", caller)
             else:
-                entity_id = new_id()
                 await desk.tried(kind, entity_id, group, stored)
                 change = Change(actor=caller.actor, action="create", after=desk.audited(kind, entity_id, stored))
                 body = msgspec.json.encode(stored)
@@ -97,6 +98,18 @@ class SettingsDesk:
             raise NotFound("nothing is stored")
         await self._desk.remove(SETTINGS[group], old.id, version, caller)
 
+    def _made(self, group: str, entity_id: str, given: Mapping[str, Any], old: Entity | None) -> Stored:
+        kind, keeper = SETTINGS[group], self._desk.keeper
+        spec: Any = fit(kind.spec, given)
+        if kind.has_secrets and old is not None:
+            spec = kept(spec, spec_of(kind, old, keeper.ring()))
+        _judge(group, spec)
+        if not kind.has_secrets or not any(secrets_of(spec)):
+            body = plain(spec)
+        else:
+            body = sealed(keeper.for_writing(), kind.name, entity_id, spec)
+        return Stored(spec=msgspec.Raw(msgspec.json.encode(body)))
+
     async def _expected(self, group: str, version: int) -> Entity | None:
         """Its row, when there is one and it has this version. Raises Conflict."""
         row = await asyncio.to_thread(self._row, group)
@@ -111,6 +124,13 @@ class SettingsDesk:
         except NotFound:
             return None
 
+    def _masked_spec(self, kind: Kind, row: Entity) -> Any:
+        try:
+            stored_of(row)
+            return masked(spec_of(kind, row, self._desk.keeper.ring() if kind.has_secrets else None))
+        except (SealedError, ValueError):
+            return None
+
     def _shown(self, group: str, row: Entity | None) -> SettingsShown:
         state, problem = self._configuration.state_of(row.id) if row is not None else ("in_force", "")
         config = self._configuration.config or Config()
@@ -120,9 +140,9 @@ class SettingsDesk:
             state="in_force" if state == "in_force" else "unusable",
             problem=problem,
             updated_at=None if row is None else dt.datetime.fromtimestamp(row.updated_us / 1e6, dt.UTC),
-            spec={} if row is None else _plain_spec(SETTINGS[group], row),
-            file=plain(said(self._configuration.file_config or Config(), group)),
-            in_force=plain(in_force(config, group, defaults(group))),
+            spec={} if row is None else self._masked_spec(SETTINGS[group], row),
+            file=masked(said(self._configuration.file_config or Config(), group)),
+            in_force=masked(in_force(config, group, defaults(group))),
         )
 
 
@@ -135,11 +155,5 @@ def _judge(group: str, spec: Any) -> None:
     for member in MOST.keys() & set(spec.__struct_fields__):
         if (getattr(spec, member) or 0) > MOST[member]:
             raise Unfit(f"spec: {member}: more than {MOST[member]:g} would keep out who could take it back")
-
-
-def _plain_spec(kind: Kind, row: Entity) -> Any:
-    try:
-        stored_of(row)
-        return plain(spec_of(kind, row, None))
-    except ValueError:
-        return None
+    if group == "alerts" and (why := unconfirmed(spec.webhooks or ())):
+        raise Unfit(f"spec: {why}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from _speedups._bucket import Arena
 from gateway.control.aggregate import Aggregates
+from gateway.control.alerting import Alerting
 from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.entity_desk import EntityDesk
@@ -64,6 +65,7 @@ class ControlState:
         channel: ChannelServer,
         accounts: Accounts,
         desk: EntityDesk,
+        alerting: Alerting,
     ) -> None:
         self.context = context
         self.arena = arena
@@ -76,6 +78,7 @@ class ControlState:
         self.channel = channel
         self.accounts = accounts
         self.desk = desk
+        self.alerting = alerting
         self.started_s = time.time()
         self.reports: dict[int, Health] = {}
         self.notes: list[str] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.config.alerts import Rules
 from gateway.config.cache import CacheEntry, SemanticEntry
 from gateway.config.schema import Config
 from gateway.config.server import OverloadEntry, ServerLimitsEntry
@@ -108,6 +109,8 @@ def defaults(group: str) -> dict[str, Any]:
     settings = Settings()
     if group == "accounting":
         return {"time_zone": "UTC", "unknown_price": settings.unknown_price}
+    if group == "alerts":
+        return {member: getattr(Rules(), member) for member in GROUPS[group].spec.__struct_fields__}
     if group == "log":
         return {"level": settings.log_level, "format": settings.log_format, "retention": LOG_RETENTION_S}
     if group == "model_lists":

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.config.references import Secret
 from gateway.config.schema import Config
 from gateway.config.settings import GROUPS, filled
 from gateway.config.units import Duration, Size
@@ -20,7 +21,7 @@ from gateway.snapshot.plan import Plan
 
 def with_stored(plan: Plan, settings: Mapping[str, Any]) -> Plan:
     """A plan that was made with these settings: group -> value."""
-    stored = {name: msgspec.json.encode(value, enc_hook=_number) for name, value in settings.items()}
+    stored = {name: msgspec.json.encode(value, enc_hook=_plain) for name, value in settings.items()}
     return msgspec.structs.replace(plan, stored_settings=stored) if stored else plan
 
 
@@ -38,8 +39,10 @@ def under_stored(config: Config, sealed: Plan) -> Config:
     return config if any(not problem.warning for problem in validate(whole)) else whole
 
 
-def _number(value: Any) -> float | int:
-    """msgspec writes no subclass of a built-in type."""
+def _plain(value: Any) -> float | int | str:
+    """msgspec writes no subclass of a built-in type. Secrets go in clear: the plan is encrypted as a whole."""
+    if isinstance(value, Secret):
+        return value.reveal()
     if isinstance(value, Duration):
         return float(value)
     if isinstance(value, Size):

@@ -29,6 +29,8 @@ operator POST   /api/playground
 admin    GET    /api/export
 viewer   GET    /api/cache
 operator POST   /api/cache/clear
+viewer   GET    /api/alerts
+operator POST   /api/alerts/test/{webhook}
 admin    GET    /api/audit
 viewer   GET    /api/tokens
 viewer   POST   /api/tokens
@@ -99,6 +101,9 @@ admin    DELETE /api/settings/server.limits
 viewer   GET    /api/settings/server.overload
 admin    PUT    /api/settings/server.overload
 admin    DELETE /api/settings/server.overload
+viewer   GET    /api/settings/alerts
+admin    PUT    /api/settings/alerts
+admin    DELETE /api/settings/alerts
 viewer   GET    /api/settings/cache
 admin    PUT    /api/settings/cache
 admin    DELETE /api/settings/cache
