@@ -26,16 +26,17 @@ install := $(installer) --require-hashes --only-binary :all: -r
 compile := $(python) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation --no-binary hnswlib
 typed_sources := $(basename $(shell find gateway _speedups -name '*.pxd'))
 stubbed := $(subst /,.,$(basename $(wildcard _speedups/*.pyi)))
+ui_sources := $(shell find gateway/control/ui -type f -not -path "*/node_modules/*")
 sources := setup.py _speedups/__init__.py $(wildcard _speedups/*.h _speedups/*/*.h _speedups/*.pyx) \
 	$(addsuffix .pxd,$(typed_sources)) $(wildcard $(addsuffix .py,$(typed_sources)))
 
 .PHONY: serve test bench lint wheel lock clean ui-client
 .DELETE_ON_ERROR:
 
-serve: $(built)
+serve: $(built) $(venv)/interface
 	exec $(python) -m gateway serve --demo $(ARGS)
 
-test: $(venv)/dev $(built)
+test: $(venv)/dev $(built) $(venv)/interface
 	$(python) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(venv)/dev
@@ -80,7 +81,11 @@ $(venv)/dev: requirements-dev.lock requirements-hnswlib.lock | $(venv)/runtime
 		|| { [ $(MICROGATE_BUILD) != require ] && echo "hnswlib was NOT built: what needs it cannot run" >&2; }
 	@touch $@
 
-# The stamp is written only when something was compiled, so that a compiler installed later is noticed.
+# Stamps are written only when something was built, so that a Node or a compiler installed later is noticed.
+$(venv)/interface: setup.py $(ui_sources) | $(venv)/runtime
+	@$(python) setup.py --quiet build_interface
+	@if [ "$$MICROGATE_UI" = skip ] || [ -e gateway/control/static/SOURCES ]; then touch $@; fi
+
 $(venv)/built-%: $(sources) | $(venv)/runtime
 	@rm -f $(venv)/built-*
 	@echo "building the extension modules (MICROGATE_BUILD=$(MICROGATE_BUILD))"

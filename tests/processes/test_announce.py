@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,19 @@ def test_the_demo_command_is_one_shell_line(capsys: pytest.CaptureFixture[str]) 
     assert words[1] == "http://127.0.0.1:1234/v1/chat/completions"
     assert "Authorization: Bearer mg-demo-1" in words
     assert out.count("mg-demo-1") == 2
+
+
+def test_where_it_is_set_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "INTERFACE", tmp_path / "index.html")
+    announce(ServeOptions(), 1234, 1256, "", "mg-setup-1")
+    out = capsys.readouterr().out
+    assert "for POST http://127.0.0.1:1234/api/setup: mg-setup-1\n" in out
+    assert "/ui" not in out
+    (tmp_path / "index.html").touch()
+    announce(ServeOptions(), 1234, 1256, "", "mg-setup-1")
+    out = capsys.readouterr().out
+    assert "Web interface: http://127.0.0.1:1234/ui/\n" in out
+    assert "http://127.0.0.1:1234/ui/setup#secret=mg-setup-1\n" in out
+    assert out.count("mg-setup-1") == 1

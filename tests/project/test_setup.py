@@ -18,7 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def sources(tmp_path: Path) -> Path:
     """A copy of what setup.py reads, with one stale extension module in it."""
     for package in ("_speedups", "gateway", "providers"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+        shutil.copytree(
+            ROOT / package,
+            tmp_path / package,
+            ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__", "ui", "static"),
+        )
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / name)
     stale(tmp_path).touch()
