@@ -64,6 +64,38 @@ def export(config: str, **where: str) -> None:
     sys.exit(import_module("gateway.cli.export").export(config, where_, sys.stdout))
 
 
+@cli.group("import")
+def import_() -> None:
+    """Make a configuration of ours out of another gateway's. Exits with 0 when everything was carried over, 2 when
+    something has no equivalent, 1 when nothing was written."""
+
+
+def _importing(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of an import."""
+    form = click.Choice(["text", "json"])
+    command = click.option("--report", default="text", type=form, show_default=True, help="What became of what.")(
+        command
+    )
+    return click.option("--output", default="", help="File to write; without it both go to the terminal.")(command)
+
+
+@import_.command("litellm")
+@click.argument("file", type=click.Path())
+@_importing
+@click.option("--keys", default="", help="CSV or JSON of its virtual keys: token (SHA-256), key_alias, models, ...")
+def import_litellm(file: str, output: str, report: str, keys: str) -> None:
+    """Import FILE, a config.yaml of the LiteLLM proxy."""
+    sys.exit(import_module("gateway.cli.importing.command").run("litellm", file, output, report, keys, sys.stdout))
+
+
+@import_.command("bifrost")
+@click.argument("file", type=click.Path())
+@_importing
+def import_bifrost(file: str, output: str, report: str) -> None:
+    """Import FILE, a config.json of Bifrost."""
+    sys.exit(import_module("gateway.cli.importing.command").run("bifrost", file, output, report, "", sys.stdout))
+
+
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration file."""

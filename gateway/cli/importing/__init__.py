@@ -1,0 +1,1 @@
+"""``microgate import``: other gateways' configurations, made into one of this gateway's, and told line by line."""
