@@ -38,6 +38,8 @@ function Framed({ role: me }: { role: ReturnType<typeof asMe> }) {
   const location = useLocation();
   const navigation = useNavigation();
   const first = useRef(true);
+  // What is opened within a page (a record of the log) has an address below the page's own.
+  const page = location.pathname.split("/")[1];
 
   useEffect(() => {
     close();
@@ -45,7 +47,7 @@ function Framed({ role: me }: { role: ReturnType<typeof asMe> }) {
     if (!first.current) document.getElementById("page-title")?.focus({ preventScroll: true });
     first.current = false;
     window.scrollTo(0, 0);
-  }, [location.pathname, close]);
+  }, [page, close]);
 
   return (
     <AppShell header={{ height: 56 }} navbar={{ width: 232, breakpoint: "sm", collapsed: { mobile: !opened } }} padding={{ base: "md", sm: "lg" }}>

@@ -1,7 +1,8 @@
 /** Charts, through one wrapper: the same colours, axes and tooltips everywhere, and a table for who cannot see them.
  *
- * Import it in lazily loaded pages only: it brings the library along. */
-import { AreaChart, BarChart, LineChart, Sparkline } from "@mantine/charts";
+ * Import it in lazily loaded pages only: it brings the library along. The library asks `react-is` what an element is;
+ * package.json gives it the one of React 19, since older ones do not know that version's elements. */
+import { AreaChart, BarChart, LineChart } from "@mantine/charts";
 import "@mantine/charts/styles.css";
 import { Paper, Skeleton, Text, VisuallyHidden } from "@mantine/core";
 import { type ReactNode, useMemo } from "react";
@@ -23,6 +24,9 @@ export function colorAt(index: number): string {
   return COLORS[index % COLORS.length] as string;
 }
 
+/** Charts that are drawn anew every few seconds do not sway each time. */
+const STILL = { isAnimationActive: false };
+
 interface TimeChartProps {
   /** What is drawn: "Requests per second". */
   label: string;
@@ -32,13 +36,15 @@ interface TimeChartProps {
   stacked?: boolean;
   /** Value as text, on the axis and in the tooltip. */
   format?: (value: number) => string;
+  /** In the tooltip, where that is to be more exact. */
+  exact?: (value: number) => string;
   height?: number;
   /** The legend is left out for one series unless this says otherwise. */
   legend?: boolean;
 }
 
 /** Values over time. */
-export function TimeChart({ label, points, series, kind = "area", stacked = false, format = String, height = 220, legend }: TimeChartProps) {
+export function TimeChart({ label, points, series, kind = "area", stacked = false, format = String, exact = format, height = 220, legend }: TimeChartProps) {
   const span = points && points.length > 1 ? (points.at(-1)?.t ?? 0) - (points[0]?.t ?? 0) : 0;
   const data = useMemo(() => (points ?? []).map((point) => ({ ...point, time: timeLabel(point.t, span) })), [points, span]);
   if (points === undefined) return <Skeleton height={height} />;
@@ -47,23 +53,23 @@ export function TimeChart({ label, points, series, kind = "area", stacked = fals
     data,
     dataKey: "time",
     series: series.map((each, at) => ({ name: each.key, label: each.label, color: each.color ?? colorAt(at) })),
-    valueFormatter: format,
+    valueFormatter: exact,
     withLegend: legend ?? series.length > 1,
     legendProps: { verticalAlign: "bottom" as const, height: 40 },
-    yAxisProps: { width: 64, tickMargin: 6 },
+    yAxisProps: { width: 64, tickMargin: 6, tickFormatter: format },
     xAxisProps: { minTickGap: 40 },
-    gridAxis: "y" as const,
+    gridAxis: "x" as const,
     tickLine: "none" as const,
   };
   return (
     <figure className="chart" aria-label={label}>
       <div aria-hidden>
         {kind === "bar" ? (
-          <BarChart {...shared} type={stacked ? "stacked" : "default"} barChartProps={{ accessibilityLayer: false }} maxBarWidth={28} />
+          <BarChart {...shared} type={stacked ? "stacked" : "default"} barChartProps={{ accessibilityLayer: false }} maxBarWidth={28} barProps={STILL} />
         ) : kind === "line" ? (
-          <LineChart {...shared} withDots={false} strokeWidth={2} curveType="monotone" connectNulls={false} lineChartProps={{ accessibilityLayer: false }} />
+          <LineChart {...shared} withDots={false} strokeWidth={2} curveType="monotone" connectNulls={false} lineChartProps={{ accessibilityLayer: false }} lineProps={STILL} />
         ) : (
-          <AreaChart {...shared} type={stacked ? "stacked" : "default"} withDots={false} strokeWidth={1.5} fillOpacity={0.25} curveType="monotone" connectNulls={false} areaChartProps={{ accessibilityLayer: false }} />
+          <AreaChart {...shared} type={stacked ? "stacked" : "default"} withDots={false} strokeWidth={1.5} fillOpacity={0.25} curveType="monotone" connectNulls={false} areaChartProps={{ accessibilityLayer: false }} areaProps={STILL} />
         )}
       </div>
       <Told label={label} points={points} series={series} format={format} />
@@ -120,11 +126,26 @@ export function ChartPanel({ title, aside, children }: { title: string; aside?: 
 
 /** A line without axes, beside a figure. */
 export function Spark({ label, values, color = "indigo.6", height = 40 }: { label: string; values: number[]; color?: string; height?: number }) {
+  const line = useMemo(() => sparkline(values, height), [values, height]);
+  const paint = `var(--mantine-color-${color.replace(".", "-")})`;
   return (
-    <div role="img" aria-label={label}>
-      <Sparkline h={height} data={values.length ? values : [0, 0]} color={color} strokeWidth={1.5} fillOpacity={0.2} curveType="monotone" aria-hidden />
-    </div>
+    <svg role="img" aria-label={label} width="100%" height={height} viewBox={`0 0 ${SPARK_WIDTH} ${height}`} preserveAspectRatio="none">
+      {line ? <path d={`${line} L${SPARK_WIDTH},${height} L0,${height} Z`} fill={paint} opacity={0.15} /> : null}
+      {line ? <path d={line} fill="none" stroke={paint} strokeWidth={1.5} vectorEffect="non-scaling-stroke" strokeLinejoin="round" /> : null}
+    </svg>
   );
+}
+
+const SPARK_WIDTH = 200;
+
+function sparkline(values: number[], height: number): string {
+  if (values.length < 2) return "";
+  const most = Math.max(...values) || 1;
+  const points = values.map((value, at) => {
+    const x = (at * SPARK_WIDTH) / (values.length - 1);
+    return `${x.toFixed(1)},${(height - 2 - (value / most) * (height - 4)).toFixed(1)}`;
+  });
+  return `M${points.join(" L")}`;
 }
 
 function timeLabel(at: number, span: number): string {

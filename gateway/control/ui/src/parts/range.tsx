@@ -23,7 +23,7 @@ export function bounds(range: Range, now: number = Date.now() / 1000): { since: 
 
 export function rangeLabel(range: Range): string {
   if (!("last" in range)) return `${dateTime(range.since)} – ${dateTime(range.until)}`;
-  return RANGES.find((each) => each.last === range.last)?.label ?? `Last ${range.last} s`;
+  return RANGES.find((each) => each.last === range.last)?.label ?? `Last ${range.last < 120 ? `${range.last} seconds` : `${Math.round(range.last / 60)} minutes`}`;
 }
 
 /** A range as it stands in an address: "3600", "1732600000-1732700000". */
@@ -47,7 +47,7 @@ export function RangePicker({ value, onChange }: { value: Range; onChange: (rang
   const chosen = { since: Date.parse(from) / 1000, until: Date.parse(to) / 1000 };
   const fits = chosen.until > chosen.since;
   return (
-    <Popover opened={own} onChange={setOwn} trapFocus returnFocus position="bottom-end" withinPortal>
+    <Popover opened={own} onChange={setOwn} trapFocus returnFocus position="bottom-end" withinPortal withRoles={false}>
       <Popover.Target>
         <div>
           <Menu position="bottom-end">
@@ -76,7 +76,7 @@ export function RangePicker({ value, onChange }: { value: Range; onChange: (rang
           </Menu>
         </div>
       </Popover.Target>
-      <Popover.Dropdown>
+      <Popover.Dropdown role="dialog" aria-label="From and to">
         <form
           onSubmit={(event) => {
             event.preventDefault();

@@ -1,0 +1,61 @@
+// Series of the gateway, for the time that the page shows.
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+
+import { type Range, bounds, json, rangeText } from "../../parts";
+import type { Series } from "./types";
+
+export const SPLITS = [
+  { value: "status", label: "by status" },
+  { value: "provider", label: "by provider" },
+  { value: "model", label: "by model" },
+  { value: "virtual_key", label: "by virtual key" },
+  { value: "team", label: "by team" },
+  { value: "customer", label: "by customer" },
+  { value: "operation", label: "by operation" },
+  { value: "none", label: "all together" },
+] as const;
+
+export type Filters = Readonly<Record<string, string>>;
+
+/** How often what is shown is read anew, by its length; minutes are what the gateway adds up. */
+function pace(range: Range, auto: boolean): number | false {
+  if (!auto || !("last" in range)) return false;
+  return range.last <= 3_600 ? 10_000 : range.last <= 86_400 ? 60_000 : 300_000;
+}
+
+interface Asked {
+  range: Range;
+  filters: Filters;
+  by?: string;
+  auto?: boolean;
+  enabled?: boolean;
+}
+
+export function useSeries({ range, filters, by = "none", auto = true, enabled = true }: Asked) {
+  return useQuery({
+    queryKey: ["series", rangeText(range), filters, by],
+    queryFn: () => read(bounds(range), filters, by),
+    refetchInterval: pace(range, auto),
+    placeholderData: keepPreviousData,
+    enabled,
+  });
+}
+
+/** The period as long as this one, just before it: what figures are compared with. */
+export function useSeriesBefore({ range, filters, enabled = true }: Asked) {
+  return useQuery({
+    queryKey: ["series", "before", rangeText(range), filters],
+    queryFn: () => {
+      const { since, until } = bounds(range);
+      return read({ since: 2 * since - until, until: since }, filters, "none");
+    },
+    staleTime: 60_000,
+    placeholderData: keepPreviousData,
+    enabled,
+  });
+}
+
+async function read({ since, until }: { since: number; until: number }, filters: Filters, by: string): Promise<Series> {
+  const query = new URLSearchParams({ ...filters, since: String(since), until: String(until), by });
+  return json<Series>("GET", `/api/series?${query}`);
+}
