@@ -1,0 +1,133 @@
+import { Badge, Group, SimpleGrid, Slider, Switch, Table, Text } from "@mantine/core";
+import { useState } from "react";
+import { Copyable, type Schemas, count, percent } from "../../parts";
+import { ChartPanel } from "../../parts/charts";
+import { CurveChart } from "../../parts/curve";
+
+type Semantic = Schemas["SemanticFigures"];
+type InForce = Schemas["SemanticInForce"];
+
+/** Lower ones ask for wrong answers. */
+const LEAST = 0.7;
+
+/** What each threshold would have meant, with a slider over the curve. */
+export function Thresholds({ figures, settings }: { figures: Semantic; settings: InForce }) {
+  const [guard, setGuard] = useState(settings.guard);
+  const curve = figures.curve.filter((point) => point.threshold >= LEAST).toSorted((a, b) => a.threshold - b.threshold);
+  const [wanted, setWanted] = useState(settings.threshold);
+  if (figures.compared === 0 || curve.length === 0) {
+    return (
+      <ChartPanel title="Threshold explorer">
+        <Text size="sm" c="dimmed">
+          Nothing was compared yet. In shadow mode every question whose neighbour is near enough is asked afresh, and both answers are compared; the curve grows from these. Questions have to come for
+          that: {count(figures.lookups)} were looked up so far.
+        </Text>
+      </ChartPanel>
+    );
+  }
+  const told = curve.map((point) => {
+    const hits = guard ? point.hits : point.plain_hits;
+    const wrong = guard ? point.wrong : point.plain_wrong;
+    return { x: point.threshold, rate: hits / figures.compared, wrong: hits ? wrong / hits : 0, hits, wrongHits: wrong };
+  });
+  const at = told.reduce((near, point) => (Math.abs(point.x - wanted) < Math.abs(near.x - wanted) ? point : near), told[0] as (typeof told)[number]);
+  return (
+    <ChartPanel title="Threshold explorer" aside={<Switch size="sm" label="With the guard" checked={guard} onChange={(event) => setGuard(event.currentTarget.checked)} />}>
+      <CurveChart
+        label="Hits and wrong hits by threshold"
+        axis="Threshold"
+        points={told.map(({ x, rate, wrong }) => ({ x, rate, wrong }))}
+        series={[
+          { key: "rate", label: "hits, of what was compared", color: "teal.6" },
+          { key: "wrong", label: "wrong, of the hits", color: "red.6" },
+        ]}
+        format={percent}
+        formatX={(x) => x.toFixed(2)}
+        marked={at.x}
+      />
+      <Slider
+        my="lg"
+        min={told[0]?.x ?? LEAST}
+        max={told.at(-1)?.x ?? 1}
+        step={0.01}
+        value={wanted}
+        onChange={setWanted}
+        label={(value) => value.toFixed(2)}
+        thumbLabel="Threshold"
+        marks={settings.threshold >= LEAST ? [{ value: settings.threshold, label: "now" }] : []}
+      />
+      <Group justify="space-between" mt="xl">
+        <Text size="sm" role="status">
+          From <b>{at.x.toFixed(2)}</b> on: <b>{percent(at.rate)}</b> of the {count(figures.compared)} compared questions would be hits, <b>{percent(at.wrong)}</b> of these wrong ({count(at.wrongHits)} of{" "}
+          {count(at.hits)}).
+        </Text>
+        <Copyable value={`threshold: ${at.x.toFixed(2)}`} label="Copy the line for cache.semantic" />
+      </Group>
+    </ChartPanel>
+  );
+}
+
+const MODES: Record<string, string> = {
+  shadow: "Similar questions are counted and compared; their answers are not told.",
+  threshold: "A question that is near enough, and with which the guard agrees, is answered.",
+  verified: "A question is answered where its neighbour's answer has proved right often enough.",
+};
+
+/** What has been seen of similar questions. */
+export function Shadow({ figures, settings }: { figures: Semantic; settings: InForce }) {
+  const rows: [string, string, string][] = [
+    ["Looked up", count(figures.lookups), "questions that were compared with known ones"],
+    ["Near enough", count(figures.would_be_hits), `at the threshold ${settings.threshold}, told or asked afresh`],
+    ["Asked afresh and compared", count(figures.audited), `${percent(settings.audit)} of the hits are, in shadow mode all`],
+    ["Of these wrong", count(figures.wrong), figures.audited ? `${percent(figures.wrong_per_hit)}, with 95 % confidence at most ${percent(figures.wrong_per_hit_upper)}` : "nothing was compared yet"],
+    ["Wrong, of all look-ups", figures.audited ? `≤ ${percent(figures.wrong_per_lookup_upper)}` : "–", settings.mode === "verified" ? `the bound is ${percent(settings.error_bound)}` : "with 95 % confidence"],
+  ];
+  const indexes = Object.entries(figures.indexes);
+  return (
+    <ChartPanel title="Similar questions" aside={<Badge variant="light" tt="none">{figures.mode}</Badge>}>
+      <Text size="sm" c="dimmed" mb="sm">
+        {MODES[figures.mode]} Vectors come from {figures.embedder}
+        {figures.problem ? `, which cannot be used now: ${figures.problem}` : ""}.
+      </Text>
+      <SimpleGrid cols={{ base: 1, md: indexes.length ? 2 : 1 }}>
+        <Table aria-label="Similar questions">
+          <Table.Tbody>
+            {rows.map(([name, value, more]) => (
+              <Table.Tr key={name}>
+                <Table.Th scope="row">{name}</Table.Th>
+                <Table.Td ta="right" className="figure">
+                  {value}
+                </Table.Td>
+                <Table.Td visibleFrom="sm">
+                  <Text size="xs" c="dimmed">
+                    {more}
+                  </Text>
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+        {indexes.length ? (
+          <Table aria-label="Indexes of vectors">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Dimensions</Table.Th>
+                <Table.Th ta="right">Vectors</Table.Th>
+                <Table.Th>State</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {indexes.map(([dimension, index]) => (
+                <Table.Tr key={dimension}>
+                  <Table.Td>{dimension}</Table.Td>
+                  <Table.Td ta="right">{count(index.entries)}</Table.Td>
+                  <Table.Td>{index.ok ? "well" : index.problem}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        ) : null}
+      </SimpleGrid>
+    </ChartPanel>
+  );
+}
