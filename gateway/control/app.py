@@ -40,6 +40,7 @@ from gateway.control.secrets_api import SECRETS_HANDLERS
 from gateway.control.settings_api import SETTINGS_HANDLERS
 from gateway.control.state import ControlState
 from gateway.control.usage_api import USAGE_HANDLERS
+from gateway.control.vendors_api import VENDOR_HANDLERS
 from gateway.control.views_api import VIEW_HANDLERS
 from gateway.control.web import Web
 from gateway.operator_ticket import COOKIE
@@ -84,6 +85,7 @@ def api_router() -> Router:
             *PROVIDER_KEY_HANDLERS,
             *KEY_TRIAL_HANDLERS,
             *DEPLOYMENT_HANDLERS,
+            *VENDOR_HANDLERS,
             *DRY_RUN_HANDLERS,
             *SETTINGS_HANDLERS,
             *SECRETS_HANDLERS,

@@ -24,6 +24,7 @@ from gateway.control.versions import etag_of, expected_version
 
 Limit = Annotated[int, Parameter(ge=1, le=1000)]
 Cursor = Annotated[str | None, Parameter(description="`next` of the page before", max_length=512)]
+Search = Annotated[str, Parameter(description="Only those whose names have this in them", max_length=256)]
 Id = Annotated[str, Parameter(max_length=256)]
 
 
@@ -56,8 +57,10 @@ def handlers_of(kind: Kind) -> list[HTTPRouteHandler]:
     what = kind.name.replace("_", " ")
 
     @get(f"/{kind.path}", name=f"list_{kind.name}", operation_id=f"list_{kind.name}", summary=f"Every {what}")
-    async def entries(request: Request[Any, Any, Any], limit: Limit = 50, cursor: Cursor = None) -> Page:
-        return await _desk(request).page(kind, cursor, limit)
+    async def entries(
+        request: Request[Any, Any, Any], limit: Limit = 50, cursor: Cursor = None, search: Search = ""
+    ) -> Page:
+        return await _desk(request).page(kind, cursor, limit, search)
 
     @post(f"/{kind.path}", status_code=201, operation_id=f"make_{kind.name}", summary=f"Make a {what}")
     async def make(request: Request[Any, Any, Any], data: NewEntity) -> Response[Shown]:

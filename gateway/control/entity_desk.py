@@ -83,8 +83,9 @@ class EntityDesk:
 
     # -- reading
 
-    async def page(self, kind: Kind, cursor: str | None, limit: int) -> Page:
-        """Those of the file first, then those of the database by name. Raises Unfit for a cursor that is none."""
+    async def page(self, kind: Kind, cursor: str | None, limit: int, search: str = "") -> Page:
+        """Those of the file first, then those of the database by name; only those whose names have ``search`` in them.
+        Raises Unfit for a cursor that is none."""
         entries: list[Shown] = []
         at, after = 0, ""
         if cursor is not None and cursor.startswith(OF_DATABASE):
@@ -95,12 +96,12 @@ class EntityDesk:
                 raise Unfit("the cursor is none of this list")
             at = int(number)
         if at >= 0:
-            declared = self._declared(kind)
+            declared = [each for each in self._declared(kind) if search.lower() in each[1].lower()]
             entries = [self._of_file(kind, entry) for entry in declared[at : at + limit]]
             if at + limit < len(declared):
                 return Page(entries, f"{OF_FILE}{at + limit}")
         found = await asyncio.to_thread(
-            lambda: self.store.page(kind.name, after=after, limit=max(1, limit - len(entries)))
+            lambda: self.store.page(kind.name, after=after, limit=max(1, limit - len(entries)), search=search)
         )
         if len(entries) == limit:
             return Page(entries, OF_DATABASE if found.entities else None)

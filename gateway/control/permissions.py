@@ -74,6 +74,7 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/providers/test": {"POST": Role.ADMIN},
     "/api/providers/{entity_id}/keys/{key_name}/test": {"POST": Role.ADMIN},
     "/api/deployments": _READ,
+    "/api/vendors": _READ,
     "/api/settings": _READ,
     "/api/settings/accounting": _CHANGED_BY_ADMINS[1],
     "/api/settings/retry": _CHANGED_BY_ADMINS[1],

@@ -182,9 +182,16 @@ class ConfigStore(Protocol):
         """Raises NotFound."""
 
     def page(
-        self, kind: str, *, order: Literal["name", "id"] = "name", after: str | None = None, limit: int = 50
+        self,
+        kind: str,
+        *,
+        order: Literal["name", "id"] = "name",
+        after: str | None = None,
+        limit: int = 50,
+        search: str = "",
     ) -> EntityPage:
-        """Those of a kind in the order of their names or ids, behind the name or id ``after``."""
+        """Those of a kind whose names have ``search`` in them, in any case, in the order of their names or ids, behind
+        the name or id ``after``."""
 
     def every(self, kinds: Iterable[str]) -> tuple[int, list[Entity]]:
         """The revision, and all entities of these kinds as they are at it, oldest first."""

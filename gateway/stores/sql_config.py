@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from typing import Literal
@@ -17,8 +18,8 @@ MOST_ROWS = 1000
 
 _ENTITY = "SELECT kind, id, name, body, version, created_us, updated_us FROM entities "
 _PAGES = {
-    "name": _ENTITY + "WHERE kind = ? AND name > ? ORDER BY name LIMIT ?",
-    "id": _ENTITY + "WHERE kind = ? AND id > ? ORDER BY id LIMIT ?",
+    "name": _ENTITY + "WHERE kind = ? AND name > ? AND lower(name) LIKE ? ESCAPE '!' ORDER BY name LIMIT ?",
+    "id": _ENTITY + "WHERE kind = ? AND id > ? AND lower(name) LIKE ? ESCAPE '!' ORDER BY id LIMIT ?",
 }
 _AUDIT = "SELECT id, at_us, actor, action, kind, entity_id, name, before, after FROM audit "
 _CREDENTIAL = "SELECT digest, id, kind, owner, body, created_us, used_us, expires_us FROM credentials "
@@ -93,11 +94,18 @@ class SqlConfigStore:
             return _one(at.rows(_ENTITY + "WHERE kind = ? AND name = ?", (kind, name)), kind, name)
 
     def page(
-        self, kind: str, *, order: Literal["name", "id"] = "name", after: str | None = None, limit: int = 50
+        self,
+        kind: str,
+        *,
+        order: Literal["name", "id"] = "name",
+        after: str | None = None,
+        limit: int = 50,
+        search: str = "",
     ) -> EntityPage:
         limit = max(1, min(limit, MOST_ROWS))
+        literal = re.sub(r"([!%_])", r"!\1", search.lower())
         with self._database.reading() as at:
-            found = list(map(_entity, at.rows(_PAGES[order], (kind, after or "", limit + 1))))
+            found = list(map(_entity, at.rows(_PAGES[order], (kind, after or "", f"%{literal}%", limit + 1))))
         more = len(found) > limit
         return EntityPage(found[:limit], getattr(found[limit - 1], order) if more else None)
 

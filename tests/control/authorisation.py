@@ -79,6 +79,7 @@ admin    DELETE /api/providers/{entity_id}/keys/{key_name}
 admin    POST   /api/providers/test
 admin    POST   /api/providers/{entity_id}/keys/{key_name}/test
 viewer   GET    /api/deployments
+viewer   GET    /api/vendors
 viewer   GET    /api/settings
 viewer   GET    /api/settings/accounting
 admin    PUT    /api/settings/accounting

@@ -249,3 +249,28 @@ def test_questions_that_cannot_be_meant(desk: Desk, question: dict[str, Any]) ->
         assert told(answer)["refusal"]["status"] == 400
     else:
         assert answer.status == 400, answer.body
+
+
+def names_of(desk: Desk, query: str) -> tuple[list[str], str | None]:
+    found = told(desk.ask("GET", f"/api/virtual-keys?{query}"))
+    return [entry["name"] for entry in found["entries"]], found["next"]
+
+
+def test_lists_are_searched_by_name_over_their_pages(desk: Desk) -> None:
+    for name in ("Seek-1", "seek_2", "seek-3", "other"):
+        desk.made(name)
+    found, cursor = names_of(desk, "search=SEEK&limit=2")
+    assert len(found) == 2
+    rest, end = names_of(desk, f"search=SEEK&limit=2&cursor={cursor}")
+    assert (sorted(found + rest), end) == (["Seek-1", "seek-3", "seek_2"], None)
+    assert names_of(desk, "search=seek_") == (["seek_2"], None), "no pattern"
+    assert names_of(desk, "search=ALI") == (["alice"], None), "those of the file too"
+    assert names_of(desk, "search=%25") == ([], None)
+
+
+def test_the_table_of_vendors_says_what_a_provider_needs(desk: Desk) -> None:
+    rows = {each["name"]: each for each in told(desk.ask("GET", "/api/vendors"))["entries"]}
+    assert (rows["openai"]["base_url"], rows["openai"]["address"]) == ("https://api.openai.com/v1", [])
+    assert (rows["azure"]["address"], rows["azure"]["credentials"]) == (["resource"], ["azure"])
+    assert (rows["anthropic"]["dialect"], rows["vllm"]["keyless"]) == ("anthropic", True)
+    assert "demo" not in rows
