@@ -34,6 +34,7 @@ from gateway.snapshot.cache import Cache
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
 from gateway.snapshot.model import Delta, Health, PromptCacheAffinity, Provider, Snapshot, Tls
+from gateway.tracing.carried import Carried, Carrying
 from gateway.upstream.dial import Dialer
 from gateway.upstream.origin import Origin
 from gateway.upstream.pool import Pool
@@ -92,6 +93,7 @@ class Runtime:
         self.tending: asyncio.Future[None] | None = None
         self.probe: Probe | None = None
         self.accepting: Accepting | None = None
+        self.carrying = Carrying(pipeline.HOOKS["parsed"])
         self.closing: list[asyncio.Task[None]] = []
         """Caches of earlier configurations, which have told the last of what is to be kept."""
 
@@ -141,6 +143,7 @@ class Runtime:
             # An unchanged provider keeps its object, and with it its connections and the state of its keys.
             upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
         core.adopt(View(snapshot, upstreams), table)
+        self.carrying.follow(snapshot.settings.tracing)
         self.cache(core, snapshot.settings.cache)
         if self.guard is not None:
             self.guard.follow(snapshot.settings.overload)
@@ -336,6 +339,10 @@ class Runtime:
         if self.core is not None:
             self.core.ready = ready
             self.core.not_ready_why = why
+
+    def carried(self) -> list[Carried]:
+        """Trace contexts of callers, for control."""
+        return self.carrying.take()
 
     def in_flight(self) -> int:
         return 0 if self.core is None else self.core.in_flight

@@ -20,7 +20,7 @@ from typing import Protocol
 from _speedups import _keys
 from _speedups._bucket import Arena, ArenaWorker, RingWriter
 from gateway.processes import left_behind, logs
-from gateway.processes.channel import Health, Pressure, Publish, WorkerChannel
+from gateway.processes.channel import Health, Pressure, Publish, Traces, WorkerChannel
 from gateway.processes.children import load
 from gateway.processes.context import LoopName, WorkerContext
 from gateway.processes.heartbeat import BEAT_INTERVAL_S, DRAINING, SERVING, is_serving
@@ -66,6 +66,9 @@ class RuntimeProtocol(Protocol):
     def close(self) -> None: ...
     def readiness(self, ready: bool, why: str) -> None:
         """For /readyz: whether all workers serve, and what is wrong (also when they do: control may be away)."""
+
+    def carried(self) -> list[tuple[bytes, bytes, bytes, bool, str]]:
+        """Trace contexts of callers since the last time, for control."""
 
     def in_flight(self) -> int: ...
     def connections(self) -> int: ...
@@ -246,6 +249,8 @@ class Worker:
         logs.tend()
         if os.getppid() != self.context.supervisor_pid:
             self._end()
+        if self.channel.connected and (carried := self.runtime.carried()):
+            self.channel.send(Traces(carried))
         in_flight = self.runtime.in_flight()
         connections = self.runtime.connections() + self.runtime.upstream_connections()
         self.memory.observe(in_flight, connections, now)

@@ -24,6 +24,9 @@ REQUEST_ALLOW_BY_DIALECT: dict[str, tuple[bytes, ...]] = {
 }
 """Dialect -> request fields passed on. ``accept-encoding`` is not among them: the gateway reads what comes back."""
 
+TRACE_CONTEXT = ("traceparent", "tracestate")
+"""Which trace a request belongs to. It tells a provider which requests belong together, so only as configured."""
+
 REQUEST_ALLOW: tuple[bytes, ...] = REQUEST_ALLOW_BY_DIALECT["openai_chat"]
 """Of the OpenAI dialects, which share one list."""
 

@@ -21,6 +21,7 @@ from gateway.config.prices import PriceEntry
 from gateway.config.references import FilePath, Secret, Text
 from gateway.config.routes import RouteEntry
 from gateway.config.server import ServerEntry
+from gateway.config.telemetry import AccessLogEntry, OtelEntry
 from gateway.config.units import Duration
 
 DialectName = Literal[
@@ -326,6 +327,8 @@ class Config(Entry, frozen=True):
     log: LogEntry = LogEntry()
     metrics: MetricsEntry = MetricsEntry()
     alerts: AlertsEntry = AlertsEntry()
+    otel: OtelEntry = OtelEntry()
+    access_log: AccessLogEntry = AccessLogEntry()
     cache: CacheEntry = CacheEntry()
     model_lists: ModelListsEntry = ModelListsEntry()
     secrets: SecretsEntry = SecretsEntry()

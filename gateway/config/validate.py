@@ -22,6 +22,7 @@ from gateway.config.prices import judge as judge_prices
 from gateway.config.problems import Path, Problem, listed, nearest
 from gateway.config.routes import TargetEntry
 from gateway.config.schema import Config, ProviderEntry, TimeoutsEntry
+from gateway.config.telemetry import judge as judge_telemetry
 from gateway.snapshot.model import ServerLimits
 from gateway.snapshot.plan import provider_id, provider_key_id, route_id, target_of
 from gateway.snapshot.vendor import base_url_of, known_url, vendor_of
@@ -66,6 +67,7 @@ def validate(config: Config) -> list[Problem]:
     problems += judge_hierarchy(config)
     problems += judge_cache(config)
     problems += judge_alerts(config.alerts)
+    problems += judge_telemetry(config)
     problems += _timeouts(config.timeouts, ("timeouts",))
     problems += _server(config)
     return problems

@@ -26,6 +26,7 @@ from _speedups._ring_file import SPILL_BIT, W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.ledger_rows import rows_of
+from gateway.control.record_tap import RecordTap
 from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogStore, StoreUnavailable
@@ -126,6 +127,8 @@ class Ingest:
         self._look_at = 0.0
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self.taps: tuple[RecordTap, ...] = ()
+        """Who is told of records as well, replaced as a whole."""
         self.stored = 0
         self.repeated = 0
         """Records read again after a crash and found in the log."""
@@ -278,6 +281,8 @@ class Ingest:
             records = [values[at : at + WIDTH] for at in range(0, len(values), WIDTH)]
             values = [value for record in records if record[SEQUENCE] > counted for value in record]
         self._aggregates.add(values)
+        for tap in self.taps:
+            tap.put(values)
         self._counted[source] = max(last, counted)
 
     def _store_singly(self) -> int:

@@ -31,8 +31,10 @@ from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.model_lists import ModelLists
 from gateway.control.periods import Periods
+from gateway.control.record_tap import RecordTap
 from gateway.control.refill import refill
 from gateway.control.state import ControlState
+from gateway.control.telling import Telling
 from gateway.operators.accounts import Accounts
 from gateway.processes import logs
 from gateway.processes.channel import ChannelServer, Health
@@ -109,6 +111,7 @@ class _Control:
             self.paths, self.log_store, self.aggregates, feed=self.feed, event_fd=context.record_event_fd
         )
         self.periods = Periods(self.arena)
+        self.telling = Telling(self._tapped, self.instance)
         self.adopted = asyncio.Event()
         self.wanted = asyncio.Event()
         """Somebody asks for the admin API, or it has an address of its own."""
@@ -121,12 +124,13 @@ class _Control:
             self.context, self.arena, self._adopted, DatabaseEntities(self.database, self.keeper)
         )
         loop.add_signal_handler(signal.SIGTERM, self.stop.set)
-        loop.add_signal_handler(signal.SIGHUP, configuration.request_reload)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up, configuration)
         reports: dict[int, Health] = {}
         channel = ChannelServer(
             self.paths.workers_socket,
             configuration.hello,
             on_health=lambda report: reports.update({report.index: report}),
+            on_traces=lambda traces: self.telling.parents.put(traces.carried),
         )
         configuration.server = channel
         # Records first: they have been waiting for as long as there was no control process.
@@ -135,6 +139,7 @@ class _Control:
         self._background(configuration.watch(), "configuration")
         self._background(self.periods.watch(configuration.building), "periods")
         self._background(self._tend(), "log lines")
+        self._background(self.telling.run(), "telemetry")
         self._background(self._maintain(), "maintenance")
         self._background(self._note(configuration), "database")
         self._background(self._fill(configuration), "budgets")
@@ -156,11 +161,19 @@ class _Control:
             await configuration.close()
             await channel.close()
             await asyncio.to_thread(self.ingest.stop)
+            await asyncio.to_thread(self.telling.close)
             self.log_store.close()
             self.accounts.close()
             self.database.close()
             self.arena.close()
         return 0
+
+    def _tapped(self, taps: tuple[RecordTap, ...]) -> None:
+        self.ingest.taps = taps
+
+    def _hang_up(self, configuration: Configuration) -> None:
+        configuration.request_reload()
+        self.telling.access_log.reopen()
 
     async def _until_stopped(self, admin: asyncio.Task[None]) -> None:
         stopped = asyncio.create_task(self.stop.wait())
@@ -185,6 +198,7 @@ class _Control:
         settings = configuration.snapshot.settings
         logs.follow(self.context.log_level, settings.log_level, settings.log_format, "control")
         self.aggregates.rename(configuration.names)
+        self.telling.follow(configuration)
         self.periods.zones = configuration.snapshot.time_zones
         if configuration.config is not None:
             kept = configuration.config.log.retention

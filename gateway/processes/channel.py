@@ -102,7 +102,13 @@ class Health(msgspec.Struct, tag="health", array_like=True, frozen=True):
     """Log lines given up because nobody took them, since its start."""
 
 
-Message = Hello | Publish | Ack | Drain | Condition | Health
+class Traces(msgspec.Struct, tag="traces", array_like=True, frozen=True):
+    """Worker -> control, with its heartbeat: the trace contexts that callers sent (``gateway/tracing/carried.py``)."""
+
+    carried: list[tuple[bytes, bytes, bytes, bool, str]]
+
+
+Message = Hello | Publish | Ack | Drain | Condition | Health | Traces
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -273,11 +279,13 @@ class ChannelServer:
         on_hello: Callable[[Hello], Publish | None],
         on_ack: Callable[[Ack], None] | None = None,
         on_health: Callable[[Health], None] | None = None,
+        on_traces: Callable[[Traces], None] | None = None,
     ) -> None:
         self._path = path
         self._on_hello = on_hello
         self._on_ack = on_ack
         self._on_health = on_health
+        self._on_traces = on_traces
         self._links: set[_Link] = set()
         self._server: asyncio.Server | None = None
         self.versions: dict[int, int] = {}
@@ -364,6 +372,8 @@ class ChannelServer:
                 self._on_ack(message)
         elif isinstance(message, Health) and self._on_health is not None:
             self._on_health(message)
+        elif isinstance(message, Traces) and self._on_traces is not None:
+            self._on_traces(message)
 
     def _lost(self, link: _Link) -> None:
         self._links.discard(link)

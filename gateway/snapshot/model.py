@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.snapshot.cache import Cache
+from gateway.snapshot.tracing import Tracing
 
 
 def id_hash(stable_id: str) -> int:
@@ -20,8 +21,7 @@ def id_hash(stable_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(stable_id.encode(), digest_size=8).digest(), "little") or 1
 
 
-class _Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    pass
+class _Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True): ...
 
 
 class Credential(_Base, frozen=True):
@@ -70,8 +70,7 @@ class Timeouts(_Base, frozen=True):
     first_byte: float = 120.0
     """From the request written to the first byte of the answer."""
     first_token: float = 0.0
-    """From a streamed request written to the first content of its answer. Off: models that reason are silent for
-    minutes, and only the operator knows which of them do."""
+    """From a streamed request written to its answer's first content. Off: models that reason are silent for minutes."""
     stream_idle: float = 60.0
     total: float = 600.0
 
@@ -291,7 +290,7 @@ class Settings(_Base, frozen=True):
     overload: Overload = Overload()
     drain_timeout: float = 30.0
     stream_keepalive: float = 0.0
-    """Seconds of silence in a stream after which its caller has had a comment; 0: none is sent."""
+    """Seconds of silence in a stream after which its caller is sent a comment; 0: none."""
     metrics_token_sha256: str = ""
     """Hex; empty: /metrics is served to loopback only."""
     trusted_proxies: tuple[str, ...] = ()
@@ -313,6 +312,7 @@ class Settings(_Base, frozen=True):
     demo: bool = False
     listen_tls: ListenTls | None = None
     cache: Cache = Cache()
+    tracing: Tracing = Tracing()
 
 
 class ProviderConfig(_Base, frozen=True):

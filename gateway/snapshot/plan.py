@@ -43,6 +43,7 @@ from gateway.snapshot.model import (
 from gateway.snapshot.price_rules import most_exact_first, price_rules
 from gateway.snapshot.settings import settings_of
 from gateway.snapshot.vendor import base_url_of, dialect_of, vendor_of
+from providers.headers import TRACE_CONTEXT
 from providers.natives import Native, native_of
 from providers.vendors import CUSTOM, DIALECTS, PATHS, VENDORS, Vendor
 
@@ -201,6 +202,13 @@ def virtual_key_ids(config: Config) -> dict[int, str]:
     return {id_hash(stable_id): stable_id for stable_id in ids}
 
 
+def _forwarded(entry: ProviderEntry, config: Config) -> tuple[str, ...]:
+    """Fields of a caller's head that it is sent."""
+    own = dict.fromkeys(field.lower() for field in entry.forward_headers)
+    told = () if config.otel.propagate.outgoing == "none" else TRACE_CONTEXT
+    return tuple(own | dict.fromkeys(told))
+
+
 def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:
     vendor = VENDORS.get(vendor_of(name, entry))
     base_url = base_url_of(name, entry)
@@ -234,7 +242,7 @@ def _provider(name: str, entry: ProviderEntry, config: Config) -> Provider:
         auth_header=entry.auth.header.lower() if entry.auth.header is not None else header,
         auth_scheme=entry.auth.scheme if entry.auth.scheme is not None else scheme,
         headers=tuple((field, str(value)) for field, value in entry.headers.items()),
-        forward_headers=tuple(field.lower() for field in entry.forward_headers),
+        forward_headers=_forwarded(entry, config),
         keys=tuple(
             ProviderKey(
                 id=provider_key_id(name, key.name, key.id),

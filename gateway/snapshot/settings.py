@@ -12,6 +12,7 @@ from gateway.config.cache import CacheEntry, SemanticEntry
 from gateway.config.schema import Config
 from gateway.config.server import OverloadEntry, ServerLimitsEntry
 from gateway.config.settings import GROUPS
+from gateway.config.telemetry import OtelEntry
 from gateway.snapshot.cache import Cache, Semantic
 from gateway.snapshot.model import (
     Health,
@@ -22,6 +23,7 @@ from gateway.snapshot.model import (
     Settings,
     Timeouts,
 )
+from gateway.snapshot.tracing import Tracing
 
 LOG_RETENTION_S = 30 * 86400.0
 
@@ -59,6 +61,15 @@ def _cache(entry: CacheEntry) -> Cache:
     if entry.store is not None:
         given["store"] = entry.store.reveal()
     return Cache(**given)
+
+
+def _tracing(entry: OtelEntry) -> Tracing:
+    return Tracing(
+        export=entry.endpoint is not None and entry.traces.enabled,
+        incoming=entry.propagate.incoming,
+        outgoing=entry.propagate.outgoing,
+        sample_ratio=entry.traces.sample_ratio,
+    )
 
 
 def settings_of(config: Config) -> Settings:
@@ -101,6 +112,7 @@ def settings_of(config: Config) -> Settings:
             else None
         ),
         cache=_cache(config.cache),
+        tracing=_tracing(config.otel),
     )
 
 

@@ -145,6 +145,9 @@ class Runtime:
         for late in list(self.running):
             late.answer(b"cut by the drain's deadline", close=True)
 
+    def carried(self) -> list[Any]:
+        return []
+
     def leave(self) -> None:
         self.draining = True
         assert self.server is not None

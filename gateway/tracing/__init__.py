@@ -1,0 +1,1 @@
+"""Traces and metrics in OpenTelemetry's forms, made in control of what workers recorded."""
