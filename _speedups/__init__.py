@@ -75,6 +75,9 @@ COMPILED_MODULES: Final = (
     "gateway.phases.translated",
     "gateway.translation",
     "gateway.control.histogram",
+    "gateway.control.figures",
+    "gateway.control.sheets",
+    "gateway.control.minutes",
     "gateway.control.aggregate",
     "gateway.control.ledger_rows",
 )

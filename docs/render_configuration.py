@@ -28,6 +28,7 @@ DEFAULTS: dict[type[Struct], dict[str, Any]] = {
     schema.LogEntry: defaults("log"),
     alerts.AlertsEntry: defaults("alerts"),
     alerts.ErrorRateEntry: asdict(alerts.ErrorRate()),
+    schema.RollupsEntry: defaults("log.rollups"),
     cache.CacheEntry: defaults("cache"),
     cache.SemanticEntry: {"embed_timeout": Semantic(embedder="").embed_timeout},
     schema.ModelListsEntry: defaults("model_lists"),

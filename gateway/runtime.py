@@ -33,7 +33,7 @@ from gateway.serving import Upstream, View
 from gateway.snapshot.cache import Cache
 from gateway.snapshot.delta import apply
 from gateway.snapshot.keytable import KeyTable
-from gateway.snapshot.model import Delta, Health, PromptCacheAffinity, Provider, Snapshot, Tls
+from gateway.snapshot.model import Delta, Health, PromptCacheAffinity, Provider, Snapshot, Timeouts, Tls
 from gateway.tracing.carried import Carried, Carrying
 from gateway.upstream.dial import Dialer
 from gateway.upstream.origin import Origin
@@ -43,6 +43,9 @@ from gateway.upstream.tls import TlsContexts
 SWEEP_S = 0.1
 BACKLOG = 4096
 """create_server() calls listen() again with its own figure and would shrink the supervisor's."""
+
+WATCHED_S = 13 * 3600.0
+"""Longest answer of control's; a session lasts 12 h."""
 
 log = logging.getLogger("microgate.runtime")
 
@@ -217,6 +220,8 @@ class Runtime:
             forward_headers=SHOWN_TO_CONTROL,
             # It answers 503 while its database can't be used, which is no reason to ask less.
             health=Health(throttle=False),
+            # Whoever watches does so for as long as a session lasts.
+            timeouts=Timeouts(total=WATCHED_S),
         )
         return self.upstream(core, spec)
 

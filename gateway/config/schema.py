@@ -253,6 +253,13 @@ class AdminEntry(Entry, frozen=True):
     ] = False
 
 
+class RollupsEntry(Entry, frozen=True):
+    """How long the figures of each minute, and of each hour and day, are kept: dashboard.md."""
+
+    minutes: Annotated[Duration | None, Meta(description="At least 2h.")] = None
+    hours: Annotated[Duration | None, Meta(description="Also days.")] = None
+
+
 class LogEntry(Entry, frozen=True):
     """Log lines (level, format) and the request log."""
 
@@ -264,6 +271,7 @@ class LogEntry(Entry, frozen=True):
         Literal["text", "json"] | None, Meta(description="Of log lines; MICROGATE_LOG_FORMAT goes before it.")
     ] = None
     retention: Annotated[Duration | None, Meta(description="How long rows of the request log are kept.")] = None
+    rollups: RollupsEntry = RollupsEntry()
     content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
 
 

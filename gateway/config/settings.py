@@ -17,7 +17,15 @@ from gateway.config.cache import CacheEntry
 from gateway.config.names import RowId
 from gateway.config.parts import only
 from gateway.config.problems import Path
-from gateway.config.schema import Config, HealthEntry, LogEntry, ModelListsEntry, RetryEntry, TimeoutsEntry
+from gateway.config.schema import (
+    Config,
+    HealthEntry,
+    LogEntry,
+    ModelListsEntry,
+    RetryEntry,
+    RollupsEntry,
+    TimeoutsEntry,
+)
 from gateway.config.server import OverloadEntry, ServerEntry, ServerLimitsEntry
 
 SETTING = "setting"
@@ -71,6 +79,7 @@ GROUPS = {
         ),
         Group("alerts", ("alerts",), only(AlertsEntry, "AlertsSettings", *AlertsEntry.__struct_fields__), True),
         Group("log", ("log",), only(LogEntry, "LogSettings", "level", "format", "retention")),
+        Group("log.rollups", ("log", "rollups"), only(RollupsEntry, "RollupsSettings", "minutes", "hours")),
         Group(
             "model_lists",
             ("model_lists",),

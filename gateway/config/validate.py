@@ -31,6 +31,7 @@ from providers.headers import NEVER_FORWARDED, NEVER_FORWARDED_PREFIXES
 from providers.vendors import CUSTOM, VENDORS
 
 MAX_PROVIDER_KEYS = 64
+LEAST_MINUTES_S = 2 * 3600
 """One bit each in the mask with which a key is chosen."""
 MOST_HEAD = {"header_bytes": ServerLimits().header_bytes, "target_bytes": ServerLimits().target_bytes}
 """What the scanner of heads takes; the bounds can be lowered."""
@@ -263,6 +264,11 @@ def _server(config: Config) -> Iterator[Problem]:
         and retry.backoff_initial > retry.backoff_max
     ):
         yield Problem(("retry", "backoff_initial"), "is longer than backoff_max")
+    minutes, hours = config.log.rollups.minutes, config.log.rollups.hours
+    if minutes is not None and minutes < LEAST_MINUTES_S:
+        yield Problem(("log", "rollups", "minutes"), "must be at least 2h: hours are made of them")
+    if hours is not None and hours < (minutes or 0):
+        yield Problem(("log", "rollups", "hours"), "is shorter than minutes")
     refresh = config.model_lists.refresh
     if refresh is not None and 0 < refresh < 1:
         yield Problem(("model_lists", "refresh"), "must be 0 or at least 1s")

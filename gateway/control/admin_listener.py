@@ -27,8 +27,9 @@ log = logging.getLogger("microgate.admin")
 
 BACKLOG = 128
 
-MOST_AT_ONCE = 64
-"""Connections and requests; operators and scrapers are few, and strangers must not fill this process."""
+MOST_AT_ONCE = 128
+"""Connections and requests; operators and scrapers are few, and strangers must not fill this process. Half of them may
+be live views (``live.MOST_LISTENERS``)."""
 
 LOOK_S = 0.5
 """How often it looks at the settings in force."""

@@ -1,12 +1,15 @@
 cimport cython
 
+from gateway.control.figures cimport Figures
 from gateway.control.histogram cimport Histogram
+from gateway.control.minutes cimport Minutes
 
 cdef Py_ssize_t WIDTH
 cdef long long EXCHANGE, SHADOW, FALLBACK, UNPRICED, EMBEDDING, ESTIMATE
 cdef Py_ssize_t VIRTUAL_KEY, PROVIDER, PROVIDER_KEY, TOKENS, COST, QUEUE_US, GATEWAY_US, UPSTREAM_US, TTFT_US, TOTAL_US
 cdef Py_ssize_t CHUNKS, REQUEST_BYTES, RESPONSE_BYTES, FLAGS, KIND, OPERATION, STATUS, ATTEMPT, ATTEMPTS, STREAM
-cdef Py_ssize_t OUTCOME, ERROR_KIND, USAGE_SOURCE, CACHE_VERDICT, TARGET_MODEL
+cdef Py_ssize_t OUTCOME, ERROR_KIND, USAGE_SOURCE, CACHE_VERDICT, TARGET_MODEL, STARTED_US, TEAM, CUSTOMER
+cdef long long MINUTE_US
 
 cdef class Requests:
     cdef readonly str labels
@@ -37,11 +40,14 @@ cdef class _Series:
     cdef Usage usage
     cdef Timing timing
     cdef Overhead overhead
+    cdef Figures figures
+    cdef long long minute, team, customer, round
 
 cdef class Aggregates:
     cdef readonly dict requests, usage, timing, overhead, attempts, upstream, shadow_requests, shadow_usage, shadow_timing
     cdef readonly dict embedding_requests, embedding_usage, embedding_timing
     cdef readonly long long records, folded
+    cdef public Minutes minutes
     cdef object _names
     cdef dict _exchange_series, _attempt_series, _models, _failed_models
     cdef set _unnamed
@@ -52,7 +58,9 @@ cdef class Aggregates:
                    completion=cython.longlong, cached=cython.longlong, cache_write=cython.longlong,
                    reasoning=cython.longlong, audio_in=cython.longlong, audio_out=cython.longlong,
                    cost=cython.longlong, source=cython.longlong, flags=cython.longlong, queue_us=cython.longlong,
-                   total_us=cython.longlong, stream=cython.longlong, chunks=cython.longlong, ttft_us=cython.longlong)
+                   total_us=cython.longlong, stream=cython.longlong, chunks=cython.longlong, ttft_us=cython.longlong,
+                   minutes=Minutes, figures=Figures, started_us=cython.longlong, team=cython.longlong,
+                   customer=cython.longlong, minute=cython.longlong, is_new=cython.bint)
     cdef _add_exchange(self, list values, Py_ssize_t at)
     @cython.locals(key=tuple, attempts=Attempts)
     cdef _add_attempt(self, list values, Py_ssize_t at)

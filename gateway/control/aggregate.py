@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from gateway.control import trail
+from gateway.control.figures import Figures
 from gateway.control.histogram import LATENCY_US, OVERHEAD_US, Histogram
+from gateway.control.minutes import Minutes
 from gateway.control.trail import Values, unsigned
 from gateway.records import CacheVerdict, ErrorKind, Flags, Kind, Outcome, UsageSource
 from gateway.stores.protocols import LogRow
@@ -52,6 +54,8 @@ FLAGS, KIND, OPERATION, STATUS = _place("flags"), _place("kind"), _place("operat
 ATTEMPT, ATTEMPTS, STREAM = _place("attempt"), _place("attempts"), _place("stream")
 OUTCOME, ERROR_KIND, USAGE_SOURCE = _place("outcome"), _place("error_kind"), _place("usage_source")
 CACHE_VERDICT, TARGET_MODEL = _place("cache_verdict"), _place("target_model")
+STARTED_US, TEAM, CUSTOMER = _place("started_us"), _place("team"), _place("customer")
+MINUTE_US = 60_000_000
 
 Cell = TypeVar("Cell")
 
@@ -119,7 +123,9 @@ class Attempts:
 class _Series:
     """The cells that an exchange with one combination of labels adds to."""
 
-    __slots__ = ("attempts", "overhead", "requests", "timing", "usage")
+    __slots__ = (
+        "attempts", "customer", "figures", "minute", "overhead", "requests", "round", "team", "timing", "usage",
+    )  # fmt: skip
 
     def __init__(
         self, attempts: Attempts | None, requests: Requests, usage: Usage, timing: Timing, overhead: Overhead
@@ -130,6 +136,9 @@ class _Series:
         self.usage = usage
         self.timing = timing
         self.overhead = overhead
+        self.figures: Figures | None = None
+        """Of ``minute``, ``team`` and ``customer``, in this ``round`` of the minutes."""
+        self.minute = self.team = self.customer = self.round = 0
 
 
 def escape(value: str) -> str:
@@ -140,7 +149,9 @@ def escape(value: str) -> str:
 class Aggregates:
     """All counters that come from records."""
 
-    def __init__(self) -> None:
+    def __init__(self, minutes: Minutes | None = None) -> None:
+        """``minutes``: where the same records are added up for the roll-ups."""
+        self.minutes = minutes
         self.requests: dict[str, Requests] = {}
         self.usage: dict[str, Usage] = {}
         self.timing: dict[str, Timing] = {}
@@ -245,6 +256,16 @@ class Aggregates:
                 timing.ttft.add(ttft_us)
                 if chunks > 1:
                     timing.between.add((total_us - ttft_us) // (chunks - 1))
+        minutes = self.minutes
+        if minutes is None:
+            return
+        started_us, team, customer = values[at + STARTED_US], values[at + TEAM], values[at + CUSTOMER]
+        minute = (started_us + total_us) // MINUTE_US
+        figures, is_new = series.figures, series.round != minutes.round or series.minute != minute
+        if figures is None or is_new or series.team != team or series.customer != customer:
+            figures = series.figures = minutes.of(values, at, minute)
+            series.minute, series.team, series.customer, series.round = minute, team, customer, minutes.round
+        figures.add(values, at)
 
     def _add_attempt(self, values: Values, at: int) -> None:
         key = (
@@ -260,6 +281,8 @@ class Aggregates:
         attempts.upstream.add(values[at + UPSTREAM_US])
         if values[at + COST]:
             self._add_cost(key, values[at : at + WIDTH])
+            if self.minutes is not None:
+                self.minutes.add_cost(values, at)
 
     def _add_cost(self, key: tuple[object, ...], f: Values) -> None:
         """What an attempt cost that another one followed; its tokens are those of no request."""

@@ -107,7 +107,7 @@ async def health(request: Request[Any, Any, Any]) -> HealthReport:
         workers=workers,
         log=LogHealth(status.ok, status.bytes, status.segments, sum(state.ingest.lag().values()), status.notes),
         last_reload=state.configuration.last,
-        notes=state.notes,
+        notes=[*state.notes, *state.rollups.notes()],
     )
 
 

@@ -29,6 +29,7 @@ from gateway.control.errors import error_answer
 from gateway.control.export_api import EXPORT_HANDLERS
 from gateway.control.key_trial_api import KEY_TRIAL_HANDLERS
 from gateway.control.limits_api import LIMITS_HANDLERS
+from gateway.control.live_api import LIVE_HANDLERS
 from gateway.control.login_api import LOGIN_HANDLERS
 from gateway.control.logs_api import LOG_HANDLERS
 from gateway.control.metrics import CONTENT_TYPE, Metrics
@@ -37,6 +38,7 @@ from gateway.control.operators_api import OPERATOR_HANDLERS
 from gateway.control.playground_api import PLAYGROUND_HANDLERS
 from gateway.control.provider_keys_api import PROVIDER_KEY_HANDLERS
 from gateway.control.secrets_api import SECRETS_HANDLERS
+from gateway.control.series_api import SERIES_HANDLERS
 from gateway.control.settings_api import SETTINGS_HANDLERS
 from gateway.control.state import ControlState
 from gateway.control.usage_api import USAGE_HANDLERS
@@ -90,6 +92,8 @@ def api_router() -> Router:
             *SETTINGS_HANDLERS,
             *SECRETS_HANDLERS,
             *USAGE_HANDLERS,
+            *SERIES_HANDLERS,
+            *LIVE_HANDLERS,
             *CACHE_HANDLERS,
             *ALERTS_HANDLERS,
         ],

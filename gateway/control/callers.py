@@ -52,6 +52,14 @@ def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     return caller
 
 
+async def still_may(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether whoever has passed the guard would pass it now, for answers that go on for long: an operator who is
+    logged out, switched off or given a lesser role meanwhile would not."""
+    least = least_role(connection.scope["path_template"], str(connection.scope.get("method", "")))
+    caller = await _caller(connection)
+    return caller is not None and (least is None or caller.role >= least)
+
+
 def source_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The address that the request comes from, as the door before this process found it; empty where it is not
     known."""

@@ -26,7 +26,9 @@ from _speedups._ring_file import SPILL_BIT, W_DROPPED, W_SPILLED
 from gateway.control.aggregate import Aggregates
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.ledger_rows import rows_of
+from gateway.control.live import Live
 from gateway.control.record_tap import RecordTap
+from gateway.control.rollups import Rollups
 from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
 from gateway.stores.protocols import LogStore, StoreUnavailable
@@ -108,11 +110,15 @@ class Ingest:
         aggregates: Aggregates,
         *,
         feed: LedgerFeed | None = None,
+        rollups: Rollups | None = None,
+        live: Live | None = None,
         event_fd: int = -1,
     ) -> None:
-        """Without a ``feed`` there is no ledger."""
+        """Without a ``feed`` there is no ledger, and so on."""
         self._paths = paths
         self.feed = feed
+        self._rollups = rollups
+        self._live = live
         self._store = store
         self._aggregates = aggregates
         self._event_fd = event_fd
@@ -154,6 +160,8 @@ class Ingest:
             self._drain_guarded()
             if self.blocked or not self._is_waiting():
                 break
+        if self._rollups is not None and not (self.blocked or self._counted):
+            self._rollups.keep()
         with self._closing:
             for ring in self._rings.values():
                 ring.reader.close()
@@ -215,6 +223,8 @@ class Ingest:
                 self._resume()
             if self.feed is not None:
                 self.feed.replay()
+            if self._rollups is not None and not self._counted:
+                self._rollups.tend()
             if self._is_waiting():
                 new = self._store_batch()
             else:
@@ -283,6 +293,8 @@ class Ingest:
         self._aggregates.add(values)
         for tap in self.taps:
             tap.put(values)
+        if self._live is not None and self._live.wanted:
+            self._live.offer(values)
         self._counted[source] = max(last, counted)
 
     def _store_singly(self) -> int:

@@ -29,10 +29,12 @@ from gateway.control.entity_source import DatabaseEntities
 from gateway.control.ingest import Ingest
 from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
+from gateway.control.live import Live
 from gateway.control.model_lists import ModelLists
 from gateway.control.periods import Periods
 from gateway.control.record_tap import RecordTap
 from gateway.control.refill import refill
+from gateway.control.rollups import Rollups, merged
 from gateway.control.state import ControlState
 from gateway.control.telling import Telling
 from gateway.operators.accounts import Accounts
@@ -42,11 +44,13 @@ from gateway.processes.context import ControlContext
 from gateway.processes.kernel import name_process, trim_memory
 from gateway.secrets.keeper import Keeper
 from gateway.snapshot.plan import Plan
+from gateway.snapshot.settings import defaults
 from gateway.snapshot.store import StoreError, load_or_create_keys
 from gateway.stores.ledger_spool import LedgerSpool
 from gateway.stores.protocols import LogLimits, StoreUnavailable
+from gateway.stores.rollups import RollupLimits
 from gateway.stores.sqlite_rules import stop_counting_memory, version_note
-from gateway.stores.urls import open_log
+from gateway.stores.urls import open_log, open_rollups
 
 log = logging.getLogger("microgate.control")
 
@@ -58,6 +62,9 @@ DATABASE_S = 2.0
 
 FILL_S = 0.5
 """How often it is tried to find out what budgets have spent, where that is not known."""
+
+FILL_PAUSE_S = 0.05
+"""Between two parts of the log that roll-ups are made of: the records that come have the processor first."""
 
 TEND_S = 0.25
 """How often lines that wait for the log's reader are tried again."""
@@ -107,8 +114,18 @@ class _Control:
         self.feed = LedgerFeed(
             self.database.ledger, LedgerSpool(self.paths.ledger_spool), lambda: self.database.is_ready
         )
+        self.rollups = Rollups(
+            open_rollups(context.request_log_url, self.instance, merged), self.log_store, self.aggregates
+        )
+        self.live = Live()
         self.ingest = Ingest(
-            self.paths, self.log_store, self.aggregates, feed=self.feed, event_fd=context.record_event_fd
+            self.paths,
+            self.log_store,
+            self.aggregates,
+            feed=self.feed,
+            rollups=self.rollups,
+            live=self.live,
+            event_fd=context.record_event_fd,
         )
         self.periods = Periods(self.arena)
         self.telling = Telling(self._tapped, self.instance)
@@ -141,11 +158,13 @@ class _Control:
         self._background(self._tend(), "log lines")
         self._background(self.telling.run(), "telemetry")
         self._background(self._maintain(), "maintenance")
+        self._background(self._fill_rollups(), "roll-ups")
         self._background(self._note(configuration), "database")
         self._background(self._fill(configuration), "budgets")
         lists = ModelLists(lambda: configuration.snapshot, configuration.take_lists)
         self._background(lists.run(), "model lists")
         alerting = Alerting(self.arena, self.aggregates, configuration, self.database, self.instance)
+        alerting.listeners.append(partial(self.live.tell, "alert"))
         self._background(alerting.run(), "alerts")
         admin = asyncio.create_task(self._serve_admin(configuration, channel, reports, alerting), name="admin")
         try:
@@ -153,6 +172,7 @@ class _Control:
         finally:
             log.debug("control is stopping")
             self.stop.set()
+            self.live.close()
             await admin
             for task in self.tasks:
                 task.cancel()
@@ -162,6 +182,7 @@ class _Control:
             await channel.close()
             await asyncio.to_thread(self.ingest.stop)
             await asyncio.to_thread(self.telling.close)
+            self.rollups.store.close()
             self.log_store.close()
             self.accounts.close()
             self.database.close()
@@ -203,6 +224,13 @@ class _Control:
         if configuration.config is not None:
             kept = configuration.config.log.retention
             self.log_store.limits = LogLimits() if kept is None else LogLimits(max_age_s=float(kept))
+            said = defaults("log.rollups")
+            rollups = configuration.config.log.rollups
+            self.rollups.limits = RollupLimits(
+                float(said["minutes"] if rollups.minutes is None else rollups.minutes),
+                float(said["hours"] if rollups.hours is None else rollups.hours),
+            )
+        self.live.tell("config", {"version": configuration.snapshot.version})
         self.adopted.set()
         if settings.admin_listen:
             self.wanted.set()
@@ -240,6 +268,14 @@ class _Control:
             self.arena.set_filled()
             log.info("%d limits go on with what was spent before the start", filled)
 
+    async def _fill_rollups(self) -> None:
+        """What a predecessor left out, or a program that knew no roll-ups, is added from the log."""
+        while True:
+            await asyncio.sleep(FILL_S)
+            with contextlib.suppress(StoreUnavailable):
+                while self.rollups.filling and await asyncio.to_thread(self.rollups.fill):
+                    await asyncio.sleep(FILL_PAUSE_S)
+
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(TEND_S)
@@ -256,6 +292,7 @@ class _Control:
     def _tidy(self) -> None:
         """On a thread. An hour's segment that is indexed leaves more free memory behind than control needs."""
         self.log_store.maintain()
+        self.rollups.maintain()
         if self.database.is_ready:
             self.database.config.forget_expired()
         trim_memory()
@@ -277,6 +314,8 @@ class _Control:
             self.accounts,
             EntityDesk(self.database.config, configuration, self.pepper, self.keeper),
             alerting,
+            self.rollups,
+            self.live,
         )
         state.reports = reports
         note = version_note()

@@ -42,6 +42,8 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/playground": {"POST": Role.OPERATOR},
     # It has what only whoever starts the gateway says, which nothing else here shows.
     "/api/export": {"GET": Role.ADMIN},
+    "/api/series": _READ,
+    "/api/live": _READ,
     "/api/cache": _READ,
     "/api/cache/clear": {"POST": Role.OPERATOR},
     "/api/alerts": _READ,
@@ -86,6 +88,7 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/settings/cache": _CHANGED_BY_ADMINS[1],
     "/api/settings/alerts": _CHANGED_BY_ADMINS[1],
     "/api/settings/log": _CHANGED_BY_ADMINS[1],
+    "/api/settings/log.rollups": _CHANGED_BY_ADMINS[1],
     "/api/settings/model_lists": _CHANGED_BY_ADMINS[1],
     "/api/secrets": {"GET": Role.ADMIN},
     "/api/secrets/rotate": {"POST": Role.ADMIN},

@@ -15,7 +15,9 @@ from gateway.control.configuration import Configuration
 from gateway.control.database import ControlDatabase
 from gateway.control.entity_desk import EntityDesk
 from gateway.control.ingest import Ingest
+from gateway.control.live import Live
 from gateway.control.log_reading import LogReading
+from gateway.control.rollups import Rollups
 from gateway.operators.accounts import Accounts
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
@@ -66,6 +68,8 @@ class ControlState:
         accounts: Accounts,
         desk: EntityDesk,
         alerting: Alerting,
+        rollups: Rollups,
+        live: Live,
     ) -> None:
         self.context = context
         self.arena = arena
@@ -79,6 +83,8 @@ class ControlState:
         self.accounts = accounts
         self.desk = desk
         self.alerting = alerting
+        self.rollups = rollups
+        self.live = live
         self.started_s = time.time()
         self.reports: dict[int, Health] = {}
         self.notes: list[str] = []
@@ -107,6 +113,11 @@ class ControlState:
                 )
             )
         return found
+
+    def in_flight(self) -> int:
+        """Requests under way, without those through which somebody watches this."""
+        watching = 0 if self.configuration.snapshot.settings.admin_listen else self.live.listeners
+        return max(0, sum(worker.in_flight for worker in self.workers()) - watching)
 
     def processes(self) -> Iterator[tuple[str, int]]:
         """(name, pid) of the gateway's processes."""

@@ -12,7 +12,7 @@ from gateway.relay cimport whole as relay_whole
 from gateway.server.routes cimport RouteEntry
 from gateway.serving cimport Target
 
-cdef int UNDECIDED, HOLD, PEEK, RELAY, RESPONSES
+cdef int UNDECIDED, HOLD, PEEK, RELAY, RESPONSES, ADMIN
 cdef int EVENTS, HTML, JSON_BODY, UNSTATED
 cdef long long HOLD_BYTES, PEEK_BYTES, PEEK_NS
 

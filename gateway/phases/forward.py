@@ -45,7 +45,7 @@ UNDECIDED = 0
 HOLD = 1
 PEEK = 2
 RELAY = 3
-RESPONSES = int(Operation.RESPONSES)
+RESPONSES, ADMIN = int(Operation.RESPONSES), int(Operation.ADMIN)
 TIMEOUT_TOTAL = int(ErrorKind.TIMEOUT_TOTAL)
 SHARED = int(CacheVerdict.SHARED)
 
@@ -130,7 +130,7 @@ class Forward(Asking):
         target = x.target
         if target is not None and target.price.tiered:
             x.sealing = listening(x, media)
-        if media == EVENTS and not x.answer_encoding:
+        if media == EVENTS and not x.answer_encoding and x.operation != ADMIN:
             x.scan = StreamScan(STREAM_KINDS.get(x.operation, 0), x.hide_usage)
             x.usage = x.scan.usage
             x.mode = RELAY if entry.relayed else PEEK

@@ -5,7 +5,7 @@ from gateway.core cimport Core
 from gateway.exchange cimport Exchange
 from gateway.server.reader cimport RequestReader
 
-cdef int IDLE, HEAD, BODY, BUSY, CLOSING
+cdef int IDLE, HEAD, BODY, BUSY, CLOSING, ADMIN, EVENTS
 
 cdef class ServerConnection(RequestReader):
     @cython.locals(wait_ns=cython.longlong)

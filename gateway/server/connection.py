@@ -8,6 +8,7 @@ from typing import Any
 import httptools
 
 from _speedups._bytes import monotonic_ns
+from _speedups._head import MEDIA_EVENTS
 from gateway import pipeline
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
@@ -15,12 +16,15 @@ from gateway.server import keepalive
 from gateway.server.forwarded import packed
 from gateway.server.reader import RequestReader
 from gateway.server.response import connection_field, status_line
+from providers.operations import Operation
 
 IDLE = 0
 HEAD = 1
 BODY = 2
 BUSY = 3
 CLOSING = 4
+ADMIN = int(Operation.ADMIN)
+EVENTS = MEDIA_EVENTS
 
 LINGER_NS = 500_000_000
 """After a refusal the rest of what the caller sends is read and dropped for so long, lest a reset eat the answer."""
@@ -250,8 +254,12 @@ class ServerConnection(RequestReader):
         return transport, rest
 
     def close_if_idle(self) -> None:
+        x = self.x
         if self.state == IDLE and self.transport is not None:
             self.transport.close()
+        elif x is not None and x.head_sent and x.operation == ADMIN and x.answer_media == EVENTS:
+            # Somebody watches, for hours perhaps, and comes back elsewhere.
+            self.cut_off()
 
     def cut_off(self) -> None:
         """The worker is going: an exchange still under way ends with an error, then the connection closes."""

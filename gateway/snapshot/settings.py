@@ -26,6 +26,8 @@ from gateway.snapshot.model import (
 from gateway.snapshot.tracing import Tracing
 
 LOG_RETENTION_S = 30 * 86400.0
+ROLLUP_MINUTES_S = 7 * 86400.0
+ROLLUP_HOURS_S = 400 * 86400.0
 
 
 def _given(entry: ServerLimitsEntry | OverloadEntry, settings: type[msgspec.Struct]) -> dict[str, object]:
@@ -125,6 +127,8 @@ def defaults(group: str) -> dict[str, Any]:
         return {member: getattr(Rules(), member) for member in GROUPS[group].spec.__struct_fields__}
     if group == "log":
         return {"level": settings.log_level, "format": settings.log_format, "retention": LOG_RETENTION_S}
+    if group == "log.rollups":
+        return {"minutes": ROLLUP_MINUTES_S, "hours": ROLLUP_HOURS_S}
     if group == "model_lists":
         return {"refresh": settings.model_refresh}
     groups: dict[str, msgspec.Struct] = {

@@ -64,6 +64,7 @@ _ADVANCE = (
 )
 _POSITIONS = "SELECT slot, spilled, epoch, sequence FROM request_log_position WHERE instance = ?"
 _SELECT = "SELECT id, %s FROM request_log WHERE ".__mod__(_NAMES)
+_BEHIND = "SELECT id, %s FROM request_log WHERE id > ? AND id <= ? AND instance = ? ORDER BY id LIMIT ?".__mod__(_NAMES)
 _DROP = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE stored_us < ? ORDER BY id LIMIT ?)"
 _SIZE = "SELECT pg_total_relation_size('request_log')"
 
@@ -116,6 +117,20 @@ class PostgresLog:
         with self._database.reading() as at:
             found = at.rows(_POSITIONS, (self._instance,))
         return {(slot, spilled): (epoch, sequence) for slot, spilled, epoch, sequence in found}
+
+    def mark(self) -> str:
+        self._make()
+        with self._database.reading() as at:
+            [(last,)] = at.rows("SELECT COALESCE(MAX(id), 0) FROM request_log")
+        return str(last)
+
+    def between(self, after: str, until: str, most: int) -> tuple[list[Sequence[object]], str]:
+        low, high = _below(after or "0"), _below(until)
+        self._make()
+        with self._database.reading() as at:
+            found = at.rows(_BEHIND, (low, high, self._instance, most))
+        rows: list[Sequence[object]] = [row[1:] for row in found]
+        return rows, str(found[-1][0]) if len(rows) == most else until
 
     def page(self, query: LogQuery) -> LogPage:
         below = _below(query.cursor)

@@ -134,6 +134,13 @@ class LogStore(Protocol):
     def page(self, query: LogQuery) -> LogPage:
         """Raises ValueError for a cursor that is none, StoreUnavailable."""
 
+    def mark(self) -> str:
+        """Tells the rows that are stored from those that are not yet; empty: none is. Raises StoreUnavailable."""
+
+    def between(self, after: str, until: str, most: int) -> tuple[list[Sequence[object]], str]:
+        """At most ``most`` of this gateway's rows behind the mark ``after``, up to ``until``, oldest first, and the
+        mark behind them: ``until`` when there are no more. Raises ValueError for what is no mark, StoreUnavailable."""
+
     def maintain(self) -> None:
         """Whatever takes long and can wait: index what is closed, drop what is too old. Not on the thread that
         appends."""
@@ -310,4 +317,4 @@ class VectorStore(Protocol):
     def close(self) -> None: ...
 
 
-Role = Literal["config", "ledger", "log", "answers", "vectors"]
+Role = Literal["config", "ledger", "log", "rollups", "answers", "vectors"]

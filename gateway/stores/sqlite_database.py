@@ -30,8 +30,14 @@ class DamagedDatabase(Exception):
 class SqliteDatabase:
     """The file at ``path``; it must exist and have its schema by the time of the first transaction."""
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: str, *, read_only: bool = False, name: str = "control database", derived: bool = False
+    ) -> None:
+        """``name``: in messages. ``derived``: what is in it can be made anew, so it is read through only after an
+        error."""
         self.path = path
+        self._name = name
+        self._derived = derived
         self.problem = ""
         self._read_only = read_only
         self._writer: sqlite3.Connection | None = None
@@ -64,15 +70,16 @@ class SqliteDatabase:
             finally:
                 reader.close()
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"control database: {describe(error)}") from error
+            raise StoreUnavailable(f"{self._name}: {describe(error)}") from error
 
     def _open(self) -> sqlite3.Connection:
         if self._read_only:
-            raise StoreUnavailable("control database: opened for reading only")
+            raise StoreUnavailable(f"{self._name}: opened for reading only")
         if not os.path.exists(self.path):
             # Made by the migration; an empty one in its place would look like a fresh installation.
             raise FileNotFoundError(2, "the file is missing")
-        verify = self._verify or os.path.getsize(self.path) <= VERIFIED_BYTES or os.path.exists(f"{self.path}-wal")
+        doubtful = os.path.getsize(self.path) <= VERIFIED_BYTES or os.path.exists(f"{self.path}-wal")
+        verify = self._verify or (doubtful and not self._derived)
         writer = connect_writer(self.path)
         try:
             if verify and (found := writer.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -93,7 +100,7 @@ class SqliteDatabase:
         except sqlite3.IntegrityError as error:
             raise Duplicate(str(error)) from error
         except (sqlite3.Error, OSError, DamagedDatabase) as error:
-            problem = f"control database: {describe(error)}"
+            problem = f"{self._name}: {describe(error)}"
             if problem != self.problem:
                 log.error("%s", problem)  # noqa: TRY400 - the cause is in the line
             self.problem = problem

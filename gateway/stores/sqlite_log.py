@@ -172,7 +172,33 @@ class SqliteLog:
         self._segment = None
         self._verify = True
 
+    def mark(self) -> str:
+        with self._guarded():
+            current = self._segment or self._open()
+            assert self._name is not None
+            return f"{self._name.file}~{current.last_id()}"
+
     # -- reading
+
+    def between(self, after: str, until: str, most: int) -> tuple[list[Sequence[object]], str]:
+        first, above = self._start_of(after or None)
+        last, end = self._start_of(until)
+        if last is None or (first is not None and first > last):
+            return [], until
+        rows: list[Sequence[object]] = []
+        try:
+            for name in segment.names_in(self.directory):
+                if (first is not None and name < first) or name > last:
+                    continue
+                low = above or 0 if name == first else 0
+                high = end if name == last else None
+                found = segment.rows_behind(os.path.join(self.directory, name.file), low, high, most - len(rows))
+                rows += [row for _, row in found]
+                if len(rows) >= most:
+                    return rows, f"{name.file}~{found[-1][0]}"
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(f"request log: {describe(error)}") from error
+        return rows, until
 
     def page(self, query: LogQuery) -> LogPage:
         before, below = self._start_of(query.cursor)

@@ -53,6 +53,7 @@ _INDEXES = (
 )
 """A filter on anything else scans; (model as asked) mostly equals the target's, so it has none of its own."""
 
+_NO_ID = (1 << 63) - 1
 WIDTH = len(LogRow._fields)
 GROUP = 16
 """Rows that one statement inserts: a row's share of preparing and stepping it falls below that of its values. 736
@@ -177,6 +178,9 @@ class OpenSegment:
     def _advance(self, positions: Positions) -> None:
         self._connection.executemany(_ADVANCE, [(*where, *reached) for where, reached in positions.items()])
 
+    def last_id(self) -> int:
+        return last_id(self._connection)
+
     def sync(self) -> None:
         """Put what was committed on the disk, by its WAL alone: a checkpoint would cost a hundred times as much. Its
         descriptor may be opened and closed at will, because SQLite has its locks on other files. Raises OSError."""
@@ -249,3 +253,14 @@ def rows_between(
     where = " AND ".join(("id BETWEEN ? AND ?", *conditions))
     cursor = reader.execute(_SELECT + where + " ORDER BY id DESC LIMIT ?", (low, high, *values, most))
     return [(row[0], LogRow(*row[1:])) for row in cursor]
+
+
+def rows_behind(path: str, low: int, high: int | None, most: int) -> list[tuple[int, LogRow]]:
+    """(id, row) with low < id <= high, oldest first."""
+    reader = connect_reader(path)
+    try:
+        statement = "SELECT * FROM log WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+        cursor = reader.execute(statement, (low, _NO_ID if high is None else high, most))
+        return [(row[0], LogRow(*row[1:])) for row in cursor]
+    finally:
+        reader.close()

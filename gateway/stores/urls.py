@@ -14,10 +14,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 from gateway.stores.database import Database
 from gateway.stores.protocols import AnswerStore, LogStore, Role, VectorStore
+from gateway.stores.rollups import Merge, RollupStore
 
 OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
     ("log", "sqlite"): ("gateway.stores.sqlite_log", "open_log"),
     ("log", "postgresql"): ("gateway.stores.postgres_log", "open_log"),
+    ("rollups", "sqlite"): ("gateway.stores.sql_rollups", "open_sqlite"),
+    ("rollups", "postgresql"): ("gateway.stores.sql_rollups", "open_postgres"),
     ("config", "sqlite"): ("gateway.stores.sqlite_database", "SqliteDatabase"),
     ("config", "postgresql"): ("gateway.stores.postgres_database", "PostgresDatabase"),
     ("answers", "lmdb"): ("gateway.stores.lmdb_answers", "LmdbAnswers"),
@@ -90,6 +93,11 @@ def open_log(url: str, instance: str = "") -> LogStore:
     """``open_store`` for the request log. ``instance`` tells this gateway's rings from those of others that keep the
     same log."""
     return cast(LogStore, open_store("log", url, instance))
+
+
+def open_rollups(url: str, instance: str, merge: Merge) -> RollupStore:
+    """Of the request log at ``url``; ``merge`` adds up sheets."""
+    return cast(RollupStore, open_store("rollups", url, instance, merge))
 
 
 def open_database(url: str) -> Database:

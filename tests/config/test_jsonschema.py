@@ -72,7 +72,7 @@ server:
   drain_timeout: 30s
   trusted_proxies: [10.0.0.0/8]
 admin: {listen: "127.0.0.1:8081"}
-log: {level: debug, format: json, retention: 7d, content: true}
+log: {level: debug, format: json, retention: 7d, rollups: {minutes: 3d, hours: 90d}, content: true}
 metrics: {token: env.METRICS}
 """,
 ]

@@ -24,6 +24,8 @@ viewer   POST   /api/views
 viewer   PUT    /api/views/{view_id}
 viewer   DELETE /api/views/{view_id}
 viewer   GET    /api/usage
+viewer   GET    /api/series
+viewer   GET    /api/live
 viewer   GET    /api/models
 operator POST   /api/playground
 admin    GET    /api/export
@@ -111,6 +113,9 @@ admin    DELETE /api/settings/cache
 viewer   GET    /api/settings/log
 admin    PUT    /api/settings/log
 admin    DELETE /api/settings/log
+viewer   GET    /api/settings/log.rollups
+admin    PUT    /api/settings/log.rollups
+admin    DELETE /api/settings/log.rollups
 viewer   GET    /api/settings/model_lists
 admin    PUT    /api/settings/model_lists
 admin    DELETE /api/settings/model_lists

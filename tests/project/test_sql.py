@@ -24,6 +24,7 @@ REVIEWED = {
     ("gateway/stores/sqlite_database.py", "statement"): "Transaction itself: its callers are judged",
     ("gateway/stores/postgres_database.py", "_spelled(statement)"): "Transaction itself: its callers are judged",
     ("gateway/stores/sqlite_rules.py", "f'PRAGMA synchronous={synchronous}'"): "a Literal of the stores'",
+    ("gateway/stores/sql_rollups.py", "statement"): "its schema, for either database: constants",
     ("gateway/control/backup.py", "'SELECT 1 FROM %s LIMIT 1'.__mod__(name)"): "goes through TABLES",
     ("gateway/stores/sqlite_segment.py", "_SELECT + where + ' ORDER BY id DESC LIMIT ?'"): "log_query.py: constants",
     ("gateway/stores/postgres_log.py", "statement"): "log_query.py: constants",

@@ -1,0 +1,1 @@
+"""How quickly what happened can be looked at, and what that costs those who are served meanwhile."""
