@@ -84,6 +84,11 @@ class Budgets:
         """Keys of all findings that there can be."""
         return {key_of(each, threshold) for each in self._all for threshold in thresholds}
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
     def standings(self, most: int) -> Iterator[tuple[Budget, Standing]]:
         """The first ``most`` of them that have a place in the arena."""
         now_ns = time.monotonic_ns()

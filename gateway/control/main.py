@@ -316,6 +316,7 @@ class _Control:
             alerting,
             self.rollups,
             self.live,
+            self.telling,
         )
         state.reports = reports
         note = version_note()

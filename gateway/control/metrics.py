@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 import _speedups
 import gateway
 from gateway.cache.asking import NotAnswered
-from gateway.control import cache_metrics
+from gateway.control import cache_metrics, telemetry_metrics
 from gateway.control.aggregate import NONE
 from gateway.control.cache_process import CacheProcess, Figures
 from gateway.control.exposition import render
@@ -68,6 +68,7 @@ class GatewayCollector(Collector):
         yield from self._processes()
         yield from self._records()
         yield from self._keys()
+        yield from telemetry_metrics.families(self._state)
         yield from cache_metrics.families(self._state.configuration.snapshot.settings.cache.enabled, self.cache)
 
     def _build(self) -> Iterator[Metric]:

@@ -18,6 +18,7 @@ from gateway.control.ingest import Ingest
 from gateway.control.live import Live
 from gateway.control.log_reading import LogReading
 from gateway.control.rollups import Rollups
+from gateway.control.telling import Telling
 from gateway.operators.accounts import Accounts
 from gateway.processes.channel import ChannelServer, Health
 from gateway.processes.context import ControlContext
@@ -70,6 +71,7 @@ class ControlState:
         alerting: Alerting,
         rollups: Rollups,
         live: Live,
+        telling: Telling,
     ) -> None:
         self.context = context
         self.arena = arena
@@ -85,6 +87,7 @@ class ControlState:
         self.alerting = alerting
         self.rollups = rollups
         self.live = live
+        self.telling = telling
         self.started_s = time.time()
         self.reports: dict[int, Health] = {}
         self.notes: list[str] = []

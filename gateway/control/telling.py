@@ -41,7 +41,7 @@ class Telling:
         self.access_log = AccessLog(self._names)
         self.parents = Parents()
         self.exporter: Exporter | None = None
-        self._lost = 0
+        self._lost = self._sent = 0
         self._early: RecordTap | None = RecordTap(MOST_EARLY)
         tapped((self._early,))
 
@@ -102,7 +102,13 @@ class Telling:
         exporter, self.exporter = self.exporter, None
         if exporter is not None:
             exporter.close()
-            self._lost += exporter.dropped
+            self._lost += exporter.dropped + exporter.tap.dropped
+            self._sent += exporter.exported
+
+    @property
+    def sent_spans(self) -> int:
+        """That a collector took."""
+        return self._sent + (self.exporter.exported if self.exporter is not None else 0)
 
     @property
     def lost_spans(self) -> int:

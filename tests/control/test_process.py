@@ -16,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from _speedups._bucket import RingWriter
 from gateway.control.exposition import FAMILIES
-from gateway.records import Outcome
+from gateway.records import ErrorKind, Outcome
 from gateway.snapshot import store
+from tests.control.deployed import dashboard_queries, labels_in, metrics_in, rule_queries
 from tests.control.process import CONFIG, Control, wait_for
 from tests.control.trail_records import exchange
 
@@ -101,6 +102,22 @@ def test_the_page_of_metrics_is_read_whole_and_every_family_is_documented(
     known = families | {f"{name}_total" for name in families} | {family.name for family in FAMILIES}
     named = set(re.findall(r"^\| `(microgate_\w+)`", documented, re.MULTILINE))
     assert named - known == set()
+
+
+def test_dashboard_and_alert_rules_ask_for_what_there_is(running: Control, shared_ring: RingWriter) -> None:
+    shared_ring.push(exchange(9000, stream=1, chunks=4, ttft_us=300, queue_us=10, error_kind=int(ErrorKind.RESET)))
+    wait_for(lambda: "microgate_queue_seconds_count" in running.get("/metrics").body.decode(), "its metrics")
+    page = list(text_string_to_metric_families(running.get("/metrics").body.decode()))
+    # Those of which there is no sample yet have a name all the same.
+    names = {name for family in page for name in (family.name, f"{family.name}_total", f"{family.name}_bucket")}
+    labels = {label for family in page for sample in family.samples for label in sample.labels}
+    # Prometheus' own, and those of metrics that have no samples here: a worker's reports, a cache's audit.
+    labels |= {"instance", "worker", "reason"}
+    queries = [*dashboard_queries(), *rule_queries()]
+    assert len(queries) > 80
+    assert {name for query in queries for name in metrics_in(query)} - names == set()
+    assert {name for query in queries for name in labels_in(query)} - labels == set()
+    assert labels_in('sum by (a, b) (x{c=~"$c",d!="e,f=g"}) / y{h="i"}') == {"a", "b", "c", "d", "h"}
 
 
 def test_a_provider_key_that_cools_down_is_not_usable(running: Control) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.alerts.test_deliveries import SECRET, genuine
 from tests.live.fixtures import Start
@@ -92,6 +93,16 @@ def test_a_budget_is_told_of_at_its_shares_and_once_over_a_restart(
         (1.0, "critical", None),
         (0.8, "warning", None),
     ]
+    page = ask(gateway.port, request("GET", "/metrics", None, "")).body.decode()
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+    budget = "virtual_key", "test", "month"
+    assert [found[f"microgate_budget_{what}_dollars", *budget] for what in ("limit", "spent", "reserved")] == [1, 1, 0]
+    assert found["microgate_alerts", "budget", "critical"] == found["microgate_alerts", "budget", "warning"] == 1
+    assert found["microgate_alert_deliveries_total", "delivered"] == 2
     gateway.stop()
     gateway.start()
     # Nothing of it is new to the successor: a test's delivery, sent when it has looked, is all that comes.
