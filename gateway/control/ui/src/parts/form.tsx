@@ -21,6 +21,8 @@ interface EntityFormProps {
   error?: unknown;
   /** For conflicts: "the route fast". */
   what?: string;
+  /** In the notice of a conflict: who changed what. */
+  changed?: ReactNode;
   /** Show what is stored now. */
   onLoadTheirs?: () => void;
   /** Take over the version that is stored now and go on. */
@@ -87,7 +89,9 @@ export function EntityForm(props: EntityFormProps) {
                 what={what}
                 onLoadTheirs={() => { setThrown(null); props.onLoadTheirs?.(); }}
                 onKeepEditing={() => { setThrown(null); props.onKeepEditing?.(); }}
-              />
+              >
+                {props.changed}
+              </ConflictNotice>
             ) : (
               <ErrorNotice error={shown} title="Not saved" />
             )}

@@ -4,7 +4,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { EmptyState, ErrorNotice, Page, RangePicker, type Schemas, TimeAgo, api, bounds, dateTime, rangeIn, rangeText, told } from "../../parts";
-import { differences } from "./diff";
+import { differences } from "../../parts/diff";
 import "./style.css";
 
 type Entry = Schemas["AuditEntry"];

@@ -1,6 +1,6 @@
 import { Accordion, Button, JsonInput, MultiSelect, SimpleGrid, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
-import { ApiError, type Draft, type Entity, EntityForm, done, json, useEntities, useMe, useRemove, useSave } from "../../parts";
+import { ApiError, type Draft, type Entity, EntityForm, LatestChange, done, json, useEntities, useMe, useRemove, useSave } from "../../parts";
 
 type Rule = Entity<"prices">;
 
@@ -105,6 +105,7 @@ export function RuleForm({ opened, entity, provider, model, onClose }: Props) {
       error={save.error}
       readOnly={readOnly}
       submit={entity ? "Save" : "Make"}
+      changed={entity ? <LatestChange kind="price" name={entity.name} /> : null}
       onLoadTheirs={() =>
         void theirs().then((now) => {
           setBase(now);

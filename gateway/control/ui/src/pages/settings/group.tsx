@@ -1,9 +1,9 @@
 import { Alert, Button, Group, JsonInput, Paper, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useState } from "react";
-import { ConfirmButton, ConflictNotice, ErrorNotice, Explained, TimeAgo, useMe } from "../../parts";
+import { ConfirmButton, ConflictNotice, ErrorNotice, Explained, LatestChange, TimeAgo, useMe } from "../../parts";
 import { type Spec, type Stored, useResetSettings, useSaveSettings } from "./data";
 import { FieldRow } from "./field";
-import { type GroupShape, labelOf } from "./schema";
+import { type GroupShape } from "./schema";
 
 interface Props {
   title: string;
@@ -124,7 +124,9 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
       )}
       <Stack mt="md" gap="sm">
         {save.error?.isConflict ? (
-          <ConflictNotice error={save.error} what={`the settings ${labelOf(group.name)}`} onLoadTheirs={loadTheirs} onKeepEditing={keepEditing} />
+          <ConflictNotice error={save.error} what={`the settings “${title}”`} onLoadTheirs={loadTheirs} onKeepEditing={keepEditing}>
+            <LatestChange kind="setting" name={group.name} />
+          </ConflictNotice>
         ) : (
           <ErrorNotice error={save.error ?? reset.error} title="Not saved" />
         )}

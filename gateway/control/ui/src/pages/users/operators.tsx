@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, Group, PasswordInput, Radio, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { IconPlus, IconUsers } from "@tabler/icons-react";
 import { useState } from "react";
-import { type Column, ConfirmButton, Copyable, DataTable, EmptyState, EntityForm, type Role, TimeAgo, api, done, failed, told, useMe } from "../../parts";
+import { type Column, ConfirmButton, Copyable, DataTable, EmptyState, EntityForm, LatestChange, type Role, TimeAgo, api, done, failed, told, useMe } from "../../parts";
 import { type Operator, ROLES, generated, useOperators, useRemoveOperator, useSaveOperator } from "./data";
 
 export function Operators() {
@@ -123,6 +123,7 @@ function OperatorForm({ opened, onClose }: { opened: Operator | "new" | null; on
       onSubmit={submit}
       error={save.error}
       submit={operator ? "Save" : "Make"}
+      changed={operator ? <LatestChange kind="operator" name={operator.name} /> : null}
       onLoadTheirs={() => void theirs(true)}
       onKeepEditing={() => void theirs(false)}
       more={
