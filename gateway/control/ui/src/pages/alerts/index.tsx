@@ -141,10 +141,10 @@ function lasted(since: string, until: string): string {
 }
 
 const PAGES: Readonly<Record<string, string>> = {
-  provider: "/providers?provider=",
-  virtual_key: "/keys?key=",
-  team: "/keys?tab=teams&team=",
-  customer: "/keys?tab=customers&customer=",
+  provider: "/providers?open=",
+  virtual_key: "/keys?open=",
+  team: "/keys?tab=teams&open=",
+  customer: "/keys?tab=customers&open=",
 };
 
 function Subject({ subject }: { subject: string }) {

@@ -1,5 +1,6 @@
 // How everything stands at this moment: providers, workers, alerts, what the gateway itself has to say.
-import { Anchor, Badge, Group, List, Paper, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { Anchor, Badge, Collapse, Group, List, Paper, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
@@ -18,6 +19,7 @@ interface Standing {
 const EVERY_MS = 5_000;
 
 export function HealthStrip() {
+  const [opened, { toggle }] = useDisclosure(false);
   const health = useQuery({
     queryKey: ["health"],
     queryFn: () => told(api.GET("/api/health")),
@@ -38,7 +40,9 @@ export function HealthStrip() {
   const serving = workers.filter((worker) => worker.state === "serving");
   const active = alerts.data?.active ?? [];
   const edge = `var(--mantine-color-${active.some(({ level }) => level === "critical") ? "red" : "orange"}-6)`;
-  const notes = [...(health.data?.reasons ?? []), ...(health.data?.notes ?? []), ...(health.data?.log.notes ?? [])];
+  const reasons = health.data?.reasons ?? [];
+  const notes = [...new Set([...(health.data?.notes ?? []), ...(health.data?.log.notes ?? [])])];
+  const inFlight = serving.reduce((sum, worker) => sum + worker.in_flight, 0);
   return (
     <Stack gap="sm">
       {active.length > 0 && (
@@ -67,7 +71,7 @@ export function HealthStrip() {
               maw={340}
               label={provider.why.length > 0 ? provider.why.join("; ") : "Every key and model of it is well."}
             >
-              <UnstyledButton component={Link} to={`/providers?provider=${encodeURIComponent(provider.name)}`}>
+              <UnstyledButton component={Link} to={`/providers?open=${encodeURIComponent(provider.name)}`}>
                 <Badge color={provider.tone} variant="dot" tt="none" size="lg" fw={500} style={{ cursor: "pointer" }}>
                   {provider.name}
                   {provider.tone !== "green" && ` · ${provider.word}`}
@@ -77,20 +81,34 @@ export function HealthStrip() {
           ))}
           {health.data && (
             <Text size="sm" c="dimmed" ml="auto" className="figure">
-              {serving.length} of {workers.length} workers serve ·{" "}
-              {serving.reduce((sum, worker) => sum + worker.in_flight, 0).toLocaleString("en-US")} requests under way
+              {serving.length} of {workers.length} {workers.length === 1 ? "worker serves" : "workers serve"} ·{" "}
+              {inFlight.toLocaleString("en-US")} under way
             </Text>
           )}
         </Group>
+        {reasons.length > 0 && <Said lines={reasons} />}
         {notes.length > 0 && (
-          <List size="sm" spacing={2} mt="xs" c="dimmed">
-            {notes.map((note) => (
-              <List.Item key={note}>{note}</List.Item>
-            ))}
-          </List>
+          <>
+            <Anchor component="button" type="button" size="sm" mt={6} onClick={toggle} aria-expanded={opened}>
+              {notes.length === 1 ? "One note" : `${notes.length} notes`} of the gateway
+            </Anchor>
+            <Collapse in={opened}>
+              <Said lines={notes} />
+            </Collapse>
+          </>
         )}
       </Paper>
     </Stack>
+  );
+}
+
+function Said({ lines }: { lines: readonly string[] }) {
+  return (
+    <List size="sm" spacing={2} mt="xs" c="dimmed">
+      {lines.map((line) => (
+        <List.Item key={line}>{line}</List.Item>
+      ))}
+    </List>
   );
 }
 

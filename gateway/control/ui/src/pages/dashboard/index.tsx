@@ -96,7 +96,7 @@ export function Component() {
         {now.isError && (
           <ErrorNotice error={now.error} title="The figures could not be read" retry={() => void now.refetch()} />
         )}
-        {nothing ? (
+        {now.isError && now.data === undefined ? null : nothing ? (
           <Paper withBorder>
             <Nothing filtered={Object.keys(filters).length > 0} />
           </Paper>

@@ -1,7 +1,8 @@
 // Series of the gateway, for the time that the page shows.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
-import { type Range, bounds, json, rangeText } from "../../parts";
+import { type Range, api, bounds, rangeText, told } from "../../parts";
+import type { paths } from "../../api/schema";
 import type { Series } from "./types";
 
 export const SPLITS = [
@@ -14,6 +15,8 @@ export const SPLITS = [
   { value: "operation", label: "by operation" },
   { value: "none", label: "all together" },
 ] as const;
+
+type Query = NonNullable<paths["/api/series"]["get"]["parameters"]["query"]>;
 
 export type Filters = Readonly<Record<string, string>>;
 
@@ -56,6 +59,7 @@ export function useSeriesBefore({ range, filters, enabled = true }: Asked) {
 }
 
 async function read({ since, until }: { since: number; until: number }, filters: Filters, by: string): Promise<Series> {
-  const query = new URLSearchParams({ ...filters, since: String(since), until: String(until), by });
-  return json<Series>("GET", `/api/series?${query}`);
+  // Filters have the names and spellings that the description says.
+  const query = { ...filters, since, until, by } as Query;
+  return told(api.GET("/api/series", { params: { query } }));
 }

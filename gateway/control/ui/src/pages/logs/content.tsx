@@ -13,7 +13,7 @@ const MOST_SHOWN = 200_000;
 export function ContentView({ content }: { content: LogContent }) {
   const [view, setView] = useState("conversation");
   const asked = useMemo(() => requestTurns(content.request ?? ""), [content.request]);
-  const answered = useMemo(() => responseTurns(content.response ?? ""), [content.response]);
+  const answered = useMemo(() => responseTurns(content.response ?? "", content.media_type), [content.response, content.media_type]);
   const turns = [...asked, ...answered];
   const shown = turns.length === 0 ? "bodies" : view;
   return (

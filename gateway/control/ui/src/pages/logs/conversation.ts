@@ -29,9 +29,12 @@ export function requestTurns(body: string): Turn[] {
 }
 
 /** The turns of the answer, assembled from its events where it was streamed. */
-export function responseTurns(body: string): Turn[] {
+export function responseTurns(body: string, mediaType: string): Turn[] {
   const whole = parsed(body);
   if (whole !== null) return wholeAnswer(whole);
+  // Of a stream the gateway keeps the text that its events make up.
+  if (mediaType.startsWith("text/event-stream") && !body.startsWith("data:") && !body.startsWith("event:"))
+    return body === "" ? [] : [{ role: "assistant", parts: [{ kind: "text", text: body }] }];
   const events = body.split(/\r?\n/).flatMap((line) => {
     const data = line.startsWith("data:") ? parsed(line.slice(5)) : null;
     return data === null ? [] : [data];
@@ -205,10 +208,13 @@ function text(value: unknown): string {
   return value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
-/** What the playground takes over: the messages of a chat request, and its other parameters; null where it is none. */
-export function parsedRequest(body: string): { messages: unknown[]; rest: Json } | null {
-  const request = parsed(body);
-  if (request === null || !Array.isArray(request.messages)) return null;
-  const rest = Object.entries(request).filter(([name]) => name !== "messages" && name !== "model");
-  return { messages: request.messages as unknown[], rest: Object.fromEntries(rest) };
+/** What the playground takes over: the instructions, and the last that the user said. */
+export function questionOf(body: string): { system: string; text: string } {
+  const turns = requestTurns(body);
+  const said = (turn: Turn | undefined) =>
+    (turn?.parts ?? []).filter((part) => part.kind === "text").map((part) => part.text).join("\n");
+  return {
+    system: turns.filter((turn) => turn.role === "system" || turn.role === "developer").map(said).join("\n\n"),
+    text: said(turns.findLast((turn) => turn.role === "user")),
+  };
 }

@@ -7,7 +7,7 @@ import { Link, useNavigate } from "react-router";
 
 import { ApiError, CopyIcon, ErrorNotice, api, dateTime, duration, money, told } from "../../parts";
 import { EntrySections } from "./sections";
-import { parsedRequest } from "./conversation";
+import { questionOf } from "./conversation";
 import { StatusBadge } from "./columns";
 import type { LogEntry } from "./entry";
 import { outcomeText, spaced } from "./words";
@@ -115,10 +115,9 @@ function Head({ entry, children }: { entry: LogEntry; children: ReactNode }) {
   );
 }
 
-/** Takes model and, where they are stored, messages to the playground. */
+/** Takes the model and, where it is stored, what was asked to the playground. */
 function PlaygroundButton({ entry, request }: { entry: LogEntry; request: string | null }) {
   const navigate = useNavigate();
-  const body = request === null ? null : parsedRequest(request);
   return (
     <Button
       size="compact-sm"
@@ -126,7 +125,9 @@ function PlaygroundButton({ entry, request }: { entry: LogEntry; request: string
       leftSection={<IconFlask size={15} aria-hidden />}
       disabled={!entry.model}
       onClick={() =>
-        void navigate("/playground", { state: { model: entry.model, messages: body?.messages, parameters: body?.rest } })
+        void navigate(`/playground?${new URLSearchParams({ model: entry.model })}`, {
+          state: request === null ? null : questionOf(request),
+        })
       }
     >
       Open in playground

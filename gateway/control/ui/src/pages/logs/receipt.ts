@@ -63,7 +63,7 @@ const END: Readonly<Record<string, string>> = {
   nowhere: "No more attempts: there was no other target or key, and no pause that would have helped.",
 };
 
-export interface Told {
+export interface StepText {
   /** Whether the target was asked at all. */
   asked: boolean;
   /** Whether it answered as wished. */
@@ -75,7 +75,7 @@ export interface Told {
   ms: number | null;
 }
 
-export function told(step: ReceiptStep): Told {
+export function stepText(step: ReceiptStep): StepText {
   const target = `Target ${step.target + 1}`;
   if (step.why === "passed")
     return { asked: false, well: false, target, why: PASSED[step.result] ?? step.result, result: "", ms: null };

@@ -1,10 +1,10 @@
 // Rows of the log: a link each, moved through with j and k.
-import { Anchor, Box, Table, Text } from "@mantine/core";
+import { Anchor, Box, Mark, Table, Text } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
-import { useEffect, useRef, useState } from "react";
+import { Fragment, useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 
-import { clock } from "../../parts";
+import { clock, dateTime } from "../../parts";
 import type { Column } from "./columns";
 import type { LogEntry } from "./entry";
 
@@ -58,39 +58,93 @@ export function LogTable({ entries, columns, open, hrefOf, onOpen }: Props) {
         </Table.Thead>
         <Table.Tbody ref={body}>
           {entries.map((entry, place) => (
-            <Table.Tr
+            <Row
               key={`${entry.request_id}/${entry.kind}/${entry.attempt}`}
-              bg={open === entry.request_id ? "var(--mantine-primary-color-light)" : undefined}
-              data-current={place === current || undefined}
-              style={{ cursor: "pointer" }}
-              onClick={(event) => {
-                if ((event.target as HTMLElement).closest("a") === null) {
-                  setAt(place);
-                  onOpen(entry);
-                }
+              entry={entry}
+              columns={columns}
+              open={open === entry.request_id}
+              href={hrefOf(entry)}
+              onFocus={() => setAt(place)}
+              onOpen={() => {
+                setAt(place);
+                onOpen(entry);
               }}
-            >
-              <Table.Td style={{ whiteSpace: "nowrap" }}>
-                <Anchor component={Link} to={hrefOf(entry)} size="sm" data-row onFocus={() => setAt(place)}>
-                  <time dateTime={entry.started_at}>{clock(entry.started_at)}</time>
-                </Anchor>
-                {entry.kind !== "exchange" && (
-                  <Text span size="xs" c="dimmed" ml={6}>
-                    {entry.kind}
-                  </Text>
-                )}
-              </Table.Td>
-              {columns.map((column) => (
-                <Table.Td key={column.name} visibleFrom={column.from} ta={column.number ? "right" : undefined}>
-                  <Box component="span" ff={column.number ? "monospace" : undefined} fz="sm">
-                    {column.cell(entry)}
-                  </Box>
-                </Table.Td>
-              ))}
-            </Table.Tr>
+            />
           ))}
         </Table.Tbody>
       </Table>
     </Table.ScrollContainer>
+  );
+}
+
+interface RowProps {
+  entry: LogEntry;
+  columns: readonly Column[];
+  open: boolean;
+  href: string;
+  onFocus: () => void;
+  onOpen: () => void;
+}
+
+function Row({ entry, columns, open, href, onFocus, onOpen }: RowProps) {
+  return (
+    <>
+      <Table.Tr
+        bg={open ? "var(--mantine-primary-color-light)" : undefined}
+        style={{ cursor: "pointer" }}
+        onClick={(event) => {
+          if ((event.target as HTMLElement).closest("a") === null) onOpen();
+        }}
+      >
+        <Table.Td style={{ whiteSpace: "nowrap" }}>
+          <Anchor component={Link} to={href} size="sm" data-row onFocus={onFocus}>
+            <time dateTime={entry.started_at} title={dateTime(entry.started_at)}>
+              {when(entry.started_at)}
+            </time>
+          </Anchor>
+          {entry.kind !== "exchange" && (
+            <Text span size="xs" c="dimmed" ml={6}>
+              {entry.kind}
+            </Text>
+          )}
+        </Table.Td>
+        {columns.map((column) => (
+          <Table.Td key={column.name} visibleFrom={column.from} ta={column.number ? "right" : undefined}>
+            <Box component="span" className={column.number ? "figure" : undefined} fz="sm">
+              {column.cell(entry)}
+            </Box>
+          </Table.Td>
+        ))}
+      </Table.Tr>
+      {entry.snippet && entry.snippet.length > 0 && (
+        <Table.Tr>
+          <Table.Td colSpan={columns.length + 1} pt={0}>
+            <Snippet parts={entry.snippet} />
+          </Table.Td>
+        </Table.Tr>
+      )}
+    </>
+  );
+}
+
+/** Today the time alone, before that with its day. */
+function when(at: string): string {
+  const date = new Date(at);
+  if (date.toDateString() === new Date().toDateString()) return clock(at);
+  return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock(at)}`;
+}
+
+/** What was said around what was searched. */
+function Snippet({ parts }: { parts: NonNullable<LogEntry["snippet"]> }) {
+  return (
+    <Text size="xs" c="dimmed" lineClamp={2} style={{ overflowWrap: "anywhere" }}>
+      {parts.map(({ text, hit }, place) =>
+        hit ? (
+          <Mark key={place}>{text}</Mark>
+        ) : (
+          <Fragment key={place}>{text}</Fragment>
+        ),
+      )}
+    </Text>
   );
 }

@@ -48,9 +48,9 @@ export function EntrySections({ entry, attempts, content, loading }: Props) {
       <Section title="Who asked">
         <Facts
           facts={[
-            ["Virtual key", named("/keys?key=", entry.virtual_key)],
-            ["Team", entry.team],
-            ["Customer", entry.customer],
+            ["Virtual key", named("/keys?open=", entry.virtual_key)],
+            ["Team", named("/keys?tab=teams&open=", entry.team)],
+            ["Customer", named("/keys?tab=customers&open=", entry.customer)],
             ["Address", entry.client],
           ]}
         />
@@ -58,8 +58,8 @@ export function EntrySections({ entry, attempts, content, loading }: Props) {
       <Section title="Where it went">
         <Facts
           facts={[
-            ["Route", named("/routes?route=", entry.route)],
-            ["Provider", named("/providers?provider=", entry.provider)],
+            ["Route", named("/routes?open=", entry.route)],
+            ["Provider", named("/providers?open=", entry.provider)],
             ["Provider key", entry.provider_key],
             ["Sent as", entry.target_model],
             ["Its dialect", entry.target_dialect === entry.dialect ? "" : spaced(entry.target_dialect)],

@@ -1,11 +1,14 @@
 // The decision receipt as steps to read.
 import { Code, List, Stack, Text, ThemeIcon } from "@mantine/core";
 import { IconArrowRight, IconCheck, IconX } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 
+import { api, told } from "../../parts";
 import type { LogEntry } from "./entry";
-import { ending, told } from "./receipt";
+import { ending, stepText } from "./receipt";
 
 export function ReceiptSteps({ entry }: { entry: LogEntry }) {
+  const targets = useTargets(entry);
   if (entry.receipt === null)
     return (
       <Text size="sm" c="dimmed">
@@ -17,7 +20,7 @@ export function ReceiptSteps({ entry }: { entry: LogEntry }) {
     <Stack gap="xs">
       <List spacing={6} size="sm" type="ordered" listStyleType="none" aria-label="Steps of the decision" pl={0}>
         {entry.receipt.steps.map((step, place) => {
-          const { asked, well, target, why, result, ms } = told(step);
+          const { asked, well, target, why, result, ms } = stepText(step);
           const [colour, Icon] = !asked
             ? (["gray", IconArrowRight] as const)
             : well
@@ -33,7 +36,7 @@ export function ReceiptSteps({ entry }: { entry: LogEntry }) {
               }
             >
               <Text span fw={500} size="sm">
-                {target}
+                {targets?.[step.target] ?? target}
               </Text>{" "}
               {asked ? "asked" : "passed over"}: {why}
               {asked && (
@@ -49,11 +52,18 @@ export function ReceiptSteps({ entry }: { entry: LogEntry }) {
       </List>
       {end && <Text size="sm">{end}</Text>}
       <Text size="xs" c="dimmed">
-        Targets are counted as the route has them, its fallbacks behind. As recorded:{" "}
+        As recorded, targets counted from 0 in the order of the route, its fallbacks behind:{" "}
         <Code fz="xs">{entry.receipt.text}</Code>
       </Text>
     </Stack>
   );
+}
+
+/** What the targets are called, by their places; undefined where the configuration has changed since. */
+function useTargets(entry: LogEntry): readonly string[] | undefined {
+  const config = useQuery({ queryKey: ["config"], queryFn: () => told(api.GET("/api/config")), staleTime: 30_000 });
+  if (!entry.route) return entry.provider ? [`${entry.provider}/${entry.target_model}`] : undefined;
+  return config.data?.version === entry.snapshot_version ? config.data.routes[entry.route] : undefined;
 }
 
 function nothingToExplain(entry: LogEntry): string {

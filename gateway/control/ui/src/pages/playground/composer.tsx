@@ -8,6 +8,8 @@ const MOST_IMAGES = 4;
 const MOST_IMAGE_BYTES = 8 << 20;
 
 interface Props {
+  /** What stands there at first. */
+  begun?: string | undefined;
   busy: boolean;
   /** Why nothing can be sent now. */
   why: string | undefined;
@@ -16,8 +18,8 @@ interface Props {
 }
 
 /** What is asked next. Enter sends, Shift+Enter begins a line, Esc stops. */
-export function Composer({ busy, why, onSend, onStop }: Props) {
-  const [text, setText] = useState("");
+export function Composer({ begun = "", busy, why, onSend, onStop }: Props) {
+  const [text, setText] = useState(begun);
   const [images, setImages] = useState<string[]>([]);
   const field = useRef<HTMLTextAreaElement>(null);
   const ready = !busy && why === undefined && (text.trim() !== "" || images.length > 0);

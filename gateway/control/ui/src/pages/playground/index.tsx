@@ -2,7 +2,7 @@ import { Alert, Button, Drawer, Group, Paper } from "@mantine/core";
 import { useDisclosure, useMediaQuery } from "@mantine/hooks";
 import { IconAdjustmentsHorizontal, IconCode, IconColumns2, IconEraser } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
-import { useSearchParams } from "react-router";
+import { useLocation, useSearchParams } from "react-router";
 import { Page, useMe } from "../../parts";
 import { useModels } from "../../parts/models";
 import { Composer } from "./composer";
@@ -17,7 +17,9 @@ import "./style.css";
 export function Component() {
   const me = useMe();
   const [search, setSearch] = useSearchParams();
-  const [parameters, setParameters] = useState<Parameters>(USUAL);
+  // A request of the log that is opened here brings what was asked (../logs/drawer.tsx).
+  const taken = useLocation().state as { system?: string; text?: string } | null;
+  const [parameters, setParameters] = useState<Parameters>(() => ({ ...USUAL, system: taken?.system ?? "" }));
   const { panes, send, sendResults, again, stop, add, remove, clear, choose } = usePanes(search.getAll("model"), parameters);
   const [settings, { open: openSettings, close: closeSettings }] = useDisclosure(false);
   const [code, { open: openCode, close: closeCode }] = useDisclosure(false);
@@ -85,7 +87,7 @@ export function Component() {
               />
             ))}
           </div>
-          <Composer busy={busy} why={why} onSend={send} onStop={stop} />
+          <Composer begun={taken?.text} busy={busy} why={why} onSend={send} onStop={stop} />
         </div>
         {wide ? (
           <Paper withBorder p="md" component="section" aria-label="What is asked with" className="playground-aside">
