@@ -20,6 +20,7 @@ cdef class Reader:
 @cython.final
 cdef class Digest:
     cdef readonly long long count, total
+    cdef Py_ssize_t first, last
     cdef bytearray low
     cdef list high
     @cython.locals(above=Py_ssize_t)
@@ -28,7 +29,7 @@ cdef class Digest:
     cdef Py_ssize_t within(self, Py_ssize_t bucket) except -1
     @cython.locals(bucket=Py_ssize_t, count=cython.longlong)
     cpdef merge(self, Digest other)
-    @cython.locals(bucket=Py_ssize_t, number=cython.longlong)
+    @cython.locals(bucket=Py_ssize_t, number=cython.longlong, count=cython.longlong)
     cpdef pack(self, bytearray out)
     @cython.locals(bucket=Py_ssize_t, count=cython.longlong, left=cython.longlong)
     cpdef unpack(self, Reader reader)

@@ -105,11 +105,14 @@ class Reader:
 class Digest:
     """How many values fell into which bucket, their number and their sum."""
 
-    __slots__ = ("count", "high", "low", "total")
+    __slots__ = ("count", "first", "high", "last", "low", "total")
 
     def __init__(self) -> None:
         self.count = 0
         self.total = 0
+        self.first = BUCKETS
+        self.last = -1
+        """Between these are all that something fell into: most digests have few values."""
         self.low = bytearray(BUCKETS)
         """How many fell into each, modulo 256..."""
         self.high: list[int] | None = None
@@ -133,6 +136,10 @@ class Digest:
         self.fill(SMALL[value] + above, 1)
 
     def fill(self, bucket: int, count: int) -> None:
+        if bucket < self.first:
+            self.first = bucket
+        if bucket > self.last:
+            self.last = bucket
         count += self.low[bucket]
         self.low[bucket] = count & 255
         if count > 255:
@@ -151,7 +158,7 @@ class Digest:
         """Add what another one counted."""
         self.count += other.count
         self.total += other.total
-        for bucket in range(BUCKETS):
+        for bucket in range(other.first, other.last + 1):
             count = other.within(bucket)
             if count:
                 self.fill(bucket, count)
@@ -161,18 +168,16 @@ class Digest:
             out.append(0)
             return
         number = 0
-        for bucket in range(BUCKETS):
-            if self.low[bucket] or (self.high is not None and self.high[bucket]):
+        for bucket in range(self.first, self.last + 1):
+            if self.within(bucket):
                 number += 1
         put(out, number)
         put(out, self.total)
-        for bucket in range(BUCKETS):
-            if not number:
-                return
-            if self.low[bucket] or (self.high is not None and self.high[bucket]):
-                number -= 1
+        for bucket in range(self.first, self.last + 1):
+            count = self.within(bucket)
+            if count:
                 out.append(bucket)
-                put(out, self.within(bucket))
+                put(out, count)
 
     def unpack(self, reader: Reader) -> None:
         """Add what is packed at the reader's place."""

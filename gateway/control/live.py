@@ -73,6 +73,12 @@ class Listener:
         self.notices: deque[tuple[str, object]] = deque(maxlen=MOST_NOTICES)
         """Name and body of other events."""
         self.news = asyncio.Event()
+        self.over = False
+
+    def end(self) -> None:
+        """Nothing more is to be told."""
+        self.over = True
+        self.news.set()
 
     def take(self, values: Values, at: int) -> None:
         if not self.wanted.passes(values, at):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -21,12 +22,18 @@ from gateway.control.log_entries import LogEntry, entry_of
 from gateway.control.named import ids_of
 from gateway.control.state import ControlState
 from gateway.control.trail import signed
+from gateway.stores.protocols import StoreUnavailable
+
+log = logging.getLogger("microgate.api")
 
 BATCH_S = 0.25
 """Between two batches of entries to one listener."""
 
 FIGURES_S = 1.0
-"""Between two events of figures; also, how long somebody watches on who has been logged out."""
+"""Between two events of figures."""
+
+ASKED_S = 0.75
+"""How often it is asked whether somebody who watches still may: who is logged out sees nothing more after a second."""
 
 COMMENT_S = 15.0
 EVENTS = "text/event-stream"
@@ -92,16 +99,17 @@ async def live(
 
 async def _events(request: Request[Any, Any, Any], state: ControlState, listener: Listener) -> AsyncIterator[bytes]:
     clock = asyncio.get_running_loop().time
+    asking = asyncio.create_task(_ask_again(request, listener), name="live")
     try:
         yield b": microgate\n\n"
         counted_at = clock()
         figures_at, batch_at, comment_at = counted_at + FIGURES_S, counted_at, counted_at + COMMENT_S
-        while not state.live.closed:
+        while not (state.live.closed or listener.over):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(listener.news.wait(), max(0.0, figures_at - clock()))
-            now = clock()
-            if listener.news.is_set() and now < batch_at < figures_at:
-                await asyncio.sleep(batch_at - now)
+            now, due_at = clock(), min(batch_at, figures_at)
+            if listener.news.is_set() and now < due_at:
+                await asyncio.sleep(due_at - now)
                 now = clock()
             out: list[bytes] = []
             if listener.news.is_set() and now >= batch_at:
@@ -114,8 +122,6 @@ async def _events(request: Request[Any, Any, Any], state: ControlState, listener
                     out.append(_event("requests", LiveRequests([entry_of(row, names) for row in rows], skipped)))
                     batch_at = now + BATCH_S
             if now >= figures_at:
-                if not await still_may(request):
-                    return
                 out.append(_event("figures", _figures(state, listener, now - counted_at)))
                 counted_at, figures_at = now, now + FIGURES_S
                 if now >= comment_at:
@@ -124,7 +130,18 @@ async def _events(request: Request[Any, Any, Any], state: ControlState, listener
             if out:
                 yield b"".join(out)
     finally:
+        asking.cancel()
         state.live.leave(listener)
+
+
+async def _ask_again(request: Request[Any, Any, Any], listener: Listener) -> None:
+    """End it once the session or token counts no more, or the role is too small."""
+    try:
+        while await still_may(request):
+            await asyncio.sleep(ASKED_S)
+    except StoreUnavailable:
+        log.warning("a live view ends: the database cannot be asked who watches")
+    listener.end()
 
 
 def _event(name: str, body: object) -> bytes:

@@ -58,9 +58,10 @@ def test_percentiles_are_within_the_stated_error(count: int) -> None:
 def test_every_value_is_told_within_the_stated_error() -> None:
     chance = random.Random(1)
     for value in (
-        *range(4, 3000),
+        *range(4, 600),
+        *range(600, 5000, 37),
         *(1 << at for at in range(2, 31)),
-        *(chance.randrange(4, 1 << 30) for _ in range(1000)),
+        *(chance.randrange(4, 1 << 30) for _ in range(300)),
     ):
         spread = digest_of([value]).spread()
         assert spread is not None
@@ -123,12 +124,12 @@ def test_figures_come_back_whole_and_add_up() -> None:
             ttft_us=chance.randrange(10**6), cost_nanodollars=chance.randrange(10**12),
             status=chance.choice((200, 500)),
         )
-        for number in range(900)
+        for number in range(300)
     ]  # fmt: skip
     whole = figures_of(*records)
     parts = Figures()
-    for at in range(0, 900, 30):
-        parts.merge(unpacked(packed(figures_of(*records[at : at + 30]))))
+    for at in range(0, 300, 10):
+        parts.merge(unpacked(packed(figures_of(*records[at : at + 10]))))
     assert entry_of(unpacked(packed(whole))) == entry_of(whole) == entry_of(parts)
 
 
