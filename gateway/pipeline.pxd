@@ -15,7 +15,7 @@ from gateway.server.routes cimport RouteEntry, find
 from gateway.serving cimport Resolution
 
 cdef int HELD, PARSED, ADMITTED, LOOKED_UP, ROUTED, OK, REFUSED, UNREACHABLE, INTERNAL, PUBLIC, DATA
-cdef list PARSED_HOOKS, ROUTED_HOOKS
+cdef list HEAD_HOOKS, PARSED_HOOKS, ROUTED_HOOKS, REFUSED_HOOKS
 
 @cython.locals(entry=RouteEntry, admission=Admission)
 cpdef object admit_head(Exchange x)

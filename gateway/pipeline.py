@@ -48,14 +48,21 @@ DATA = routes.DATA
 LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 
 Hook = Callable[[Exchange], Any]
-HOOKS: dict[str, list[Hook]] = {"parsed": [], "routed": [], "settled": []}
-"""Where plugins step in (none are loaded yet): after parsing, before the first attempt, after the record."""
+HOOKS: dict[str, list[Any]] = {"head": [], "parsed": [], "routed": [], "settled": [], "refused": []}
+"""Where others step in: at a whole head, before anything is made of it (``compat``); after parsing; before the first
+attempt; after the record; and where a refusal or failure of the gateway's own is told, with answer and error."""
+HEAD_HOOKS = HOOKS["head"]
 PARSED_HOOKS = HOOKS["parsed"]
 ROUTED_HOOKS = HOOKS["routed"]
+REFUSED_HOOKS = HOOKS["refused"]
 
 
 def admit_head(x: Exchange) -> Response | None:
     """At a whole head, before the body: the route, and who asks. A ``Response`` turns the request away."""
+    if HEAD_HOOKS:
+        turned = at_head(x)
+        if turned is not None:
+            return turned
     entry = find(x.path)
     x.route = entry
     if entry is None:
@@ -84,6 +91,15 @@ def admit_head(x: Exchange) -> Response | None:
     admission = x.core.admission
     if admission.under_way >= admission.easy and entry.audience == DATA and (not entry.own or entry.websocket):
         return admission.at_head(x)
+    return None
+
+
+def at_head(x: Exchange) -> Response | None:
+    """What hooks say of a head before its path and its credential are looked at; the first answer counts."""
+    for hook in HEAD_HOOKS:
+        found: Response | None = hook(x)
+        if found is not None:
+            return found
     return None
 
 
@@ -192,6 +208,9 @@ def end_locally(x: Exchange, response: Response) -> None:
     if error is not None:
         if x.dialect > LAST_OF_OPENAI and not response.spoken:
             speak(response, error, x.dialect, x.request_id.decode())
+        elif REFUSED_HOOKS:
+            for hook in REFUSED_HOOKS:
+                hook(x, response, error)
         x.error_kind = int(error.record)
         outcome = Outcome.INTERNAL if error.kind == "internal" else Outcome.REFUSED
         if error.source == "provider":

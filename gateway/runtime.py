@@ -97,6 +97,8 @@ class Runtime:
         self.probe: Probe | None = None
         self.accepting: Accepting | None = None
         self.carrying = Carrying(pipeline.HOOKS["parsed"])
+        self.understood: tuple[str, ...] = ()
+        """Other gateways whose callers are."""
         self.closing: list[asyncio.Task[None]] = []
         """Caches of earlier configurations, which have told the last of what is to be kept."""
 
@@ -147,6 +149,7 @@ class Runtime:
             upstreams[name] = kept if kept is not None and kept.spec == spec else self.upstream(core, spec)
         core.adopt(View(snapshot, upstreams), table)
         self.carrying.follow(snapshot.settings.tracing)
+        self.understand(snapshot.settings.compat.products)
         self.cache(core, snapshot.settings.cache)
         if self.guard is not None:
             self.guard.follow(snapshot.settings.overload)
@@ -164,6 +167,14 @@ class Runtime:
         previous, self.table = self.table, table
         if previous is not None and previous is not table:
             previous.close()
+
+    def understand(self, products: tuple[str, ...]) -> None:
+        """Callers of these gateways from now on; of most there are none, and nothing is imported for them."""
+        if products != self.understood:
+            from gateway.compat.switch import switch
+
+            switch(pipeline.HOOKS, products)
+            self.understood = products
 
     def upstream(self, core: Core, spec: Provider) -> Upstream:
         origin = Origin.of(spec, allow_private=spec.allow_private)

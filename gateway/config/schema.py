@@ -289,6 +289,15 @@ class MetricsEntry(Entry, frozen=True):
     token: Annotated[Secret | None, Meta(description="Bearer token; without one only loopback is served.")] = None
 
 
+class CompatEntry(Entry, frozen=True):
+    """Callers of other gateways that are understood: migration.md."""
+
+    litellm: Annotated[
+        bool | None, Meta(description="LiteLLM's header fields, members of bodies, paths and form of errors.")
+    ] = None
+    bifrost: Annotated[bool | None, Meta(description="Bifrost's header fields.")] = None
+
+
 class SecretsEntry(Entry, frozen=True):
     """What secrets in the database are encrypted with: secrets.md. Read at the start."""
 
@@ -338,5 +347,6 @@ class Config(Entry, frozen=True):
     otel: OtelEntry = OtelEntry()
     access_log: AccessLogEntry = AccessLogEntry()
     cache: CacheEntry = CacheEntry()
+    compat: CompatEntry = CompatEntry()
     model_lists: ModelListsEntry = ModelListsEntry()
     secrets: SecretsEntry = SecretsEntry()

@@ -18,6 +18,7 @@ from gateway.config.names import RowId
 from gateway.config.parts import only
 from gateway.config.problems import Path
 from gateway.config.schema import (
+    CompatEntry,
     Config,
     HealthEntry,
     LogEntry,
@@ -77,6 +78,7 @@ GROUPS = {
                 *("enabled", "ttl", "scope", "max_size", "max_entry", "cross_dialect", "coalesce"),
             ),
         ),
+        Group("compat", ("compat",), only(CompatEntry, "CompatSettings", *CompatEntry.__struct_fields__)),
         Group("alerts", ("alerts",), only(AlertsEntry, "AlertsSettings", *AlertsEntry.__struct_fields__), True),
         Group("log", ("log",), only(LogEntry, "LogSettings", "level", "format", "retention")),
         Group("log.rollups", ("log", "rollups"), only(RollupsEntry, "RollupsSettings", "minutes", "hours")),

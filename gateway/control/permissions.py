@@ -86,6 +86,7 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
     "/api/settings/server.limits": _CHANGED_BY_ADMINS[1],
     "/api/settings/server.overload": _CHANGED_BY_ADMINS[1],
     "/api/settings/cache": _CHANGED_BY_ADMINS[1],
+    "/api/settings/compat": _CHANGED_BY_ADMINS[1],
     "/api/settings/alerts": _CHANGED_BY_ADMINS[1],
     "/api/settings/log": _CHANGED_BY_ADMINS[1],
     "/api/settings/log.rollups": _CHANGED_BY_ADMINS[1],

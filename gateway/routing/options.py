@@ -36,7 +36,9 @@ def take_options(x: Exchange, scan: HeadScan) -> Response | None:
     if pinned:
         x.pinned = pinned
     if scan.value_of(EXPLAIN) == b"1":
-        x.trail = Trail(True)
+        if x.trail is None:
+            x.trail = Trail(True)
+        x.trail.asked = True
     timeout = scan.value_of(TIMEOUT)
     if timeout is not None:
         refusal = take_timeout(x, timeout)

@@ -7,6 +7,7 @@ A ``Trail`` is made where something beyond "the first target answered" happens, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from _speedups._bytes import monotonic_ns
@@ -36,11 +37,13 @@ class Told(NamedTuple):
 class Trail:
     """Of one exchange."""
 
-    __slots__ = ("asked", "closed_ns", "counted", "end", "last", "told", "warm", "why")
+    __slots__ = ("also", "asked", "closed_ns", "counted", "end", "last", "told", "warm", "why")
 
     def __init__(self, asked: bool) -> None:
         self.asked = asked
         """The caller wants to be told."""
+        self.also: Callable[[Exchange], bytes] | None = None
+        """Makes more header lines of the answer (``gateway.compat``)."""
         self.told: list[Told] = []
         self.end = ""
         self.why = ""
@@ -170,7 +173,7 @@ def compact(x: Exchange) -> bytes:
     the configuration says by itself, is left out: a condition that is false, or that the first target answered."""
     trail: Trail = x.trail
     steps = [each.step for each in whole(x, trail) if each.step.result != CONDITION]
-    if trail.asked and len(steps) < 2 and not trail.end and not trail.why:
+    if (trail.asked or trail.also is not None) and len(steps) < 2 and not trail.end and not trail.why:
         return b""
     return pack(steps, trail.end)
 
@@ -182,6 +185,11 @@ def field(x: Exchange) -> bytes:
     """The header line, with its CRLF, for a caller who asked; nothing where no way was chosen, or where the operator
     keeps it to himself. A list of RFC 9651 (structured field values)."""
     trail: Trail = x.trail
+    return (b"" if trail.also is None else trail.also(x)) + way(x, trail)
+
+
+def way(x: Exchange, trail: Trail) -> bytes:
+    """The line that tells which way the request went."""
     if not trail.asked or x.principal is None or x.targets is None or not x.view.snapshot.settings.explain:
         return b""
     items = [route_item(x.resolution)]

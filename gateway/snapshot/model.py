@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.snapshot.cache import Cache
+from gateway.snapshot.compat import Compat
 from gateway.snapshot.tracing import Tracing
 
 
@@ -229,13 +230,12 @@ class Route(_Base, frozen=True):
 
 class Retry(_Base, frozen=True):
     attempts: int = 3
-    """Upstream attempts in all, the first included, over all targets and keys."""
+    """In all, the first included, over all targets and keys."""
     statuses: tuple[int, ...] = (408, 424, 429, 498, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
     backoff_initial: float = 0.1
     backoff_max: float = 2.0
     budget: float = 0.2
-    """Further attempts as a share of first ones, over ten seconds (ten in any case); where the last answer of a
-    deployment was good they are always made."""
+    """Further attempts per first one, over 10 s (ten in any case); always made where a deployment's last was good."""
 
 
 class ServerLimits(_Base, frozen=True):
@@ -266,8 +266,7 @@ class ServerLimits(_Base, frozen=True):
 class Overload(_Base, frozen=True):
     """Of one worker; times in seconds, memory in bytes."""
 
-    under_way: int = 0
-    """0: by memory and connections."""
+    under_way: int = 0  # by memory and connections
     queue: int = 1000
     queue_wait: float = 1.0
     queue_target: float = 0.1
@@ -313,6 +312,7 @@ class Settings(_Base, frozen=True):
     listen_tls: ListenTls | None = None
     cache: Cache = Cache()
     tracing: Tracing = Tracing()
+    compat: Compat = Compat()
 
 
 class ProviderConfig(_Base, frozen=True):

@@ -14,6 +14,7 @@ from gateway.config.server import OverloadEntry, ServerLimitsEntry
 from gateway.config.settings import GROUPS
 from gateway.config.telemetry import OtelEntry
 from gateway.snapshot.cache import Cache, Semantic
+from gateway.snapshot.compat import Compat
 from gateway.snapshot.model import (
     Health,
     ListenTls,
@@ -115,6 +116,7 @@ def settings_of(config: Config) -> Settings:
         ),
         cache=_cache(config.cache),
         tracing=_tracing(config.otel),
+        compat=Compat(litellm=bool(config.compat.litellm), bifrost=bool(config.compat.bifrost)),
     )
 
 
@@ -139,5 +141,6 @@ def defaults(group: str) -> dict[str, Any]:
         "server.limits": settings.limits,
         "server.overload": settings.overload,
         "cache": settings.cache,
+        "compat": settings.compat,
     }
     return {member: getattr(groups[group], member) for member in GROUPS[group].spec.__struct_fields__}

@@ -110,6 +110,9 @@ admin    DELETE /api/settings/alerts
 viewer   GET    /api/settings/cache
 admin    PUT    /api/settings/cache
 admin    DELETE /api/settings/cache
+viewer   GET    /api/settings/compat
+admin    PUT    /api/settings/compat
+admin    DELETE /api/settings/compat
 viewer   GET    /api/settings/log
 admin    PUT    /api/settings/log
 admin    DELETE /api/settings/log
