@@ -29,6 +29,11 @@ OF_ALL_BURST, OF_ALL_PER_S = 40, 8.0
 """Logins that get as far as control, of one address and of all of them; for people, and a script now and then. Each
 costs control some milliseconds, and a password 40 more (``gateway/operators/passwords.py``)."""
 
+PAGES_OF_ONE_BURST, PAGES_OF_ONE_PER_S = 300, 50.0
+PAGES_OF_ALL_BURST, PAGES_OF_ALL_PER_S = 1000, 200.0
+"""Files of the web interface that strangers are given; a browser asks for two dozen, once, and each costs control a
+third of a millisecond."""
+
 MOST_SOURCES = 4096
 """Addresses that are remembered; the one that knocked longest ago makes room."""
 
@@ -59,8 +64,8 @@ def lets_in(knock: Knock, token: bytes, pepper: bytes) -> bool:
         return False
     if knock.path in OPEN_PATHS:
         return knock.method == b"POST" and 0 <= knock.length <= OPEN_BYTES
-    if knock.method in (b"GET", b"HEAD") and (knock.path == b"/ui" or knock.path.startswith(b"/ui/")):
-        # The page in which one logs in; it knows nothing (``gateway/control/web.py``).
+    if is_page(knock.path) and knock.method in (b"GET", b"HEAD"):
+        # In which one logs in; it knows nothing (``gateway/control/web.py``).
         return True
     if knock.credential:
         if token and hmac.compare_digest(knock.credential, token):
@@ -70,30 +75,53 @@ def lets_in(knock: Knock, token: bytes, pepper: bytes) -> bool:
     return session.startswith(b"mgs-") and operator_ticket.is_issued(pepper, session)
 
 
+def is_page(path: bytes) -> bool:
+    """Whether it is of the web interface."""
+    return path == b"/ui" or path.startswith(b"/ui/")
+
+
 class Knocking:
-    """How often strangers may log in or set up (GCRA). One per process that they reach."""
+    """How often strangers may log in or set up, and ask for the page in which they do (GCRA). One per process that they
+    reach."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logins = _Rate(clock, OF_ONE_BURST, OF_ONE_PER_S, OF_ALL_BURST, OF_ALL_PER_S)
+        self._pages = _Rate(clock, PAGES_OF_ONE_BURST, PAGES_OF_ONE_PER_S, PAGES_OF_ALL_BURST, PAGES_OF_ALL_PER_S)
+
+    def wait_s(self, path: bytes, source: bytes) -> float:
+        """0: go on, and this one is counted, if it is of a kind that is; else after how long. ``source`` is the
+        caller's address, empty where it is not known: then only the bound for all holds."""
+        if path in OPEN_PATHS:
+            return self._logins.wait_s(source)
+        return self._pages.wait_s(source) if is_page(path) else 0.0
+
+
+class _Rate:
+    """A burst and a rate, of one source and of all."""
+
+    def __init__(
+        self, clock: Callable[[], float], of_one_burst: int, of_one_per_s: float, of_all_burst: int, of_all_per_s: float
+    ) -> None:
         self._clock = clock
+        self._of_one = (of_one_burst - 1) / of_one_per_s, 1 / of_one_per_s
+        self._of_all = (of_all_burst - 1) / of_all_per_s, 1 / of_all_per_s
         self._of: OrderedDict[bytes, float] = OrderedDict()
         """Address -> until when what it may do is taken."""
         self._all = 0.0
 
     def wait_s(self, source: bytes) -> float:
-        """0: go on, and this one is counted; else after how long. ``source`` is the caller's address, empty where it is
-        not known: then only the bound for all holds."""
         now = self._clock()
         taken = max(self._of.get(source, now), now)
         wait = max(
-            taken - now - (OF_ONE_BURST - 1) / OF_ONE_PER_S if source else 0.0,
-            max(self._all, now) - now - (OF_ALL_BURST - 1) / OF_ALL_PER_S,
+            taken - now - self._of_one[0] if source else 0.0,
+            max(self._all, now) - now - self._of_all[0],
         )
         if wait > 0:
             return wait
-        self._all = max(self._all, now) + 1 / OF_ALL_PER_S
+        self._all = max(self._all, now) + self._of_all[1]
         if source:
             self._of.pop(source, None)
-            self._of[source] = taken + 1 / OF_ONE_PER_S
+            self._of[source] = taken + self._of_one[1]
             if len(self._of) > MOST_SOURCES:
                 self._of.popitem(last=False)
         return 0.0

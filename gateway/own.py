@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from gateway.admin_door import FOREIGN_HOST, OPEN_PATHS, Knock, is_ours, lets_in
+from gateway.admin_door import FOREIGN_HOST, Knock, is_ours, lets_in
 from gateway.catalogue import Catalogue, Facts, members
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
@@ -97,9 +97,9 @@ def authenticate_operator(x: Exchange) -> Response | None:
         return unauthorized(x)
     if not is_ours(knock.host, (*settings.admin_hosts, core.own_host)):
         return refuse(GatewayError("misdirected", FOREIGN_HOST), x.request_id.decode())
-    wait_s = core.knocking.wait_s(source_of(x)) if knock.path in OPEN_PATHS else 0.0
+    wait_s = core.knocking.wait_s(knock.path, source_of(x))
     if wait_s:
-        error = GatewayError("rate_limited", "Too many log-ins: wait.", retry=True, retry_after=wait_s)
+        error = GatewayError("rate_limited", "Too many requests before a log-in: wait.", retry=True, retry_after=wait_s)
         return refuse(error, x.request_id.decode())
     return None
 

@@ -12,6 +12,7 @@ from gateway.admin_door import (
     OF_ONE_PER_S,
     OPEN_BYTES,
     OPEN_PATHS,
+    PAGES_OF_ONE_BURST,
     Knock,
     Knocking,
     is_ours,
@@ -20,6 +21,7 @@ from gateway.admin_door import (
 from gateway.operator_ticket import API_TOKEN, COOKIE, SESSION, in_cookies, is_issued, issue
 
 PEPPER, TOKEN = b"p" * 32, b"mga-0123"
+LOGIN = b"/api/login"
 KNOCK = Knock(b"GET", b"/api/me", b"", b"", b"", b"gateway.test:8080", 0)
 
 
@@ -126,26 +128,37 @@ class Clock:
 def test_one_address_knocks_a_few_times_and_then_slowly() -> None:
     clock = Clock()
     doors = Knocking(clock)
-    assert [doors.wait_s(b"a") for _ in range(OF_ONE_BURST)] == [0.0] * OF_ONE_BURST
-    assert doors.wait_s(b"a") == pytest.approx(1 / OF_ONE_PER_S)
+    assert [doors.wait_s(LOGIN, b"a") for _ in range(OF_ONE_BURST)] == [0.0] * OF_ONE_BURST
+    assert doors.wait_s(LOGIN, b"a") == pytest.approx(1 / OF_ONE_PER_S)
     # Who is told to wait is not counted, and nobody else has to.
-    assert doors.wait_s(b"a") == pytest.approx(1 / OF_ONE_PER_S)
-    assert doors.wait_s(b"b") == 0
+    assert doors.wait_s(LOGIN, b"a") == pytest.approx(1 / OF_ONE_PER_S)
+    assert doors.wait_s(LOGIN, b"b") == 0
     clock.now += 1 / OF_ONE_PER_S
-    assert doors.wait_s(b"a") == 0
-    assert doors.wait_s(b"a") > 0
+    assert doors.wait_s(LOGIN, b"a") == 0
+    assert doors.wait_s(LOGIN, b"a") > 0
 
 
 def test_all_of_them_together_have_a_bound() -> None:
     clock = Clock()
     doors = Knocking(clock)
-    got_in = sum(doors.wait_s(b"%d" % number) == 0 for number in range(1000))
+    got_in = sum(doors.wait_s(LOGIN, b"%d" % number) == 0 for number in range(1000))
     assert got_in == OF_ALL_BURST
     clock.now += 10
-    got_in = sum(doors.wait_s(b"") == 0 for _ in range(1000))
+    got_in = sum(doors.wait_s(LOGIN, b"") == 0 for _ in range(1000))
     assert got_in == OF_ALL_BURST
     clock.now += 1
-    assert sum(doors.wait_s(b"") == 0 for _ in range(1000)) == OF_ALL_PER_S
+    assert sum(doors.wait_s(LOGIN, b"") == 0 for _ in range(1000)) == OF_ALL_PER_S
+
+
+def test_the_page_is_given_often_and_not_without_end() -> None:
+    clock = Clock()
+    doors = Knocking(clock)
+    files = [b"/ui/", b"/ui/assets/index.js", b"/ui/login"]
+    got_in = sum(doors.wait_s(files[number % 3], b"a") == 0 for number in range(2000))
+    assert got_in == PAGES_OF_ONE_BURST
+    # Nobody is kept from logging in, and what is behind a credential is not counted here.
+    assert doors.wait_s(LOGIN, b"a") == 0
+    assert [doors.wait_s(b"/api/me", b"a") for _ in range(2000)] == [0.0] * 2000
 
 
 def test_addresses_take_no_memory_without_bound() -> None:
@@ -153,8 +166,8 @@ def test_addresses_take_no_memory_without_bound() -> None:
     doors = Knocking(clock)
     for number in range(admin_door.MOST_SOURCES + 50):
         clock.now += 1
-        assert doors.wait_s(b"%d" % number) == 0
-    assert len(doors._of) == admin_door.MOST_SOURCES
+        assert doors.wait_s(LOGIN, b"%d" % number) == 0
+    assert len(doors._logins._of) == admin_door.MOST_SOURCES
 
 
 def test_two_sessions_are_none() -> None:

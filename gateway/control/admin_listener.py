@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from gateway.admin_door import FOREIGN_HOST, OPEN_PATHS, Knock, Knocking, is_ours, lets_in
+from gateway.admin_door import FOREIGN_HOST, Knock, Knocking, is_ours, lets_in
 from gateway.control.admin_server import AdminServer, server_config
 from gateway.server.forwarded import UNKNOWN, Forwarded, is_loopback, known_source, packed, spelled
 from gateway.snapshot.model import Settings
@@ -99,9 +99,9 @@ class Gate:
             return (421, "invalid_request_error", "misdirected_request", FOREIGN_HOST, ())
         source = _source(scope, settings.trusted_proxies)
         known = b"" if source == UNKNOWN else source
-        if knock.path in OPEN_PATHS and (wait_s := self._knocking.wait_s(known)):
+        if wait_s := self._knocking.wait_s(knock.path, known):
             waits = (b"retry-after", b"%d" % math.ceil(wait_s))
-            return (429, "rate_limit_error", "rate_limited", "Too many log-ins: wait.", (waits,))
+            return (429, "rate_limit_error", "rate_limited", "Too many requests before a log-in: wait.", (waits,))
         # As a worker tells it (``gateway/phases/ask.py``), instead of whatever the caller says of it.
         kept = [(name, value) for name, value in headers if name != _SOURCE]
         scope["headers"] = [*kept, (_SOURCE, spelled(source).encode())]

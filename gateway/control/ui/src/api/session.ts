@@ -22,6 +22,12 @@ export function sessionEnded(): void {
   for (const tell of listeners) tell();
 }
 
+/** Somebody logs out: the whole page begins anew, and nothing of theirs stays in it. */
+export function leave(): void {
+  keep(null);
+  window.location.assign("/ui/login");
+}
+
 export function onSessionEnd(tell: () => void): () => void {
   listeners.add(tell);
   return () => listeners.delete(tell);

@@ -1,29 +1,26 @@
 import { Button, Group, Menu, Modal, PasswordInput, Stack, Text, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { useQueryClient } from "@tanstack/react-query";
 import { IconChevronDown, IconKey, IconLogout, IconPassword } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api, told } from "../api/client";
 import { useMe } from "../api/me";
-import { sessionEnded } from "../api/session";
+import { leave } from "../api/session";
 import { ErrorNotice } from "../parts/notices";
 import { done, failed } from "../parts/undo";
 
 export function AccountMenu() {
   const me = useMe();
-  const client = useQueryClient();
   const [opened, { open, close }] = useDisclosure(false);
 
-  const leave = async () => {
+  const logOut = async () => {
     try {
       await told(api.POST("/api/logout"));
     } catch (error) {
       failed("Not logged out", error);
       return;
     }
-    client.clear();
-    sessionEnded();
+    leave();
   };
 
   return (
@@ -53,7 +50,7 @@ export function AccountMenu() {
             API tokens
           </Menu.Item>
           <Menu.Divider />
-          <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void leave()}>
+          <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void logOut()}>
             Log out
           </Menu.Item>
         </Menu.Dropdown>
@@ -69,7 +66,7 @@ function PasswordForm({ opened, close }: { opened: boolean; close: () => void })
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
 
-  const leave = () => {
+  const shut = () => {
     setCurrent("");
     setNext("");
     setError(null);
@@ -80,7 +77,7 @@ function PasswordForm({ opened, close }: { opened: boolean; close: () => void })
     try {
       await told(api.POST("/api/me/password", { body: { current, new: next } }));
       done("The password is changed; other sessions have ended");
-      leave();
+      shut();
     } catch (failure) {
       setError(failure);
     } finally {
@@ -89,7 +86,7 @@ function PasswordForm({ opened, close }: { opened: boolean; close: () => void })
   };
 
   return (
-    <Modal opened={opened} onClose={leave} title="Change password" centered>
+    <Modal opened={opened} onClose={shut} title="Change password" centered>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -101,7 +98,7 @@ function PasswordForm({ opened, close }: { opened: boolean; close: () => void })
           <PasswordInput label="New password" description="At least 12 characters" autoComplete="new-password" required minLength={12} value={next} onChange={(event) => setNext(event.currentTarget.value)} />
           <ErrorNotice error={error} title="Not changed" />
           <Group justify="flex-end">
-            <Button variant="default" onClick={leave}>
+            <Button variant="default" onClick={shut}>
               Cancel
             </Button>
             <Button type="submit" loading={busy}>

@@ -128,7 +128,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
                     {columns.map((column, at) => (
                       <Table.Td key={column.key} ta={column.align} visibleFrom={column.from}>
                         {at === 0 && onOpen ? (
-                          <UnstyledButton className="row-opener" aria-label={rowLabel ? `Open ${rowLabel(row)}` : undefined} onClick={() => onOpen(row)}>
+                          <UnstyledButton className="row-opener" title={rowLabel ? `Open ${rowLabel(row)}` : undefined} onClick={() => onOpen(row)}>
                             {column.render(row)}
                           </UnstyledButton>
                         ) : (

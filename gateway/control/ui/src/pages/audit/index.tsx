@@ -89,7 +89,7 @@ export function Component() {
                 : rows.map((entry) => (
                     <Table.Tr key={entry.id} className="opens" onClick={() => setOpened(entry)}>
                       <Table.Td>
-                        <UnstyledButton className="row-opener" onClick={() => setOpened(entry)} aria-label={`Open: ${entry.action} ${entry.kind} ${entry.name}`}>
+                        <UnstyledButton className="row-opener" onClick={() => setOpened(entry)} title={`Open: ${entry.action} ${entry.kind} ${entry.name}`}>
                           <Group gap={6}>
                             <Badge variant="light" tt="none" color={COLORS[entry.action] ?? "gray"}>
                               {entry.action}

@@ -125,7 +125,7 @@ function Row({ row, onRule, onNew }: { row: Price; onRule: (rule: string) => voi
       </Table.Td>
       <Table.Td visibleFrom="sm">
         {isUnknown ? (
-          <Button size="compact-xs" variant="light" color="orange" onClick={onNew} aria-label={`Set a price for ${row.provider}/${row.model}`}>
+          <Button size="compact-xs" variant="light" color="orange" onClick={onNew} title={`Set a price for ${row.provider}/${row.model}`}>
             nobody: set a price
           </Button>
         ) : rule ? (
