@@ -27,10 +27,18 @@ ORDER = (
     "quality",
     "index",
     "index_kills",
+    "observe",
     "article",
 )
 
-NAMES = {"affinity": "Routing", "quality": "Cache", "index": "P8", "index_kills": "Cache", "article": "Comparison"}
+NAMES = {
+    "affinity": "Routing",
+    "quality": "Cache",
+    "index": "P8",
+    "index_kills": "Cache",
+    "observe": "Dashboard",
+    "article": "Comparison",
+}
 """Of cases that are no target's."""
 
 Document = dict[str, Any]
@@ -75,6 +83,10 @@ def _index_bars(document: Document) -> list[Bar]:
     return [Bar(name, seen["default"]["p50_us"]) for name, seen in document["sets"].items()]
 
 
+def _observe_bars(document: Document) -> list[Bar]:
+    return [Bar(name, seen["ms"]) for name, seen in document["queries"].items()]
+
+
 def _index_kills_bars(document: Document) -> list[Bar]:
     return [Bar("after the run", 100 * document["recall"]), Bar("a new index", 100 * document["recall_fresh"])]
 
@@ -97,6 +109,7 @@ PLOTS: Mapping[str, Plot] = {
     "quality": ("Hit rate with the guard, near misses of our own", "%", _quality_bars, ()),
     "index": ("Look-up p50, ef 64", "us", _index_bars, (("must", 300), ("aim", 120))),
     "index_kills": ("Recall@1, large scope, ef 64", "%", _index_kills_bars, ()),
+    "observe": ("Charts over ten million rows", "ms", _observe_bars, (("must", 1000),)),
     "article": ("CPU per request, closed loop", "us", _article_bars, ()),
 }
 

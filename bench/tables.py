@@ -8,6 +8,7 @@ from typing import Any
 from bench import calls
 from bench.index import table
 from bench.load.subject import CACHED, LIMITED, MISSING
+from bench.observe.table import observed
 
 Document = Mapping[str, Any]
 
@@ -272,6 +273,7 @@ TABLES: Mapping[str, Callable[[Document], list[str]]] = {
     "affinity": _affinity,
     "quality": _quality,
     "index": table.lookups,
+    "observe": observed,
     "index_kills": table.kills,
     "article": _article,
 }  # fmt: skip

@@ -106,6 +106,17 @@ CASES: dict[str, dict[str, Any]] = {
         "plan": {"seconds": 600.0, "readers": 8, "dim": 384, "ids": 40_000, "kind": "float32"},
         "wrong_cosine": 0, "recall": 0.97, "recall_fresh": 0.975,
     },
+    "observe": {
+        "filled": {"rows": 10_000_000, "days": 30, "log_bytes": 2_800_000_000, "rollup_bytes": 900_000_000},
+        "queries": {"30 days by model": {"first_ms": 900.0, "ms": 300.0, "most_ms": 400.0}},
+        "rounds": {
+            "closed": [{"p50_us": 200, "p99_us": 900, "void": "late", "control_cpu_us_per_record": 15.0,
+                        "control_rss_mib": 90.0}],
+            "open": [{"p50_us": 200, "p99_us": 950, "void": "", "control_cpu_us_per_record": 16.0,
+                      "control_rss_mib": 95.0, "late_ms": {"p50": 150.0, "p99": 300.0, "most": 400.0}}],
+        },
+        "p99_ratio": 1.05,
+    },
     "article": {
         "notes": ["another release"],
         "published": [{"name": "Bifrost", "overhead_us": 59, "note": "another machine"}],

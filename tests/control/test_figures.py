@@ -49,7 +49,8 @@ def test_percentiles_are_within_the_stated_error(count: int) -> None:
     values = sorted(int(chance.lognormvariate(9, 3)) + 4 for _ in range(count))
     spread = digest_of(values).spread()
     assert spread is not None
-    assert (spread.count, spread.mean) == (count, pytest.approx(sum(values) / count, abs=0.001))
+    assert spread.count == count
+    assert spread.mean == pytest.approx(sum(values) / count, abs=0.001)
     for share in (50, 90, 95, 99):
         true = values[max(1, -(-count * share // 100)) - 1]
         assert getattr(spread, f"p{share}") == pytest.approx(true, rel=ERROR)
@@ -176,7 +177,7 @@ def test_the_question_judges_labels_as_it_judges_sheets() -> None:
         {"team": 1},
         {"by": "cache", "model": "gpt-x"},
     ):
-        one = Question(**question)  # type: ignore[arg-type]
+        one = Question(**question)
         found: dict[object, int] = {}
         for labels, figures in SERIES.items():
             if (group := one.group_of(labels)) is not None:

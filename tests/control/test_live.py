@@ -38,7 +38,12 @@ def seen(listener: Listener) -> tuple[list[int], int]:
 
 async def offered(live: Live, *records: Any) -> None:
     """From another thread, as the ingest thread does, one record at a time."""
-    thread = threading.Thread(target=lambda: [live.offer(values_of(record)) for record in records])
+
+    def offer() -> None:
+        for record in records:
+            live.offer(values_of(record))
+
+    thread = threading.Thread(target=offer)
     thread.start()
     await asyncio.to_thread(thread.join)
     await asyncio.sleep(0)
@@ -47,9 +52,8 @@ async def offered(live: Live, *records: Any) -> None:
 def test_nobody_wants_anything_until_somebody_listens() -> None:
     async def run() -> None:
         live = Live()
-        assert not live.wanted
-        listener = live.listen(Filter())
-        assert live.wanted
+        before, listener = live.wanted, live.listen(Filter())
+        assert (before, live.wanted) == (False, True)
         await offered(
             live, exchange(1), exchange(2, kind=int(Kind.ATTEMPT)), exchange(3, kind=int(Kind.SHADOW)), exchange(4)
         )

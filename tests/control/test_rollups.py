@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,13 +72,13 @@ class Control:
         while self.rollups.fill():
             pass
 
-    def ask(self, by: str = "none", step_s: int = 3600, **question: object) -> dict[int | str, dict[int, int]]:
+    def ask(self, by: str = "none", step_s: int = 3600, **question: Any) -> dict[int | str, dict[int, int]]:
         """Requests of each group by step, from the beginning until now."""
         until_s = int(self.now) // 60 * 60 + 60
-        points = self.rollups.points(Question(by, **question), BEGIN, until_s, step_s)  # type: ignore[arg-type]
+        points = self.rollups.points(Question(by, **question), BEGIN, until_s, step_s)
         return {group: {at: requests_in(data) for at, data in steps.items()} for group, steps in points.items()}
 
-    def total(self, by: str = "none", **question: object) -> dict[int | str, int]:
+    def total(self, by: str = "none", **question: Any) -> dict[int | str, int]:
         return {group: sum(steps.values()) for group, steps in self.ask(by, **question).items()}
 
 

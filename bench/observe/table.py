@@ -1,0 +1,34 @@
+"""The sections of RESULTS.md about looking at what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def observed(document: Mapping[str, Any]) -> list[str]:
+    """Charts, and the rounds with and without an open dashboard."""
+    filled = document["filled"]
+    log_gb, rollups_gb = filled["log_bytes"] / 1e9, filled["rollup_bytes"] / 1e9
+    lines = [
+        f"{filled['rows']:,} rows of {filled['days']} days: log {log_gb:.2f} GB, roll-ups {rollups_gb:.2f} GB.",
+        "",
+        "| chart | first ms | ms | at most |",
+        "|---|--:|--:|--:|",
+        *(
+            f"| {name} | {seen['first_ms']} | {seen['ms']} | {seen['most_ms']} |"
+            for name, seen in document["queries"].items()
+        ),
+        "",
+        "| dashboard | p50 us | p99 us | control us/record | control RSS MiB | event after the end, p50/p99/most ms |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for name, rounds in document["rounds"].items():
+        for seen in rounds:
+            late = "/".join(str(value) for value in seen.get("late_ms", {}).values()) or "-"
+            void = f" (void: {seen['void']})" if seen["void"] else ""
+            lines.append(
+                f"| {name}{void} | {seen['p50_us']} | {seen['p99_us']} | {seen['control_cpu_us_per_record']} | "
+                f"{seen['control_rss_mib']} | {late} |"
+            )
+    return [*lines, "", f"p99 with the dashboard open: {document['p99_ratio']} times that without (medians of rounds)."]
