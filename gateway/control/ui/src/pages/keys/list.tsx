@@ -96,7 +96,7 @@ export function HolderList({ kind }: { kind: Holder }) {
           </EmptyState>
         </Paper>
       ) : (
-        <DataTable label={WHAT[kind].label} columns={columns} rows={rows} rowKey={(each) => each.path} error={list.error} retry={() => void list.refetch()} onOpen={(each) => show(each.name)} rowLabel={(each) => each.name} pageSize={1_000_000} />
+        <DataTable label={WHAT[kind].label} columns={columns} rows={rows} rowKey={(each) => each.path} error={list.error} retry={() => void list.refetch()} onOpen={(each) => show(each.name)} pageSize={1_000_000} />
       )}
       {list.hasNextPage ? (
         <Group justify="center">
@@ -114,12 +114,13 @@ export function HolderList({ kind }: { kind: Holder }) {
           onClose={() => { setForm(null); if (params.get("new") !== null) show(null); }}
           onSaved={(saved) => {
             setForm(null);
-            show(saved.name);
+            // The key comes first; what it is held to is shown when it has been kept.
+            show((saved as { key?: string | null }).key ? null : saved.name);
             shownOnce(saved);
           }}
         />
       ) : null}
-      {once ? <ShownOnce {...once} onClose={() => setOnce(null)} /> : null}
+      {once ? <ShownOnce {...once} onClose={() => { show(once.name); setOnce(null); }} /> : null}
     </Stack>
   );
 }

@@ -64,7 +64,7 @@ export function Component() {
         error={providers.error}
         retry={() => void providers.refetch()}
         onOpen={(each) => open(each.name)}
-        rowLabel={(each) => each.name}
+       
         searchText={(each) => `${each.name} ${vendorOf(each.name, each.spec, vendors.data)} ${each.spec?.base_url ?? ""}`}
         sorted="name"
         empty={

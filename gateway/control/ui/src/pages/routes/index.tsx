@@ -67,7 +67,7 @@ export function Component() {
         error={routes.error}
         retry={() => void routes.refetch()}
         onOpen={(each) => void navigate(`/routes?${new URLSearchParams({ open: each.name })}`)}
-        rowLabel={(each) => each.name}
+       
         searchText={(each) => `${each.name} ${JSON.stringify(each.spec?.targets ?? [])}`}
         sorted="name"
         empty={
