@@ -72,7 +72,7 @@ function ofSeries(answer: SeriesAnswer): Point[] {
     return {
       t,
       requests: figures?.requests ?? 0,
-      exact: figures ? Math.max(0, figures.cache_hits - figures.similar_hits) : 0,
+      exact: figures?.cache_hits ?? 0,
       similar: figures?.similar_hits ?? 0,
       joined: figures?.shared ?? 0,
       saved: figures?.saved_nanodollars ?? 0,
