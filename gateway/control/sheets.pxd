@@ -2,7 +2,7 @@ cimport cython
 
 from gateway.control.figures cimport Figures, Reader, put
 
-cdef long long VERSION
+cdef unsigned long long VERSION
 
 cdef class Question:
     cdef readonly long long by
