@@ -323,16 +323,27 @@ def node_suffices(node: str) -> bool:
     return (20, 19) <= version < (21, 0) or version >= (22, 12)
 
 
+def documentation() -> list[Path]:
+    """The pages, in a fixed order."""
+    return sorted((ROOT / "docs").glob("*.md"))
+
+
 class BuildPython(build_py):
-    """Also what the web interface consists of."""
+    """Also what the web interface and the documentation consist of."""
 
     def run(self) -> None:
         self.run_command("build_interface")
         super().run()
+        # The documentation, which /docs serves. An in-place build reads it where it is.
+        if not self.editable_mode:
+            pages = Path(self.build_lib) / "gateway" / "control" / "pages"
+            for page in documentation():
+                self.mkpath(str(pages))
+                self.copy_file(str(page), str(pages / page.name))
 
 
 class Sources(sdist):
-    """The web interface as it is built, and what it is built from."""
+    """The web interface as it is built, and what it is built from; the documentation."""
 
     def run(self) -> None:
         self.run_command("build_interface")
@@ -340,7 +351,7 @@ class Sources(sdist):
 
     def make_distribution(self) -> None:
         built = [path for path in STATIC.rglob("*") if path.is_file()]
-        self.filelist.extend([str(path.relative_to(ROOT)) for path in (*ui_sources(), *built)])
+        self.filelist.extend([str(path.relative_to(ROOT)) for path in (*ui_sources(), *built, *documentation())])
         super().make_distribution()
 
 

@@ -31,8 +31,11 @@ costs control some milliseconds, and a password 40 more (``gateway/operators/pas
 
 PAGES_OF_ONE_BURST, PAGES_OF_ONE_PER_S = 300, 50.0
 PAGES_OF_ALL_BURST, PAGES_OF_ALL_PER_S = 1000, 200.0
-"""Files of the web interface that strangers are given; a browser asks for two dozen, once, and each costs control a
-third of a millisecond."""
+"""Files of the web interface and pages of the documentation that strangers are given; a browser asks for two dozen,
+once, and each costs control a third of a millisecond."""
+
+PAGES = frozenset((b"/ui", b"/docs"))
+BELOW_PAGES = (b"/ui/", b"/docs/")
 
 MOST_SOURCES = 4096
 """Addresses that are remembered; the one that knocked longest ago makes room."""
@@ -65,7 +68,7 @@ def lets_in(knock: Knock, token: bytes, pepper: bytes) -> bool:
     if knock.path in OPEN_PATHS:
         return knock.method == b"POST" and 0 <= knock.length <= OPEN_BYTES
     if is_page(knock.path) and knock.method in (b"GET", b"HEAD"):
-        # In which one logs in; it knows nothing (``gateway/control/web.py``).
+        # In which one logs in, or of the documentation: they know nothing (``web.py``, ``docs_site.py``).
         return True
     if knock.credential:
         if token and hmac.compare_digest(knock.credential, token):
@@ -76,8 +79,8 @@ def lets_in(knock: Knock, token: bytes, pepper: bytes) -> bool:
 
 
 def is_page(path: bytes) -> bool:
-    """Whether it is of the web interface."""
-    return path == b"/ui" or path.startswith(b"/ui/")
+    """Whether it is of the web interface or the documentation."""
+    return path in PAGES or path.startswith(BELOW_PAGES)
 
 
 class Knocking:

@@ -23,6 +23,8 @@ from gateway.control.cache_api import CACHE_HANDLERS
 from gateway.control.callers import ask_who
 from gateway.control.deployments_api import DEPLOYMENT_HANDLERS
 from gateway.control.description import Rendered
+from gateway.control.docs_pages import Pages
+from gateway.control.docs_site import DocsSite
 from gateway.control.dry_run_api import DRY_RUN_HANDLERS
 from gateway.control.entity_api import ENTITY_HANDLERS
 from gateway.control.errors import error_answer
@@ -56,17 +58,6 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """All metrics in Prometheus' text format."""
     page: Metrics = request.app.state.metrics
     return Response(await page.page(), media_type=CONTENT_TYPE)
-
-
-_NOT_BUILT_DOCS = (
-    "The documentation browser is not built into this version yet. The pages are the files under docs/ of the source; "
-    "the admin API describes itself under /api/schema/openapi.json.\n"
-)
-
-
-@get(["/docs", "/docs/{rest:path}"], media_type=MediaType.TEXT, include_in_schema=False, status_code=501)
-async def docs() -> str:
-    return _NOT_BUILT_DOCS
 
 
 def api_router() -> Router:
@@ -109,11 +100,14 @@ def create_app(state: ControlState) -> Litestar:
         config.state["metrics"] = Metrics(state)
         return config
 
-    return Litestar(
+    def described() -> dict[str, Any]:
+        return app.openapi_schema.to_schema()
+
+    app = Litestar(
         route_handlers=[
             metrics,
             asgi("/ui", is_mount=True)(Web.built()),
-            docs,
+            asgi("/docs", is_mount=True)(DocsSite(Pages.built(), described)),
             api_router(),
         ],
         on_app_init=[carry],
@@ -136,3 +130,4 @@ def create_app(state: ControlState) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    return app

@@ -137,7 +137,7 @@ class Control:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         try:
-            return self.get("/docs").status == 501
+            return self.get("/docs/style.css").status == 200
         except OSError:
             return False
 

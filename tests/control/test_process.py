@@ -178,12 +178,6 @@ def test_a_document_can_be_checked(running: Control) -> None:
     assert running.ask("POST", "/api/config/check", b"{}").status == 401
 
 
-def test_what_is_not_built_says_so(running: Control) -> None:
-    for path in ("/docs", "/docs/x"):
-        answer = running.get(path)
-        assert (answer.status, b"not built" in answer.body) == (501, True)
-
-
 def test_records_become_log_entries_with_names(control: Control, ring: RingWriter) -> None:
     ring.push(exchange(1))
     ring.push(exchange(2, status=429, outcome=int(Outcome.REFUSED), error_kind=8, provider=0, attempt=0, attempts=0))

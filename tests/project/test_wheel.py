@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("_speedups", "gateway", "providers")
 UI = {"ui", "static"}
 """The web interface: ``tests/ui/test_build.py``."""
-DATA = (".json", ".mako", ".pxd", ".pyi", ".h")
+DATA = (".css", ".json", ".mako", ".pxd", ".pyi", ".h")
 
 
 def build(target: Path) -> Path:
