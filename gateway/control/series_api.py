@@ -26,6 +26,8 @@ from providers.operations import Operation
 STEPS = (60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 86400, 7 * 86400, 28 * 86400)
 """Seconds. One that is not asked for is chosen so that there are at most ``POINTS``."""
 POINTS = 200
+POINTS_OF_MANY = 60
+"""By key, team or customer: there are so many series of them that a month is better read by its days."""
 MOST_POINTS = 1500
 MOST_GROUPS = 50
 OTHER = "other"
@@ -74,7 +76,8 @@ async def series(
     """Percentiles are within 4 % of the true ones. A minute counts for the requests that ended in it; minutes are kept
     for `log.rollups.minutes`, hours for `log.rollups.hours`."""
     state: ControlState = request.app.state.control
-    first_s, last_s, step_s = _range(since, until, step)
+    most = POINTS_OF_MANY if by in ("virtual_key", "team", "customer") else POINTS
+    first_s, last_s, step_s = _range(since, until, step, most)
     questions = list(_questions(state, by, provider, model, key, team, customer, status, operation))
     try:
         found = await asyncio.to_thread(_read, state, questions, first_s, last_s, step_s)
@@ -83,7 +86,7 @@ async def series(
     return await asyncio.to_thread(_report, state, by, found, first_s, last_s, step_s, groups)
 
 
-def _range(since: float | None, until: float | None, step: int | None) -> tuple[int, int, int]:
+def _range(since: float | None, until: float | None, step: int | None, most: int) -> tuple[int, int, int]:
     """Whole minutes; the one that has begun is in it."""
     last = time.time() if until is None else until
     first = last - 3600 if since is None else since
@@ -93,7 +96,7 @@ def _range(since: float | None, until: float | None, step: int | None) -> tuple[
     if not 0 < last_s - first_s <= LONGEST_S:
         raise ClientException("since must be before until, by five years at most")
     if step is None:
-        step_s = next((each for each in STEPS if (last_s - first_s) / each <= POINTS), STEPS[-1])
+        step_s = next((each for each in STEPS if (last_s - first_s) / each <= most), STEPS[-1])
     else:
         step_s = -(-step // 60) * 60
     if (last_s - first_s) / step_s > MOST_POINTS:
