@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateway.config import alerts, cache, schema, server
+from gateway.config import alerts, cache, log, schema, server
 from gateway.config.units import CALENDAR
 from gateway.snapshot import model
 from gateway.snapshot.cache import Semantic
@@ -25,10 +25,10 @@ DEFAULTS: dict[type[Struct], dict[str, Any]] = {
     schema.HealthEntry: defaults("health"),
     schema.PromptCacheAffinityEntry: asdict(model.PromptCacheAffinity()),
     schema.RetryEntry: defaults("retry"),
-    schema.LogEntry: defaults("log"),
+    log.LogEntry: defaults("log"),
     alerts.AlertsEntry: defaults("alerts"),
     alerts.ErrorRateEntry: asdict(alerts.ErrorRate()),
-    schema.RollupsEntry: defaults("log.rollups"),
+    log.RollupsEntry: defaults("log.rollups"),
     cache.CacheEntry: defaults("cache"),
     cache.SemanticEntry: {"embed_timeout": Semantic(embedder="").embed_timeout},
     schema.ModelListsEntry: defaults("model_lists"),
@@ -88,11 +88,6 @@ virtual_keys:
 
 This page is rendered from the schema by `docs/render_configuration.py`.
 """
-
-NOT_IN_EFFECT = {
-    "log.content": "what was asked and answered is never kept",
-}
-"""Read and checked, so that a file can be written for a later version; nothing follows from them yet."""
 
 
 def metadata(kind: inspect.Type) -> tuple[inspect.Type, str]:
@@ -227,10 +222,6 @@ def page() -> str:
             _, description = metadata(field.type)
             row = [f"`{field.encode_name}`", name_of(field.type), default_of(struct, field), description]
             out.append("| " + " | ".join(row) + " |")
-    out += ["\n## Without effect in this version\n"]
-    out += ["These fields are read and checked, and nothing follows from them yet.", ""]
-    out += ["| field | what holds instead |", "|---|---|"]
-    out += [f"| `{field}` | {instead} |" for field, instead in NOT_IN_EFFECT.items()]
     return "\n".join(out) + "\n"
 
 

@@ -14,7 +14,6 @@ from gateway.server.deadlines import Timed
 if TYPE_CHECKING:
     from _speedups._health import Health
     from _speedups._stream import StreamScan, UsageScan
-    from gateway.cache.flight import Flight
     from gateway.core import Core
     from gateway.errors import Response
     from gateway.principal import Principal
@@ -152,6 +151,10 @@ class Audience:
         """The caller of ``x`` has gone: whether the call goes on for others."""
         raise NotImplementedError
 
+    def beside(self, other: Audience) -> Audience:
+        """An audience that passes on to ``other`` what it is told."""
+        raise NotImplementedError
+
     def hurried(self) -> bool:
         """Whether there are others whom a slow caller is not to keep waiting."""
         raise NotImplementedError
@@ -218,7 +221,7 @@ class Exchange:
         # Is the answer known
         self.cache_verdict = 0
         """``gateway.records.CacheVerdict``."""
-        self.flight: Flight | None = None
+        self.flight: Audience | None = None
         """Of an exchange whose answer others hear, or that is to be kept."""
         # Where to
         self.names: dict[str, str] | None = None

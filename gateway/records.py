@@ -179,3 +179,7 @@ class Flags(IntFlag):
     target of its route, unless another flag says what else it was."""
     EMBEDDING = 32768
     """Texts that the semantic cache had a provider turn into vectors."""
+    UNLOGGED = 65536
+    """The caller wants no row of it in the request log; it counts like any other."""
+    CONTENT_DECLINED = 131072
+    """The caller wants nothing of what was said to be kept."""

@@ -22,6 +22,7 @@ from gateway.credentials.keys import KeyCredentials
 from gateway.credentials.source import Sources
 from gateway.overload.guard import Guard
 from gateway.overload.probe import Probe
+from gateway.phases.content import Contents
 from gateway.phases.forward import Forward
 from gateway.processes import logs
 from gateway.processes.channel import Pressure, Publish
@@ -99,6 +100,7 @@ class Runtime:
         self.carrying = Carrying(pipeline.HOOKS["parsed"])
         self.understood: tuple[str, ...] = ()
         """Other gateways whose callers are."""
+        self.contents: Contents | None = None
         self.closing: list[asyncio.Task[None]] = []
         """Caches of earlier configurations, which have told the last of what is to be kept."""
 
@@ -151,6 +153,9 @@ class Runtime:
         self.carrying.follow(snapshot.settings.tracing)
         self.understand(snapshot.settings.compat.products)
         self.cache(core, snapshot.settings.cache)
+        if self.contents is None:
+            self.contents = Contents(core, self.context.paths.runtime_dir, self.context.place)
+        self.contents.follow(snapshot)
         if self.guard is not None:
             self.guard.follow(snapshot.settings.overload)
         if self.credentials is not None:
@@ -319,6 +324,8 @@ class Runtime:
         core.cut_all()
         if core.cache is not None:
             await core.cache.close()
+        if self.contents is not None:
+            self.contents.flush()
         # One turn of the loop, so that what was written last leaves.
         await asyncio.sleep(0.05)
 
@@ -334,6 +341,8 @@ class Runtime:
                 session.close_if_idle()
 
     def close(self) -> None:
+        if self.contents is not None:
+            self.contents.close()
         if self.sweeper is not None:
             self.sweeper.cancel()
         if self.probe is not None:

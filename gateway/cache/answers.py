@@ -248,10 +248,7 @@ class Answers:
         self.again = {}
 
     def tell(self, x: Exchange, found: Ready, verdict: int, more: bytes) -> bool:
-        """Answer ``x`` with what is kept; False where that is too old for its caller, or cannot be told it.
-
-        ``more``: further lines of the head.
-        """
+        """Answer ``x`` with what is kept, ``more`` in its head; False where that is too old, or cannot be told."""
         age_ns = realtime_ns() - found.created_ns
         if age_ns < 0:
             age_ns = 0
@@ -281,6 +278,9 @@ class Answers:
         x.sent_status = 200
         x.head_sent = True
         x.response_bytes = len(body)
+        if x.flight is not None:
+            x.answer_head = head
+            x.flight.whole(x, body)
         if x.trail is not None:
             more += trail.field(x)
         data = b"".join(

@@ -71,7 +71,8 @@ class Flights:
         x.cache_verdict = MISS
         if share or keep:
             flight = Flight(self, x, key, keep, 0)
-            x.flight = flight
+            # Of this exchange the request log keeps what is said.
+            x.flight = flight if x.flight is None else x.flight.beside(flight)
             if share:
                 flight.open = True
                 self.under_way[key] = flight
@@ -287,6 +288,10 @@ class Flight(Captured):
         following.at = self.base + len(self.parts)
         begins = not x.head_sent
         out = self.head_for(x) if begins else b""
+        if x.flight is not None:
+            if begins:
+                x.flight.begun(x, self.length)
+            x.flight.told(data)
         if data:
             x.chunks += 1
             x.response_bytes += len(data)
@@ -344,7 +349,7 @@ class Flight(Captured):
             return
         first = left.popleft()
         flight = Flight(self.flights, first, self.key, self.keep, self.failures + 1)
-        first.flight = flight
+        first.flight = flight if first.flight is None else first.flight.beside(flight)
         if self.key not in self.flights.under_way:
             flight.open = True
             self.flights.under_way[self.key] = flight

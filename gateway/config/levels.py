@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.config.cache import CachePolicy
+from gateway.config.log import LogPolicy
 from gateway.config.names import ModelName, Name
 from gateway.config.references import Secret
 from gateway.config.units import Money, Period
@@ -139,6 +140,10 @@ class VirtualKeyEntry(Entry, frozen=True):
         CachePolicy,
         Meta(description="read: it is answered from the cache; write: its answers are kept; on: both; off: neither."),
     ] = "on"
+    log_content: Annotated[
+        LogPolicy | None,
+        Meta(description="What the request log keeps: off: no row; metadata: a row; full: what was said too."),
+    ] = None
     enabled: bool = True
     expires: Annotated[
         Annotated[int, Meta(ge=0, le=32_503_680_000)] | None, Meta(description="Unix time from which it is refused.")

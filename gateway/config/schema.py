@@ -16,6 +16,7 @@ from gateway.config.alerts import AlertsEntry
 from gateway.config.cache import CacheEntry
 from gateway.config.credentials import CredentialEntry
 from gateway.config.levels import CustomerEntry, TeamEntry, VirtualKeyEntry
+from gateway.config.log import LogEntry
 from gateway.config.names import HeaderName, ModelName, Name
 from gateway.config.prices import PriceEntry
 from gateway.config.references import FilePath, Secret, Text
@@ -251,28 +252,6 @@ class AdminEntry(Entry, frozen=True):
     secure_cookies: Annotated[
         bool, Meta(description="Sessions for TLS only, also where the gateway cannot know that a proxy speaks it.")
     ] = False
-
-
-class RollupsEntry(Entry, frozen=True):
-    """How long the figures of each minute, and of each hour and day, are kept: dashboard.md."""
-
-    minutes: Annotated[Duration | None, Meta(description="At least 2h.")] = None
-    hours: Annotated[Duration | None, Meta(description="Also days.")] = None
-
-
-class LogEntry(Entry, frozen=True):
-    """Log lines (level, format) and the request log."""
-
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None,
-        Meta(description="Of log lines; --log-level goes before it."),
-    ] = None
-    format: Annotated[
-        Literal["text", "json"] | None, Meta(description="Of log lines; MICROGATE_LOG_FORMAT goes before it.")
-    ] = None
-    retention: Annotated[Duration | None, Meta(description="How long rows of the request log are kept.")] = None
-    rollups: RollupsEntry = RollupsEntry()
-    content: Annotated[bool, Meta(description="Keep what was asked and answered. Off by default.")] = False
 
 
 class ModelListsEntry(Entry, frozen=True):

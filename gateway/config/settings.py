@@ -14,19 +14,11 @@ import msgspec
 
 from gateway.config.alerts import AlertsEntry
 from gateway.config.cache import CacheEntry
+from gateway.config.log import LogEntry, RollupsEntry
 from gateway.config.names import RowId
 from gateway.config.parts import only
 from gateway.config.problems import Path
-from gateway.config.schema import (
-    CompatEntry,
-    Config,
-    HealthEntry,
-    LogEntry,
-    ModelListsEntry,
-    RetryEntry,
-    RollupsEntry,
-    TimeoutsEntry,
-)
+from gateway.config.schema import CompatEntry, Config, HealthEntry, ModelListsEntry, RetryEntry, TimeoutsEntry
 from gateway.config.server import OverloadEntry, ServerEntry, ServerLimitsEntry
 
 SETTING = "setting"
@@ -42,6 +34,8 @@ class Group(NamedTuple):
     spec: type[msgspec.Struct]
     has_secrets: bool = False
 
+
+LOG_FIELDS = [name for name in LogEntry.__struct_fields__ if name != "rollups"]
 
 GROUPS = {
     group.name: group
@@ -80,7 +74,7 @@ GROUPS = {
         ),
         Group("compat", ("compat",), only(CompatEntry, "CompatSettings", *CompatEntry.__struct_fields__)),
         Group("alerts", ("alerts",), only(AlertsEntry, "AlertsSettings", *AlertsEntry.__struct_fields__), True),
-        Group("log", ("log",), only(LogEntry, "LogSettings", "level", "format", "retention")),
+        Group("log", ("log",), only(LogEntry, "LogSettings", *LOG_FIELDS)),
         Group("log.rollups", ("log", "rollups"), only(RollupsEntry, "RollupsSettings", "minutes", "hours")),
         Group(
             "model_lists",

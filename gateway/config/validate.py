@@ -16,6 +16,7 @@ from gateway.config.cache import judge as judge_cache
 from gateway.config.credentials import judge as judge_credential
 from gateway.config.hierarchy import judge as judge_hierarchy
 from gateway.config.key_values import MIN_CHARACTERS
+from gateway.config.log import judge as judge_log
 from gateway.config.names import NAME_PATTERN, misplaced_stars
 from gateway.config.places import judge as judge_place
 from gateway.config.prices import judge as judge_prices
@@ -67,6 +68,7 @@ def validate(config: Config) -> list[Problem]:
     problems += judge_prices(config.prices, config.providers, [entry.name for entry in config.virtual_keys])
     problems += judge_hierarchy(config)
     problems += judge_cache(config)
+    problems += judge_log(config.log)
     problems += judge_alerts(config.alerts)
     problems += judge_telemetry(config)
     problems += _timeouts(config.timeouts, ("timeouts",))

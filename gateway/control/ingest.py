@@ -27,6 +27,7 @@ from gateway.control.aggregate import Aggregates
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.ledger_rows import rows_of
 from gateway.control.live import Live
+from gateway.control.log_choice import LogChoice
 from gateway.control.record_tap import RecordTap
 from gateway.control.rollups import Rollups
 from gateway.control.trail import WIDTH, Values
@@ -135,6 +136,8 @@ class Ingest:
         self._thread: threading.Thread | None = None
         self.taps: tuple[RecordTap, ...] = ()
         """Who is told of records as well, replaced as a whole."""
+        self.choice = LogChoice()
+        """May be replaced at any time."""
         self.stored = 0
         self.repeated = 0
         """Records read again after a crash and found in the log."""
@@ -280,7 +283,8 @@ class Ingest:
                 left -= len(values) // WIDTH
                 if feed is not None:
                     rows += rows_of(values)
-                yield values
+                if rowed := self.choice.of(values):
+                    yield rowed
         if feed is not None:
             feed.keep(rows)
 
@@ -293,8 +297,8 @@ class Ingest:
         self._aggregates.add(values)
         for tap in self.taps:
             tap.put(values)
-        if self._live is not None and self._live.wanted:
-            self._live.offer(values)
+        if self._live is not None and self._live.wanted and (rowed := self.choice.of(values)):
+            self._live.offer(rowed)
         self._counted[source] = max(last, counted)
 
     def _store_singly(self) -> int:
@@ -309,7 +313,8 @@ class Ingest:
                 try:
                     if self.feed is not None:
                         self.feed.keep(rows_of(values))
-                    new += self._store.append([values], {source: reached})
+                    rowed = self.choice.of(values)
+                    new += self._store.append([rowed] if rowed else [], {source: reached})
                 except StoreUnavailable:
                     raise
                 except Exception:

@@ -35,6 +35,12 @@ class ReceiptEntry(msgspec.Struct):
     end: str
 
 
+class SnippetPart(msgspec.Struct):
+    text: str
+    hit: bool
+    """It is what was searched."""
+
+
 class LogEntry(msgspec.Struct, kw_only=True):
     """One row of the request log; times in microseconds, cost in nano-dollars."""
 
@@ -84,6 +90,8 @@ class LogEntry(msgspec.Struct, kw_only=True):
     """Null: the first target answered, or nobody was asked."""
     client: str
     """Address of the caller; empty when it is not known."""
+    snippet: list[SnippetPart] = []
+    """Of what was said, around what was searched; empty: it was found in names, or nothing was searched."""
 
 
 class LogEntries(msgspec.Struct):

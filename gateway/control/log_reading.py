@@ -11,11 +11,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from gateway.stores.log_query import LogQuery
+from gateway.control.snippets import snippet
+from gateway.records import Kind
+from gateway.stores.contents import StoredContent
+from gateway.stores.log_query import LogQuery, Term
 from gateway.stores.protocols import LogPage, LogRow, LogStore
 
 THREADS = 2
@@ -30,6 +33,11 @@ FIND_S = 1.5
 MOST_ROWS = 1000
 """Attempts of one request that are shown."""
 
+MOST_SNIPPETS = 100
+"""Of a page."""
+
+EXCHANGE = int(Kind.EXCHANGE)
+
 T = TypeVar("T")
 
 
@@ -41,7 +49,7 @@ class LogReading:
         self.exports = 0
         """Files under way (``log_export.py``)."""
         # Threads are started when there is work for them.
-        self._threads = ThreadPoolExecutor(THREADS, "log-reading", initializer=_give_way)
+        self._threads = ThreadPoolExecutor(THREADS, "log-reading", initializer=give_way)
 
     async def run(self, work: Callable[[], T]) -> T:
         """``work`` on one of the threads."""
@@ -50,11 +58,22 @@ class LogReading:
     async def page(self, query: LogQuery) -> LogPage:
         return await self.run(lambda: self._store.page(query))
 
-    async def find(self, request_id: bytes) -> list[LogRow]:
-        """All rows of one request, newest first; empty: there are none, or none was found in time."""
+    async def snippets(self, rows: Sequence[LogRow], search: tuple[Term, ...]) -> list[list[tuple[str, bool]]]:
+        """Of what was said in the first of ``rows``, around what was searched: (text, whether it is that)."""
+        return await self.run(lambda: [self._snippet(row, search) for row in rows[:MOST_SNIPPETS]])
+
+    def _snippet(self, row: LogRow, search: tuple[Term, ...]) -> list[tuple[str, bool]]:
+        content = self._store.content(row.request_id, row.started_us)
+        if content is None:
+            return []
+        return snippet(content.request, search) or snippet(content.response, search)
+
+    async def find(self, request_id: bytes) -> tuple[list[LogRow], StoredContent | None]:
+        """All rows of one request, newest first, and what was said; empty: there are none, or none was found in
+        time."""
         return await self.run(lambda: self._find(request_id))
 
-    def _find(self, request_id: bytes) -> list[LogRow]:
+    def _find(self, request_id: bytes) -> tuple[list[LogRow], StoredContent | None]:
         rows: list[LogRow] = []
         cursor: str | None = None
         end = time.monotonic() + FIND_S
@@ -64,13 +83,14 @@ class LogReading:
             cursor = page.next
             if cursor is None:
                 break
-        return rows
+        exchange = next((row for row in rows if row.kind == EXCHANGE), None)
+        return rows, None if exchange is None else self._store.content(request_id, exchange.started_us)
 
     def close(self) -> None:
         """What is under way ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _give_way() -> None:
+def give_way() -> None:
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -11,11 +11,12 @@ from litestar.exceptions import ClientException, NotFoundException, ServiceUnava
 from litestar.params import Parameter
 from litestar.response import Stream
 
-from gateway.control.log_entries import LogEntries, LogEntry, entries_of, entry_of
+from gateway.control.log_entries import LogEntries, LogEntry, SnippetPart, entries_of, entry_of
 from gateway.control.log_export import FORMATS, TooManyExports, exported
 from gateway.control.log_filters import log_filters
 from gateway.control.state import ControlState
 from gateway.records import Kind
+from gateway.stores.contents import StoredContent
 from gateway.stores.log_query import LogQuery
 from gateway.stores.protocols import LogRow, StoreUnavailable
 
@@ -33,7 +34,7 @@ class LogContent(msgspec.Struct):
     response_truncated: bool
     redacted: bool
     media_type: str
-    """Of the response."""
+    """Of the response; of a stream of events, ``response`` is the text that they make up."""
 
 
 class RequestLog(msgspec.Struct):
@@ -54,11 +55,15 @@ async def logs(
     state = _state(request)
     try:
         page = await state.reading.page(msgspec.structs.replace(filters, limit=limit, cursor=cursor))
+        snippets = await state.reading.snippets(page.rows, filters.search) if filters.search else []
     except StoreUnavailable:
         raise ServiceUnavailableException("the request log cannot be read now") from None
     except (ValueError, OverflowError) as error:
         raise ClientException(str(error)) from None
-    return entries_of(page, state.configuration.names)
+    entries = entries_of(page, state.configuration.names)
+    for entry, snippet in zip(entries.entries, snippets, strict=False):
+        entry.snippet = [SnippetPart(*part) for part in snippet]
+    return entries
 
 
 @get("/logs/{request_id:str}", summary="One request with its attempts and what was said")
@@ -69,13 +74,14 @@ async def log_of_request(request: Request[Any, Any, Any], request_id: str) -> Re
     except ValueError:
         raise NotFoundException("the request log has no such request") from None
     try:
-        rows = await state.reading.find(identity)
+        rows, content = await state.reading.find(identity)
     except StoreUnavailable:
         raise ServiceUnavailableException("the request log cannot be read now") from None
     if not rows:
         raise NotFoundException("the request log has no such request")
     rows.sort(key=_place)
-    return RequestLog([entry_of(row, state.configuration.names) for row in rows], None)
+    entries = [entry_of(row, state.configuration.names) for row in rows]
+    return RequestLog(entries, None if content is None else _shown(content))
 
 
 @get(
@@ -98,6 +104,17 @@ async def export_logs(
     except TooManyExports as error:
         raise ServiceUnavailableException(str(error), headers={"retry-after": "5"}) from None
     return Stream(chunks, media_type=media, headers={"content-disposition": f'attachment; filename="{name}"'})
+
+
+def _shown(content: StoredContent) -> LogContent:
+    return LogContent(
+        content.request,
+        content.response,
+        content.request_truncated,
+        content.response_truncated,
+        content.redacted,
+        content.media_type,
+    )
 
 
 def _place(row: LogRow) -> tuple[int, int, int]:

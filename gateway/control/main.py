@@ -23,6 +23,7 @@ from gateway.control.admin_socket import listening, telling
 from gateway.control.aggregate import Aggregates
 from gateway.control.alerting import Alerting
 from gateway.control.configuration import Configuration
+from gateway.control.content_feed import ContentFeed
 from gateway.control.database import ControlDatabase
 from gateway.control.entity_desk import EntityDesk
 from gateway.control.entity_source import DatabaseEntities
@@ -30,6 +31,7 @@ from gateway.control.ingest import Ingest
 from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.live import Live
+from gateway.control.log_choice import choice_of, limits_of, redactor_of
 from gateway.control.model_lists import ModelLists
 from gateway.control.periods import Periods
 from gateway.control.record_tap import RecordTap
@@ -47,7 +49,7 @@ from gateway.snapshot.plan import Plan
 from gateway.snapshot.settings import defaults
 from gateway.snapshot.store import StoreError, load_or_create_keys
 from gateway.stores.ledger_spool import LedgerSpool
-from gateway.stores.protocols import LogLimits, StoreUnavailable
+from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.rollups import RollupLimits
 from gateway.stores.sqlite_rules import stop_counting_memory, version_note
 from gateway.stores.urls import open_log, open_rollups
@@ -127,6 +129,7 @@ class _Control:
             live=self.live,
             event_fd=context.record_event_fd,
         )
+        self.contents = ContentFeed(self.paths.runtime_dir, self.log_store)
         self.periods = Periods(self.arena)
         self.telling = Telling(self._tapped, self.instance)
         self.adopted = asyncio.Event()
@@ -183,6 +186,7 @@ class _Control:
             await asyncio.to_thread(self.ingest.stop)
             await asyncio.to_thread(self.telling.close)
             self.rollups.store.close()
+            await asyncio.to_thread(self.contents.stop)
             self.log_store.close()
             self.accounts.close()
             self.database.close()
@@ -222,14 +226,18 @@ class _Control:
         self.telling.follow(configuration)
         self.periods.zones = configuration.snapshot.time_zones
         if configuration.config is not None:
-            kept = configuration.config.log.retention
-            self.log_store.limits = LogLimits() if kept is None else LogLimits(max_age_s=float(kept))
             said = defaults("log.rollups")
             rollups = configuration.config.log.rollups
             self.rollups.limits = RollupLimits(
                 float(said["minutes"] if rollups.minutes is None else rollups.minutes),
                 float(said["hours"] if rollups.hours is None else rollups.hours),
             )
+            config = configuration.config
+            self.log_store.limits = limits_of(config)
+            self.ingest.choice = choice_of(config)
+            self.contents.redactor = redactor_of(config)
+            # Not before it is known what is to be blotted out.
+            self.contents.start()
         self.live.tell("config", {"version": configuration.snapshot.version})
         self.adopted.set()
         if settings.admin_listen:
@@ -308,6 +316,7 @@ class _Control:
             configuration,
             self.aggregates,
             self.ingest,
+            self.contents,
             self.log_store,
             self.database,
             channel,

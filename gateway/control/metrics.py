@@ -222,6 +222,15 @@ class GatewayCollector(Collector):
             yield rows
             waiting_bytes = ingest.feed.waiting_bytes
             yield _gauge("microgate_ledger_spool_bytes", "Rows that wait for the ledger on the disk.", waiting_bytes)
+        said = CounterMetricFamily("microgate_log_contents", "Requests with what was said.", labels=["result"])
+        contents = self._state.contents
+        for result, count in (
+            ("stored", contents.stored),
+            ("dropped", contents.dropped),
+            ("rejected", contents.rejected),
+        ):
+            said.add_metric([result], count)
+        yield said
         yield _gauge("microgate_log_available", "1 while the request log can be written.", int(log.ok))
         yield _gauge("microgate_log_size_bytes", "Size of the request log on disk.", log.bytes)
         yield _gauge("microgate_log_segments", "Files of the request log.", log.segments)

@@ -12,6 +12,7 @@ from _speedups._bucket import Arena
 from gateway.control.aggregate import Aggregates
 from gateway.control.alerting import Alerting
 from gateway.control.configuration import Configuration
+from gateway.control.content_feed import ContentFeed
 from gateway.control.database import ControlDatabase
 from gateway.control.entity_desk import EntityDesk
 from gateway.control.ingest import Ingest
@@ -63,6 +64,7 @@ class ControlState:
         configuration: Configuration,
         aggregates: Aggregates,
         ingest: Ingest,
+        contents: ContentFeed,
         log_store: LogStore,
         database: ControlDatabase,
         channel: ChannelServer,
@@ -78,6 +80,7 @@ class ControlState:
         self.configuration = configuration
         self.aggregates = aggregates
         self.ingest = ingest
+        self.contents = contents
         self.log_store = log_store
         self.reading = LogReading(log_store)
         self.database = database

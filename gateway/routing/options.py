@@ -10,6 +10,7 @@ from _speedups._head import HeadScan
 from gateway.cache.wish import take_nothing, take_wish
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
+from gateway.records import Flags
 from gateway.routing.deadline import TIMEOUT, take_timeout
 from gateway.routing.trail import FIELD, Trail
 from gateway.serving import Target
@@ -18,6 +19,8 @@ PROVIDER = b"x-microgate-provider"
 SESSION = b"x-microgate-session"
 EXPLAIN = FIELD.encode()
 MOST_SESSION_BYTES = 256
+LOG = b"x-microgate-log"
+LESS = {b"off": int(Flags.UNLOGGED), b"metadata": int(Flags.CONTENT_DECLINED)}
 
 
 def take_options(x: Exchange, scan: HeadScan) -> Response | None:
@@ -27,6 +30,7 @@ def take_options(x: Exchange, scan: HeadScan) -> Response | None:
     ``x-microgate-provider: NAME`` or ``NAME/KEY``: no other provider, or key, is asked.
     ``x-microgate-explain: 1``: the answer tells which way the request went.
     ``x-microgate-timeout: TIME``: nothing is done for the request after so long.
+    ``x-microgate-log: off`` or ``metadata``: the request log keeps no more of it.
     ``x-microgate-cache``, ``-ttl`` and ``-scope``: ``gateway.cache.wish``.
     """
     session = scan.value_of(SESSION)
@@ -39,6 +43,14 @@ def take_options(x: Exchange, scan: HeadScan) -> Response | None:
         if x.trail is None:
             x.trail = Trail(True)
         x.trail.asked = True
+    logged = scan.value_of(LOG)
+    if logged is not None:
+        less = LESS.get(logged.strip().lower())
+        if less is None:
+            said = logged[:32].decode("latin-1")
+            message = f"{LOG.decode()} is to be off or metadata, not '{said}'."
+            return refuse(GatewayError("bad_request", message, param=LOG.decode()), x.request_id.decode())
+        x.flags |= less
     timeout = scan.value_of(TIMEOUT)
     if timeout is not None:
         refusal = take_timeout(x, timeout)

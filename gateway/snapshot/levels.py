@@ -141,7 +141,8 @@ class Levels:
             customer = self._customers[entry.customer]
             above = above or customer
         if above is None and not (entry.limits or entry.budgets or entry.models or entry.routes or entry.providers):
-            return Held(Ruleset(cache=entry.cache), (), 0, 0, _PRIORITIES[entry.priority or "normal"], entry.enabled)
+            rules = Ruleset(cache=entry.cache, log_content=entry.log_content or "")
+            return Held(rules, (), 0, 0, _PRIORITIES[entry.priority or "normal"], entry.enabled)
         models = (*entry.models, *entry.routes)
         configs = [each for each in entry.providers if isinstance(each, ProviderConfigEntry)]
         providers = tuple(each if isinstance(each, str) else each.provider for each in entry.providers)
@@ -164,6 +165,7 @@ class Levels:
                 for each, limits in zip(configs, there, strict=True)
             ),
             cache=entry.cache,
+            log_content=entry.log_content or "",
         )
         levels = [level for level in (team, customer) if level is not None]
         return Held(

@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.snapshot.cache import Cache
 from gateway.snapshot.compat import Compat
+from gateway.snapshot.listen_tls import ListenTls
 from gateway.snapshot.tracing import Tracing
 
 
@@ -276,13 +277,6 @@ class Overload(_Base, frozen=True):
     """0: what the control group or the machine has."""
 
 
-class ListenTls(_Base, frozen=True):
-    """TLS of the listening side: paths of PEM files."""
-
-    cert_file: str
-    key_file: str
-
-
 class Settings(_Base, frozen=True):
     retry: Retry = Retry()
     limits: ServerLimits = ServerLimits()
@@ -313,6 +307,10 @@ class Settings(_Base, frozen=True):
     cache: Cache = Cache()
     tracing: Tracing = Tracing()
     compat: Compat = Compat()
+    log_content: Literal["off", "metadata", "full"] = "metadata"
+    """What the request log keeps of a request: no row, a row, or a row and what was said."""
+    log_content_max: int = 65536
+    """Bytes of each side."""
 
 
 class ProviderConfig(_Base, frozen=True):
@@ -338,6 +336,8 @@ class Ruleset(_Base, frozen=True):
     configs: tuple[ProviderConfig, ...] = ()
     """Their limits stand behind all others in the row, in this order."""
     cache: Literal["off", "read", "write", "on"] = "on"
+    log_content: Literal["", "off", "metadata", "full"] = ""
+    """What the request log keeps; empty: as the settings say."""
 
 
 class Snapshot(_Base, frozen=True):

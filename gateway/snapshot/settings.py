@@ -9,15 +9,16 @@ import msgspec
 
 from gateway.config.alerts import Rules
 from gateway.config.cache import CacheEntry, SemanticEntry
+from gateway.config.log import BUILT_IN
 from gateway.config.schema import Config
 from gateway.config.server import OverloadEntry, ServerLimitsEntry
 from gateway.config.settings import GROUPS
 from gateway.config.telemetry import OtelEntry
 from gateway.snapshot.cache import Cache, Semantic
 from gateway.snapshot.compat import Compat
+from gateway.snapshot.listen_tls import ListenTls
 from gateway.snapshot.model import (
     Health,
-    ListenTls,
     Overload,
     Retry,
     ServerLimits,
@@ -117,6 +118,8 @@ def settings_of(config: Config) -> Settings:
         cache=_cache(config.cache),
         tracing=_tracing(config.otel),
         compat=Compat(litellm=bool(config.compat.litellm), bifrost=bool(config.compat.bifrost)),
+        log_content=config.log.content or default.log_content,
+        log_content_max=default.log_content_max if config.log.content_max is None else int(config.log.content_max),
     )
 
 
@@ -128,7 +131,17 @@ def defaults(group: str) -> dict[str, Any]:
     if group == "alerts":
         return {member: getattr(Rules(), member) for member in GROUPS[group].spec.__struct_fields__}
     if group == "log":
-        return {"level": settings.log_level, "format": settings.log_format, "retention": LOG_RETENTION_S}
+        return {
+            "level": settings.log_level,
+            "format": settings.log_format,
+            "retention": LOG_RETENTION_S,
+            "content": settings.log_content,
+            "content_max": settings.log_content_max,
+            "content_retention": LOG_RETENTION_S,
+            "redact": [*BUILT_IN],
+            "redact_patterns": [],
+            "redact_fields": [],
+        }
     if group == "log.rollups":
         return {"minutes": ROLLUP_MINUTES_S, "hours": ROLLUP_HOURS_S}
     if group == "model_lists":

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from gateway.stores.contents import StoredContent, as_typed, content_of, folded
 from gateway.stores.database import Duplicate, Transaction, marks
 from gateway.stores.log_query import LogQuery, conditions_of, named_conditions
 from gateway.stores.postgres_database import PostgresDatabase
@@ -53,6 +54,13 @@ _SCHEMA = (
     "CREATE INDEX IF NOT EXISTS request_log_request ON request_log (request_id)",
     "CREATE INDEX IF NOT EXISTS request_log_key ON request_log (virtual_key, id)",
     "CREATE INDEX IF NOT EXISTS request_log_error ON request_log (id) WHERE status >= 400 OR status = 0",
+    (
+        "CREATE TABLE IF NOT EXISTS request_content (request_id BYTEA PRIMARY KEY, started_us BIGINT NOT NULL, "
+        "media_type TEXT NOT NULL, bits BIGINT NOT NULL, request BYTEA NOT NULL, response BYTEA NOT NULL, "
+        "words TSVECTOR NOT NULL)"
+    ),
+    "CREATE INDEX IF NOT EXISTS request_content_words ON request_content USING gin (words)",
+    "CREATE INDEX IF NOT EXISTS request_content_started ON request_content USING brin (started_us)",
 )
 _ROW = marks(WIDTH + 2)
 _INSERT = "INSERT INTO request_log (instance, stored_us, %s) VALUES ".__mod__(_NAMES)
@@ -66,6 +74,18 @@ _POSITIONS = "SELECT slot, spilled, epoch, sequence FROM request_log_position WH
 _SELECT = "SELECT id, %s FROM request_log WHERE ".__mod__(_NAMES)
 _BEHIND = "SELECT id, %s FROM request_log WHERE id > ? AND id <= ? AND instance = ? ORDER BY id LIMIT ?".__mod__(_NAMES)
 _DROP = "DELETE FROM request_log WHERE id IN (SELECT id FROM request_log WHERE stored_us < ? ORDER BY id LIMIT ?)"
+_KEEP = (
+    "INSERT INTO request_content (request_id, started_us, media_type, bits, request, response, words) "
+    "VALUES (?, ?, ?, ?, ?, ?, to_tsvector('simple', ?)) ON CONFLICT (request_id) DO NOTHING"
+)
+_CONTENT = (
+    "SELECT request_id, started_us, media_type, bits, request, response FROM request_content WHERE request_id = ?"
+)
+_SAID = "request_id IN (SELECT request_id FROM request_content WHERE words @@ websearch_to_tsquery('simple', ?))"
+_DROP_CONTENT = (
+    "DELETE FROM request_content WHERE request_id IN "
+    "(SELECT request_id FROM request_content WHERE started_us < ? LIMIT ?)"
+)
 _SIZE = "SELECT pg_total_relation_size('request_log')"
 
 
@@ -137,7 +157,8 @@ class PostgresLog:
         conditions, values = conditions_of(query)
         if query.search:
             named = named_conditions(query.search)
-            conditions, values = conditions + named.terms, values + named.values
+            either = f"(({' AND '.join(named.terms)}) OR {_SAID})"
+            conditions, values = [*conditions, either], [*values, *named.values, as_typed(query.search)]
         most = max(1, min(query.limit, MOST_ROWS))
         statement = _SELECT + " AND ".join(("id > ?", "id < ?", *conditions)) + " ORDER BY id DESC LIMIT ?"
         rows: list[LogRow] = []
@@ -159,13 +180,41 @@ class PostgresLog:
                     return LogPage(rows, str(below))
         return LogPage(rows, None)
 
+    def keep_contents(self, contents: Iterable[StoredContent]) -> int:
+        self._make()
+        rows = [
+            (
+                each.request_id,
+                each.started_us,
+                each.media_type,
+                each.bits,
+                folded(each.request),
+                folded(each.response),
+                _stored(f"{each.request_words}\n{each.response_words}"),
+            )
+            for each in contents
+        ]
+        with self._database.writing() as at:
+            return at.many(_KEEP, rows)
+
+    def content(self, request_id: bytes, started_us: int) -> StoredContent | None:
+        self._make()
+        with self._database.reading() as at:
+            found = at.rows(_CONTENT, (request_id,))
+        return content_of(*found[0]) if found else None
+
     def maintain(self) -> None:
         """Remove what is too old. How much is kept is a matter of its age alone: the disk is the server's."""
         self._make()
-        oldest_us = int((self._clock() - self.limits.max_age_s) * 1e6)
+        limits = self.limits
+        age_s = min(limits.max_age_s, limits.content_max_age_s)
+        self._drop(_DROP, int((self._clock() - limits.max_age_s) * 1e6))
+        self._drop(_DROP_CONTENT, int((self._clock() - age_s) * 1e6))
+
+    def _drop(self, statement: str, oldest_us: int) -> None:
         while True:
             with self._database.writing() as at:
-                if at.run(_DROP, (oldest_us, DROPPED)) < DROPPED:
+                if at.run(statement, (oldest_us, DROPPED)) < DROPPED:
                     return
 
     def status(self) -> StoreStatus:

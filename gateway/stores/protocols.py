@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.stores.contents import StoredContent
 from gateway.stores.entities import AuditPage, Change, Credential, Entity, EntityPage
 from gateway.stores.ledger import LedgerRow, Spent, Usage, UsageQuery
 from gateway.stores.log_query import LogQuery
@@ -107,6 +108,8 @@ class LogLimits(msgspec.Struct, frozen=True):
     max_age_s: float = 30 * 86400.0
     max_bytes: int = 10 << 30
     segment_bytes: int = 1 << 30
+    content_max_age_s: float = 30 * 86400.0
+    content_max_bytes: int = 10 << 30
 
 
 class StoreUnavailable(Exception):
@@ -140,6 +143,13 @@ class LogStore(Protocol):
     def between(self, after: str, until: str, most: int) -> tuple[list[Sequence[object]], str]:
         """At most ``most`` of this gateway's rows behind the mark ``after``, up to ``until``, oldest first, and the
         mark behind them: ``until`` when there are no more. Raises ValueError for what is no mark, StoreUnavailable."""
+
+    def keep_contents(self, contents: Iterable[StoredContent]) -> int:
+        """Store what was said, each once by the request's id; how many were new. From one thread. Raises
+        StoreUnavailable: then all of them may be given again."""
+
+    def content(self, request_id: bytes, started_us: int) -> StoredContent | None:
+        """What was said in a request that began then, without its words. Raises StoreUnavailable."""
 
     def maintain(self) -> None:
         """Whatever takes long and can wait: index what is closed, drop what is too old. Not on the thread that

@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gateway.stores import sqlite_segment as segment
+from gateway.stores.contents import StoredContent
 from gateway.stores.log_query import LogQuery
 from gateway.stores.protocols import LogLimits, LogPage, Positions, StoreStatus, StoreUnavailable
+from gateway.stores.sqlite_content import SqliteContent
 from gateway.stores.sqlite_rules import describe, version_note
 from gateway.stores.sqlite_search import Search
 
@@ -61,6 +63,7 @@ class SqliteLog:
         self._verify = False
         self._unsynced = 0.0
         """When the first row was stored that may not be on the disk yet; 0: all are."""
+        self._contents = SqliteContent(os.path.join(directory, "content"))
         self._lock_fd = self._take_lock()
         with contextlib.suppress(StoreUnavailable), self._guarded():
             self._open()
@@ -178,6 +181,9 @@ class SqliteLog:
             assert self._name is not None
             return f"{self._name.file}~{current.last_id()}"
 
+    def keep_contents(self, contents: Iterable[StoredContent]) -> int:
+        return self._contents.keep(contents)
+
     # -- reading
 
     def between(self, after: str, until: str, most: int) -> tuple[list[Sequence[object]], str]:
@@ -206,7 +212,7 @@ class SqliteLog:
             names = [name for name in reversed(segment.names_in(self.directory)) if before is None or name <= before]
         except OSError as error:
             raise StoreUnavailable(f"request log: {describe(error)}") from error
-        search = Search(query, deadline=time.monotonic() + PAGE_BUDGET_S)
+        search = Search(query, self._contents, deadline=time.monotonic() + PAGE_BUDGET_S)
         for name, older in zip(names, [*names[1:], None], strict=True):
             path = os.path.join(self.directory, name.file)
             try:
@@ -220,6 +226,9 @@ class SqliteLog:
             if older is not None and search.is_late:
                 return LogPage(search.rows, f"{older.file}~{_FROM_ITS_END}")
         return LogPage(search.rows, None)
+
+    def content(self, request_id: bytes, started_us: int) -> StoredContent | None:
+        return self._contents.find(request_id, started_us)
 
     @staticmethod
     def _start_of(cursor: str | None) -> tuple[segment.SegmentName | None, int | None]:
@@ -244,6 +253,9 @@ class SqliteLog:
             except sqlite3.Error as error:
                 log.warning("request log: %s not indexed: %s", name.file, error)
         self._retain(names)
+        limits = self.limits
+        age_s = min(limits.max_age_s, limits.content_max_age_s)
+        self._contents.retain(self._clock() - age_s, limits.content_max_bytes)
 
     def _retain(self, names: Sequence[segment.SegmentName]) -> None:
         """The newest segment, which is being written, always stays."""
@@ -266,7 +278,7 @@ class SqliteLog:
             return StoreStatus(ok=False, problem=f"request log: {describe(error)}")
         notes = [note for note in (version_note(),) if note]
         notes += [f"{file} is damaged and was set aside" for file in sorted(files) if file.endswith(".db.damaged")]
-        size = sum(segment.size_of(os.path.join(self.directory, name.file)) for name in names)
+        size = sum(segment.size_of(os.path.join(self.directory, name.file)) for name in names) + self._contents.bytes()
         return StoreStatus(not self._problem, self._problem, tuple(notes), size, len(names))
 
     def close(self) -> None:
@@ -277,6 +289,7 @@ class SqliteLog:
             with contextlib.suppress(sqlite3.Error):
                 self._segment.close()
             self._segment = None
+        self._contents.close()
         os.close(self._lock_fd)
         self._lock_fd = -1
 

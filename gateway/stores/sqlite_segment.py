@@ -241,6 +241,12 @@ def span(reader: sqlite3.Connection) -> tuple[int, int] | None:
     return None if row is None or row[0] is None else (row[0], row[1])
 
 
+def first_start(reader: sqlite3.Connection) -> int:
+    """When the first of its rows began, in microseconds; 0: it has none."""
+    row = reader.execute("SELECT started_us FROM log ORDER BY id LIMIT 1").fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def last_id(reader: sqlite3.Connection) -> int:
     row = reader.execute("SELECT max(id) FROM log").fetchone()
     return int(row[0] or 0)

@@ -72,7 +72,9 @@ server:
   drain_timeout: 30s
   trusted_proxies: [10.0.0.0/8]
 admin: {listen: "127.0.0.1:8081"}
-log: {level: debug, format: json, retention: 7d, rollups: {minutes: 3d, hours: 90d}, content: true}
+log:
+  {level: debug, format: json, retention: 7d, rollups: {minutes: 3d, hours: 90d}, content: full, content_max: 32KiB,
+   redact: [email], redact_patterns: ["P-[0-9]{4}"], redact_fields: [secret], content_retention: 1d}
 metrics: {token: env.METRICS}
 """,
 ]
@@ -123,6 +125,7 @@ CHECKS: dict[str, Callable[[Any, Any, Any], bool]] = {
     ),
     "propertyNames": lambda arg, rule, value: all(accepts(arg, name) for name in value),
     "items": lambda arg, rule, value: all(accepts(arg, v) for v in value),
+    "maxItems": lambda arg, rule, value: len(value) <= arg,
     "minItems": lambda arg, rule, value: len(value) >= arg,
     "pattern": lambda arg, rule, value: re.search(arg, value) is not None,
     "minLength": lambda arg, rule, value: len(value) >= arg,

@@ -44,21 +44,3 @@ def test_links_lead_somewhere() -> None:
 def test_the_example_is_a_document() -> None:
     [example] = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     assert set(yaml.safe_load(example)) <= {field.encode_name for field in msgspec.structs.fields(Config)}
-
-
-def test_fields_without_effect_exist_and_are_read_by_nobody() -> None:
-    told = re.findall(r"^\| `([\w.]+)` \| ", PAGE.partition("\n## Without effect in this version\n")[2], re.MULTILINE)
-    assert len(told) >= 1
-    for path in told:
-        kind: type = Config
-        for part in path.split(".")[:-1]:
-            kind = msgspec.structs.fields(kind)[[f.name for f in msgspec.structs.fields(kind)].index(part)].type
-        field = path.rpartition(".")[2]
-        assert field in kind.__struct_fields__, path
-    # Those whose names are nobody else's: whoever gives one an effect takes it off the page.
-    own = {"trusted_proxies", "header_count", "response_json_bytes"} & {path.rpartition(".")[2] for path in told}
-    serving = [ROOT / "gateway", ROOT / "_speedups"]
-    sources = [
-        path for folder in serving for path in folder.rglob("*.py") if path.parent.name not in ("config", "snapshot")
-    ]
-    assert [(path.name, name) for path in sources for name in own if f".{name}" in path.read_text()] == []

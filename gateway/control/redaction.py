@@ -1,0 +1,129 @@
+"""What is blotted out of what was said before any of it is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from gateway.config.log import BUILT_IN
+
+BLOT = "[redacted]"
+LONGEST_WORD = 256
+"""Of a text that was cut the last word goes as well: half a secret is one. No longer than this."""
+
+_KEY = re.compile(
+    r"(?<![A-Za-z0-9])(?:sk|pk|rk|ak|mg[a-z]|xai|gsk|hf|ghp|gho|ghs|glpat|github_pat|xox[abeprs])[-_][A-Za-z0-9_-]{12,512}"
+    r"|(?<![A-Za-z0-9])(?:AKIA|ASIA|AIza|ya29\.)[A-Za-z0-9_-]{12,512}"
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,8192}\.?[A-Za-z0-9_-]{0,1024}"
+    r"|(?i:\b(?:bearer|basic)[ \t]{1,4}[A-Za-z0-9._~+/=-]{8,4096})"
+    r"|-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,16384}(?:-----END [A-Z ]{0,32}PRIVATE KEY-----)?"
+)
+_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+_DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+_PHONE = re.compile(r"(?<![A-Za-z0-9+])(?:\+|00|\()[0-9](?:[ ()./-]{0,3}[0-9]){6,14}(?![0-9])")
+
+
+def _luhn(text: str) -> bool:
+    """ISO/IEC 7812-1 annex B."""
+    digits = [int(each) for each in text if each.isdigit()][::-1]
+    return sum(digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(digits)) % 10 == 0
+
+
+def _mod_97(text: str) -> bool:
+    """ISO 13616: letters count from 10; 1 is left over."""
+    plain = text.replace(" ", "")
+    return int("".join(str(int(each, 36)) for each in plain[4:] + plain[:4])) % 97 == 1
+
+
+class _Kind(NamedTuple):
+    pattern: re.Pattern[str]
+    is_one: Callable[[str], bool] | None = None
+    """Whether what it finds is what it looks for."""
+
+
+_KINDS = {
+    "keys": _Kind(_KEY),
+    "email": _Kind(_EMAIL),
+    "card": _Kind(_DIGITS, _luhn),
+    "iban": _Kind(_IBAN, _mod_97),
+    "phone": _Kind(_PHONE),
+}
+
+
+class Redactor:
+    """By kinds that are known here, by patterns and by names of members."""
+
+    def __init__(
+        self, kinds: Iterable[str] = BUILT_IN, patterns: Sequence[str] = (), fields: Iterable[str] = ()
+    ) -> None:
+        self._kinds = [_KINDS[kind] for kind in kinds]
+        self._kinds += [_Kind(re.compile(pattern)) for pattern in patterns]
+        self.fields = frozenset(fields)
+        self.found = 0
+        """How often something was blotted out."""
+
+    def text(self, text: str) -> str:
+        for kind in self._kinds:
+            text = kind.pattern.sub(self._replaced(kind.is_one), text)
+        return text
+
+    def _replaced(self, is_one: Callable[[str], bool] | None) -> Callable[[re.Match[str]], str]:
+        def blotted(match: re.Match[str]) -> str:
+            if is_one is not None and not is_one(match[0]):
+                return match[0]
+            self.found += 1
+            return BLOT
+
+        return blotted
+
+    def value(self, value: Any) -> Any:
+        """A JSON value without what is to go: members by their names, and in all texts, names and numbers."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {self.text(name): self._member(name, member) for name, member in value.items()}
+            case list():
+                return [self.value(each) for each in value]
+            case bool() | None:
+                return value
+        # A number may be one of a card.
+        text = str(value)
+        return value if self.text(text) == text else BLOT
+
+    def _member(self, name: str, member: Any) -> Any:
+        if name in self.fields:
+            self.found += 1
+            return BLOT
+        return self.value(member)
+
+    def cut_text(self, text: str) -> str:
+        """A text whose end is missing, which may be part of a JSON document: texts in it are read as such."""
+        text = text[: len(text) - _last_word(text)]
+        for field in self.fields:
+            place = text.find(f'"{field}"')
+            if place >= 0:
+                # How far its value goes is not known.
+                self.found += 1
+                text = text[:place] + BLOT
+        return self.text(_ESCAPED.sub(_read, text))
+
+
+_ESCAPED = re.compile(r"(?:\\u[0-9a-fA-F]{4})|\\/")
+
+
+def _read(match: re.Match[str]) -> str:
+    """A character that JSON need not have escaped."""
+    if match[0] == "\\/":
+        return "/"
+    character = chr(int(match[0].removeprefix("\\u"), base=16))
+    return character if character.isprintable() and character not in '"\\' else match[0]
+
+
+def _last_word(text: str) -> int:
+    size = 0
+    while size < min(LONGEST_WORD, len(text)) and not (text[-1 - size].isspace() or text[-1 - size] == '"'):
+        size += 1
+    return size

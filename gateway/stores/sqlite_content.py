@@ -1,0 +1,202 @@
+"""What was said, in SQLite: a file for each hour in which requests began, beside the segments of the request log.
+
+Each has a full-text index of the words, without a copy of the text (FTS5, contentless). A row is stored once, by the
+request's id. What is too old goes with its file: nothing of it is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+
+from gateway.stores.contents import StoredContent, content_of, folded
+from gateway.stores.protocols import StoreUnavailable
+from gateway.stores.sqlite_rules import connect_reader, connect_writer, describe, enter_wal
+from gateway.stores.sqlite_segment import SegmentName, hour_of, names_in, size_of
+
+log = logging.getLogger("microgate.log")
+
+FORMAT = 1
+"""``PRAGMA user_version``."""
+
+MOST_HITS = 30_000
+"""Of one hour, the newest ones: more than a statement may bind are not looked for."""
+
+OPEN_WRITERS = 2
+"""The present hour, and the one before: requests end later than they begin."""
+
+_SCHEMA = (
+    (
+        "CREATE TABLE IF NOT EXISTS content (id INTEGER PRIMARY KEY, request_id BLOB NOT NULL UNIQUE, "
+        "started_us INTEGER, media_type TEXT, bits INTEGER, request BLOB, response BLOB)"
+    ),
+    (
+        "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(request, response, content='', columnsize=0, "
+        "tokenize='unicode61 remove_diacritics 2')"
+    ),
+    f"PRAGMA user_version = {FORMAT}",
+)
+_KEEP = (
+    "INSERT OR IGNORE INTO content (request_id, started_us, media_type, bits, request, response) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+_WORDS = "INSERT INTO words (rowid, request, response) VALUES (?, ?, ?)"
+_FIND = "SELECT request_id, started_us, media_type, bits, request, response FROM content WHERE request_id = ?"
+_HITS = (
+    "SELECT request_id FROM content WHERE id IN (SELECT rowid FROM words WHERE words MATCH ?) ORDER BY id DESC LIMIT ?"
+)
+
+
+class SqliteContent:
+    """``keep`` and ``retain`` belong to one thread at a time each, ``find`` and ``hits`` to any."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self._writers: dict[str, sqlite3.Connection] = {}
+        self._writing = threading.Lock()
+
+    def keep(self, contents: Iterable[StoredContent]) -> int:
+        """How many of them were new. Raises StoreUnavailable; then some may be stored, and all may be given again."""
+        by_hour: dict[str, list[StoredContent]] = {}
+        for content in contents:
+            by_hour.setdefault(hour_of(content.started_us / 1e6), []).append(content)
+        new = 0
+        for hour, group in by_hour.items():
+            try:
+                with self._writing:
+                    new += self._keep(self._writer(hour), group)
+            except (sqlite3.Error, OSError) as error:
+                self._let_go(hour)
+                if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                    self._set_aside(hour, error)
+                raise StoreUnavailable(f"contents of the request log: {describe(error)}") from error
+        return new
+
+    @staticmethod
+    def _keep(writer: sqlite3.Connection, group: list[StoredContent]) -> int:
+        new = 0
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            for each in group:
+                values = (
+                    each.request_id,
+                    each.started_us,
+                    each.media_type,
+                    each.bits,
+                    folded(each.request),
+                    folded(each.response),
+                )
+                cursor = writer.execute(_KEEP, values)
+                if cursor.rowcount > 0:
+                    new += 1
+                    writer.execute(_WORDS, (cursor.lastrowid, each.request_words, each.response_words))
+            writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                writer.rollback()
+            raise
+        return new
+
+    def _writer(self, hour: str) -> sqlite3.Connection:
+        found = self._writers.get(hour)
+        if found is not None:
+            return found
+        while len(self._writers) >= OPEN_WRITERS:
+            self._let_go(min(self._writers))
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        made = connect_writer(self._path(hour))
+        try:
+            enter_wal(made, synchronous="NORMAL")
+            for statement in _SCHEMA:
+                made.execute(statement)
+        except BaseException:
+            made.close()
+            raise
+        self._writers[hour] = made
+        return made
+
+    def _let_go(self, hour: str) -> None:
+        writer = self._writers.pop(hour, None)
+        if writer is not None:
+            with contextlib.suppress(sqlite3.Error):
+                writer.close()
+
+    def _set_aside(self, hour: str, error: sqlite3.DatabaseError) -> None:
+        """Under a name that nobody takes for one of these files; the next try makes a new one."""
+        path = self._path(hour)
+        log.error("contents of the request log: %s: %s; set aside as damaged", os.path.basename(path), error)
+        for suffix in ("-wal", "-shm", ""):
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path + suffix, f"{path}.damaged{suffix}")
+
+    def _path(self, hour: str) -> str:
+        return os.path.join(self.directory, SegmentName(hour, 0).file)
+
+    # -- reading
+
+    def find(self, request_id: bytes, started_us: int) -> StoredContent | None:
+        """Raises StoreUnavailable."""
+        # Two readings of the clock may lie on both sides of the hour.
+        for hour in dict.fromkeys(hour_of(started_us / 1e6 + late) for late in (0, 1, -1)):
+            for reader in self._readers([hour]):
+                row = reader.execute(_FIND, (request_id,)).fetchone()
+                if row is not None:
+                    return content_of(*row)
+        return None
+
+    def hits(self, match: str, since_us: int, until_us: int | None) -> list[bytes]:
+        """Requests that began in that time, or in the same hours, whose words match. Raises StoreUnavailable."""
+        first = hour_of(max(0.0, since_us / 1e6 - 1))
+        last = "9" if until_us is None else hour_of(until_us / 1e6 + 1)
+        found: list[bytes] = []
+        for reader in self._readers([hour for hour in self._hours() if first <= hour <= last]):
+            found += [row[0] for row in reader.execute(_HITS, (match, MOST_HITS - len(found)))]
+        return found
+
+    def _hours(self) -> list[str]:
+        """Newest first."""
+        try:
+            return [name.hour for name in reversed(names_in(self.directory))]
+        except FileNotFoundError:
+            return []
+
+    def _readers(self, hours: Iterable[str]) -> Iterator[sqlite3.Connection]:
+        for hour in hours:
+            path = self._path(hour)
+            if not os.path.exists(path):
+                continue
+            try:
+                reader = connect_reader(path)
+                try:
+                    yield reader
+                finally:
+                    reader.close()
+            except (sqlite3.Error, OSError) as error:
+                if os.path.exists(path):  # else retention was faster
+                    raise StoreUnavailable(f"contents of the request log: {describe(error)}") from error
+
+    # -- keeping house
+
+    def retain(self, oldest_s: float, max_bytes: int) -> None:
+        """Drop files of hours that were over before ``oldest_s``, and the oldest of those that are too much."""
+        oldest, spare = hour_of(max(0.0, oldest_s)), max_bytes
+        for hour in self._hours():
+            path = self._path(hour)
+            spare -= size_of(path)
+            if hour < oldest or spare < 0:
+                with self._writing:
+                    self._let_go(hour)
+                for suffix in ("", "-wal", "-shm"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(path + suffix)
+
+    def bytes(self) -> int:
+        return sum(size_of(self._path(hour)) for hour in self._hours())
+
+    def close(self) -> None:
+        for hour in list(self._writers):
+            self._let_go(hour)
