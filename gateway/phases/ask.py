@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from _speedups._bytes import decimal, monotonic_ns
+from _speedups._head import HeaderFilter
 from _speedups._health import DUE, WELL
 from gateway.credentials.outcome import REASONS
 from gateway.errors import GatewayError
@@ -37,6 +38,7 @@ WAITING = -2
 """``KeyCredentials.choose``: its token is being fetched, and the request will ask again."""
 LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 """Between these, bytes pass; their answers and streams are read by ``_speedups``."""
+ENCODINGS = HeaderFilter((b"accept-encoding",), keep=True)
 IS_WELL = WELL
 IS_DUE = DUE
 
@@ -341,6 +343,7 @@ class Asking(Retrying):
 
 def told_to_control(x: Exchange) -> bytes:
     """Who asks: control itself sees this worker alone. A caller's own field of this name stays here, like all of them
-    that begin so."""
+    that begin so. And which encodings the caller takes: control has its pages compressed."""
     peer = packed(x.caller.peer()) if x.caller is not None else b""
-    return f"x-microgate-source: {spelled(known_source(x.client, peer, x.head, x.core.forwarded))}\r\n".encode()
+    source = f"x-microgate-source: {spelled(known_source(x.client, peer, x.head, x.core.forwarded))}\r\n"
+    return source.encode() + ENCODINGS.copy(x.head)

@@ -5,10 +5,14 @@ axe's rules are WCAG 2.1 A and AA and best practices; serious and critical findi
 
 from __future__ import annotations
 
+import gzip
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.instance import Gateway
+from tests.live.wire import ask, request
 from tests.ui.browser import NAME, PAGES, PASSWORD, PHONE, Window, serious
 
 
@@ -107,3 +111,13 @@ def test_a_viewer_sees_what_it_may(chromium: Browser, seeded: Gateway) -> None:
     for path in ("dashboard", "logs", "providers", "routes", "keys", "prices", "settings", "playground"):
         window.open(path)
     window.close()
+
+
+def test_files_come_compressed_to_who_takes_that(seeded: Gateway) -> None:
+    page = ask(seeded.port, request("GET", "/ui/", None, "")).body.decode()
+    script = re.findall(r"/ui/assets/[^\"]+\.js", page)[0]
+    whole = ask(seeded.port, request("GET", script, None, ""))
+    packed = ask(seeded.port, request("GET", script, None, "", fields=[("Accept-Encoding", "br, gzip")]))
+    assert whole.header("content-encoding") is None
+    assert packed.header("content-encoding") == "gzip"
+    assert gzip.decompress(packed.body) == whole.body
