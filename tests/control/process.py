@@ -161,11 +161,13 @@ class Control:
         return (Path(self.paths.data_dir) / "admin.token").read_text().strip()
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        """One answer, without the body where that would not end: a stream of events."""
         connection = UnixConnection(self.paths.admin_socket)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), response.read())
+            endless = response.getheader("content-type", "").startswith("text/event-stream")
+            return Answer(response.status, dict(response.getheaders()), b"" if endless else response.read())
         finally:
             connection.close()
 
