@@ -1,0 +1,133 @@
+"""Providers, routes and virtual keys in a real browser: made, tried, edited by two at once, used up and revoked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Browser, expect
+
+from tests.live.instance import Gateway
+from tests.live.test_virtual_keys_api import Desk
+from tests.ui.browser import PASSWORD, PHONE, Admin, Window, serious
+
+
+def entity(admin: Admin, kind: str, name: str) -> dict[str, Any]:
+    entries = admin.ask("GET", f"/api/{kind}?limit=1000")["entries"]
+    found: dict[str, Any] = next(each for each in entries if each["name"] == name)
+    return found
+
+
+def without_fault(window: Window) -> None:
+    """Of what is open over the page too, on a phone as well."""
+    assert serious(window.page) == []
+    window.page.set_viewport_size(PHONE)
+    window.settled()
+    assert window.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert serious(window.page) == []
+    window.page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_a_provider_is_tried_and_added(window: Window, seeded: Gateway) -> None:
+    page, admin = window.page, Admin(seeded)
+    url = entity(admin, "providers", "openai")["spec"]["base_url"]
+    window.open("providers?new=1")
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox", name="Vendor").click()
+    page.get_by_role("option", name="custom: any compatible server").click()
+    form.get_by_role("textbox", name="Name", exact=True).fill("mine")
+    form.get_by_label("Base URL").fill(url)
+    form.get_by_role("textbox", name="Value", exact=True).fill("sk-mine-0123456789abcdef")
+    form.get_by_label("It may lie in a private network, or be asked without TLS").check()
+    form.get_by_role("button", name="Test key").click()
+    expect(form.get_by_text("The key works")).to_be_visible()
+    without_fault(window)
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_be_hidden()
+    row = page.get_by_role("row").filter(has_text="mine")
+    expect(row.get_by_text("1 of 1 key usable")).to_be_visible()
+    assert entity(admin, "providers", "mine")["spec"]["keys"][0]["value"] == "...cdef"
+
+
+def test_a_key_is_shown_once_held_to_its_budget_and_revoked(window: Window, seeded: Gateway) -> None:
+    page, admin = window.page, Admin(seeded)
+    window.open("keys?new=1")
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox", name="Name", exact=True).fill("shown-once")
+    form.get_by_role("button", name="Add a budget").click()
+    form.get_by_label("Amount of budget 1").fill("0.001")
+    form.get_by_role("button", name="Create the virtual key").click()
+    once = page.get_by_role("dialog", name="The key of shown-once")
+    key = once.get_by_role("region", name="Copy the key").inner_text().strip()
+    assert key.startswith("sk-mg-")
+    assert key in once.get_by_role("region", name="Copy the command").inner_text()
+    without_fault(window)
+    once.get_by_role("button", name="I have kept it").click()
+    detail = page.get_by_role("dialog", name="shown-once")
+    expect(detail.get_by_text("This key: Budget per month")).to_be_visible()
+    assert key not in page.content()
+    assert admin.chat(key, "fast", max_tokens=2) == 200
+    assert admin.chat(key, "fast", max_tokens=2000) == 402
+    without_fault(window)
+    detail.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog", name="Revoke the key shown-once?").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert admin.chat(key, "fast") == 401
+
+
+def test_a_route_is_tried_before_it_is_saved(window: Window, seeded: Gateway) -> None:
+    page, admin = window.page, Admin(seeded)
+    admin.make("routes", "tried", targets=["openai/gpt-4o-mini"], fallbacks=["openai/error-503"])
+    window.open("routes?open=tried")
+    trial = page.get_by_role("region", name="Dry run")
+    trial.get_by_role("button", name="Dry run").click()
+    expect(trial.get_by_text("Asked first: the only target")).to_be_visible()
+    page.get_by_label("Condition of target 1").fill("stream")
+    trial.get_by_role("button", name="Dry run").click()
+    expect(trial.get_by_text("its condition is false")).to_be_visible()
+    trial.get_by_label("Streamed").check()
+    trial.get_by_role("button", name="Dry run").click()
+    expect(trial.get_by_text("Condition holds")).to_be_visible()
+    without_fault(window)
+    page.get_by_label("Condition of target 1").fill("stream &&")
+    window.expected |= {400}
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_text("It cannot be used like this")).to_be_visible()
+    page.get_by_label("Condition of target 1").fill("stream")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/ui/routes")
+    target = {"provider": "openai", "model": "gpt-4o-mini", "when": "stream"}
+    assert entity(admin, "routes", "tried")["spec"] == {"targets": [target], "fallbacks": ["openai/error-503"]}
+
+
+def test_who_comes_second_is_told_and_may_go_on(window: Window, seeded: Gateway) -> None:
+    page, admin = window.page, Admin(seeded)
+    admin.make("routes", "shared", targets=["openai/a"])
+    window.open("routes?open=shared")
+    made = entity(admin, "routes", "shared")
+    other = {"spec": {"targets": ["openai/theirs"]}}
+    assert Desk(seeded).ask("PUT", made["path"], other, version=made["version"]).status == 200
+    page.get_by_label("Model of target 1").fill("mine")
+    window.expected |= {412}
+    page.get_by_role("button", name="Save").click()
+    notice = page.get_by_role("alert").filter(has_text="Somebody changed the route shared meanwhile")
+    expect(notice).to_be_visible()
+    without_fault(window)
+    notice.get_by_role("button", name="Load theirs").click()
+    expect(page.get_by_label("Model of target 1")).to_have_value("theirs")
+    page.get_by_label("Model of target 1").fill("mine")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/ui/routes")
+    assert entity(admin, "routes", "shared")["spec"]["targets"] == ["openai/mine"]
+
+
+def test_a_viewer_sees_and_changes_nothing(chromium: Browser, seeded: Gateway) -> None:
+    window = Window(chromium, seeded.base_url)
+    window.log_in("reader", PASSWORD)
+    for path, button in (("providers", "Add a provider"), ("routes", "New route"), ("keys", "New virtual key")):
+        window.open(path)
+        expect(window.page.get_by_role("button", name=button)).to_be_disabled()
+    window.open("routes?open=fast")
+    expect(window.page.get_by_text("This needs the role operator; yours is viewer.").first).to_be_visible()
+    expect(window.page.get_by_role("button", name="Save")).to_have_count(0)
+    assert serious(window.page) == []
+    window.close()
