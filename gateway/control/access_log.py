@@ -175,5 +175,5 @@ def line_of(entry: LogEntry) -> dict[str, object]:
     return line
 
 
-LEFT_OUT = {"started_at", "cost_nanodollars", "receipt", "snapshot_version"}
+LEFT_OUT = {"started_at", "cost_nanodollars", "receipt", "snapshot_version", "snippet"}
 FIELDS = tuple(name for name in LogEntry.__struct_fields__ if name not in LEFT_OUT)

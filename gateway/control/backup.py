@@ -25,6 +25,7 @@ TABLES = {
     "entities": ("id", "kind", "name", "body", "version", "created_us", "updated_us"),
     "audit": ("id", "at_us", "actor", "action", "kind", "entity_id", "name", "before", "after"),
     "credentials": ("digest", "id", "kind", "owner", "body", "created_us", "used_us", "expires_us"),
+    "alerts": ("id", "gateway", "since_us", "body"),
     "ledger": (
         "request_id", "attempt", "kind", "started_us", "virtual_key", "provider", "provider_key", "route", "model",
         "target_model", "operation", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
