@@ -70,9 +70,11 @@ class Telling:
         """On a thread."""
         self.access_log.follow(config.access_log)
         if config.otel != self._otel:
-            # Taken off first: an exporter that is being closed takes nothing any more.
-            self._tapped(self._taps(None))
-            self._close_exporter()
+            if self.exporter is not None:
+                # Taken off first: an exporter that is being closed takes nothing any more. At the start nothing is
+                # taken off: what comes early is kept while the libraries are imported.
+                self._tapped(self._taps(None))
+                self._close_exporter()
             self._otel = config.otel
             if config.otel.endpoint is not None:
                 self.exporter = self._exporter(config.otel)
