@@ -5,6 +5,65 @@ from __future__ import annotations
 from bench.reliability.figures import Outcome, figure
 from bench.reliability.guards import guarded
 
+PAGES = "tests/ui/test_pages.py"
+WEB = "tests/control/test_web.py"
+CROSS_SITE = "tests/control/test_cross_site.py"
+STRANGERS = "tests/ui/test_observe.py"
+DOOR = "tests/test_admin_door.py"
+KEYS = "tests/live/test_virtual_keys_api.py"
+AUDIT = "tests/control/test_operators.py"
+EXPORT = "tests/control/test_logs_api.py"
+
+
+@figure("I1", guard=PAGES)
+def policy(quick: bool) -> Outcome:
+    """Every page in a browser that reports each violation."""
+    return guarded(PAGES, f"{WEB}::test_a_page_carries_a_policy_of_its_own", quick=quick)
+
+
+@figure("I2", guard=CROSS_SITE)
+def forgery(quick: bool) -> Outcome:
+    """Every route that changes something, from other sites and as forms."""
+    return guarded(CROSS_SITE, f"{DOOR}::test_no_other_page_speaks_for_a_browser", quick=quick)
+
+
+@figure("I3", guard=STRANGERS)
+def scripts(quick: bool) -> Outcome:
+    """Payloads wherever a caller writes, looked at in a browser."""
+    return guarded(f"{STRANGERS}::test_what_strangers_write_is_text", quick=quick)
+
+
+@figure("I4", guard=DOOR)
+def names(quick: bool) -> Outcome:
+    """Names of others in ``Host``."""
+    tests = (f"{DOOR}::test_a_name_that_somebody_else_owns_is_none_of_ours", "tests/live/test_operators.py")
+    return guarded(*tests, quick=quick)
+
+
+@figure("I5", guard=KEYS)
+def shown_once(quick: bool) -> Outcome:
+    """A virtual key after it was made."""
+    return guarded(f"{KEYS}::test_a_key_serves_when_the_answer_is_there_and_is_shown_once", quick=quick)
+
+
+@figure("I6", guard=AUDIT)
+def audited(quick: bool) -> Outcome:
+    """Changes and their rows."""
+    return guarded(f"{AUDIT}::test_every_change_leaves_a_row_without_secrets", quick=quick)
+
+
+@figure("I8", guard=WEB)
+def files(quick: bool) -> Outcome:
+    """Paths and ranges."""
+    tests = ("test_no_other_path_leads_anywhere", "test_ranges_are_not_offered_however_many_are_asked_for")
+    return guarded(*(f"{WEB}::{name}" for name in tests), quick=quick)
+
+
+@figure("I9", guard=EXPORT)
+def cells(quick: bool) -> Outcome:
+    """Formulas in an export."""
+    return guarded(f"{EXPORT}::test_no_cell_is_a_formula", quick=quick)
+
 
 @figure("I11", guard="tests/live/test_openapi.py")
 def contract(quick: bool) -> Outcome:
