@@ -80,7 +80,7 @@ def test_the_first_day(chromium: Browser, empty: Gateway, upstream: int) -> None
     page.get_by_role("button", name="fast").click()
     page.wait_for_url("**/ui/routes?open=fast")
     page.get_by_role("button", name="Dry run").click()
-    expect(page.get_by_text("Asked first")).to_be_visible()
+    expect(page.get_by_text("Asked first:")).to_be_visible()
     page.get_by_role("textbox", name="Name").fill("quick")
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**/ui/routes**")
