@@ -335,8 +335,8 @@ class Runtime:
         for server in self.servers:
             server.close()
         core = self.core
-        if core is not None:
-            core.keepalive_age_ns = -1
+        if core is not None and self.guard is not None:
+            self.guard.leave()
             for session in [one for one in core.connections if not isinstance(one, ServerConnection)]:
                 session.close_if_idle()
 

@@ -80,6 +80,11 @@ class Guard:
         core.intake = 0
         self.apply()
 
+    def leave(self) -> None:
+        """Every connection ends with its next answer from now on, whatever the memory and the loop come to."""
+        self._keepalive_age_ns = -1
+        self.apply()
+
     def slots(self) -> int:
         """Slots of a worker that nobody has set: by memory, and no more than connections need to be busy all at once
         (what keys of normal priority can use is less than all)."""

@@ -159,6 +159,15 @@ def test_a_new_configuration_does_not_end_the_thrift(watch: Watch) -> None:
     assert watch.core.keepalive_age_ns == KEPT_NS // 2
 
 
+def test_a_worker_that_leaves_keeps_no_connection_whatever_is_seen(watch: Watch) -> None:
+    watch.at(90)
+    watch.guard.leave()
+    watch.at(10, windows=2 * LATE_WINDOWS, lag_ns=LATE_NS)
+    watch.core.measure()
+    assert watch.guard.step == 0
+    assert watch.core.keepalive_age_ns < 0
+
+
 def test_nobody_is_let_in_from_the_second_step_on(watch: Watch) -> None:
     watch.at(91)
     assert not watch.core.admission.shut
