@@ -34,6 +34,9 @@ async def ask_who(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseR
     least = least_role(path, method)
     if method not in SAFE:
         _json_only(connection, anonymous=least is None)
+    state: ControlState = connection.app.state.control
+    # The first request of all often comes while a new installation is still being set up.
+    await state.database_tried()
     if least is None:
         return
     caller = await _caller(connection)

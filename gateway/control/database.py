@@ -6,17 +6,20 @@ names of entities that are gone are not known, records wait, and readiness says 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import logging
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from gateway.control.migrate import MigrationError, ensure
 from gateway.control.trail import signed, unsigned
 from gateway.snapshot.model import Snapshot
+from gateway.stores.database import Database, Transaction
 from gateway.stores.protocols import ConfigStore, LedgerStore, StoreUnavailable
 from gateway.stores.sql_config import SqlConfigStore
 from gateway.stores.sql_ledger import SqlLedger
@@ -38,6 +41,40 @@ _VERSION = (
 )
 
 
+class MigratedDatabase:
+    """A ``Database`` that nobody uses before it has its schema.
+
+    A migration is another process's, and one process at a time may write a SQLite file (``sqlite_rules.py``).
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.whole = database
+        """For whoever has seen to the schema."""
+        self.is_ready = False
+
+    @property
+    def problem(self) -> str:
+        return self.whole.problem
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        with self._migrated().writing() as at:
+            yield at
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        with self._migrated().reading() as at:
+            yield at
+
+    def _migrated(self) -> Database:
+        if not self.is_ready:
+            raise StoreUnavailable("control database: it does not have its schema yet")
+        return self.whole
+
+    def close(self) -> None:
+        self.whole.close()
+
+
 class ControlDatabase:
     """The database behind ``url``. Its own calls come from one thread at a time; ``config`` and ``ledger`` may be
     asked from any."""
@@ -45,14 +82,19 @@ class ControlDatabase:
     def __init__(self, url: str) -> None:
         """Raises UnknownStore. Nothing is opened yet."""
         self.url = url
-        self.database = open_database(url)
+        self.database = MigratedDatabase(open_database(url))
         self.config: ConfigStore = SqlConfigStore(self.database)
         """Entities, audit, credentials; StoreUnavailable until ``open`` has succeeded."""
         self.ledger: LedgerStore = SqlLedger(self.database)
-        self.is_ready = False
-        """It has its schema."""
+        self.tried = asyncio.Event()
+        """Whoever opens it on a thread sets this on the loop, once that has ended for the first time, well or not."""
         self._noted: dict[int, str] = {}
         self._problem = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """It has its schema."""
+        return self.database.is_ready
 
     @property
     def problem(self) -> str:
@@ -64,7 +106,7 @@ class ControlDatabase:
         try:
             if not self.is_ready:
                 ensure(self.url)
-                self.is_ready = True
+                self.database.is_ready = True
             # Also verifies the file, before anything relies on it.
             with self.database.writing() as at:
                 rows = at.rows("SELECT id_hash, kind, name FROM names")

@@ -247,6 +247,7 @@ class _Control:
         """Keep the control database, on a thread: it may have to be migrated first, its server may be away, and every
         note waits for the disk."""
         configuration.remember(await asyncio.to_thread(self.database.open))
+        self.database.tried.set()
         while True:
             while not self.database.is_ready:
                 await asyncio.sleep(DATABASE_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -34,6 +36,10 @@ DEAD_AFTER_NS = 10_000_000_000
 
 STATUS_KEPT_S = 1.0
 """The log's status lists a directory: one look a second is enough for however many ask."""
+
+MIGRATION_WITHIN_S = 30.0
+"""How long after the start of this process requests to /api wait for the database to be migrated or found unusable;
+from then on they are told that it cannot be used. A new installation takes half a second."""
 
 _STATES = {0: "starting", 1: "serving", 2: "draining"}
 
@@ -92,6 +98,7 @@ class ControlState:
         self.live = live
         self.telling = telling
         self.started_s = time.time()
+        self._migrated_by = time.monotonic() + MIGRATION_WITHIN_S
         self.reports: dict[int, Health] = {}
         self.notes: list[str] = []
         """Remarks for readiness that do not change (control database, SQLite's version)."""
@@ -146,6 +153,12 @@ class ControlState:
             for key in provider.keys:
                 cooling = key.health_slot >= 0 and self.arena.used(key.health_slot, now_ns) > 0
                 yield provider.name, key.name, key.enabled and not cooling
+
+    async def database_tried(self) -> None:
+        """Wait, though not for long, until the database was opened or could not be."""
+        if not self.database.tried.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.database.tried.wait(), self._migrated_by - time.monotonic())
 
     def uptime_s(self) -> float:
         return time.time() - self.started_s

@@ -31,8 +31,9 @@ class Transaction(Protocol):
 class Database(Protocol):
     """Opened when it is first asked, and again after whatever has closed it. Any thread may call."""
 
-    problem: str
-    """Why it was of no use when it was last asked; empty: it was."""
+    @property
+    def problem(self) -> str:
+        """Why it was of no use when it was last asked; empty: it was."""
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """A transaction that is durable when the block has ended, and undone when the block raises. Raises

@@ -131,9 +131,9 @@ class Control:
         log = open(self.file.parent / "control.log", "ab")
         self.process = subprocess.Popen([sys.executable, "-c", _RUN, *arguments], cwd=ROOT, stderr=log)
         log.close()
-        wait_for(until or self._answers, "its start")
+        wait_for(until or self.answers, "its start")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         try:

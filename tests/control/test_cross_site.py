@@ -9,7 +9,7 @@ import pytest
 
 from gateway.control.permissions import ANYONE
 from tests.control.authorisation import rows
-from tests.control.process import Control, wait_for
+from tests.control.process import Control
 from tests.control.test_operators import PASSWORD, Person
 
 MEANT = rows()
@@ -23,7 +23,6 @@ FORMS = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data
 
 @pytest.fixture(scope="module")
 def cookie(running: Control) -> str:
-    wait_for(lambda: running.get("/api/operators").status == 200, "the database")
     made = {"name": "visitor", "role": "admin", "password": PASSWORD}
     assert running.send_json("POST", "/api/operators", made).status == 201
     return Person(running, "visitor").cookie

@@ -22,6 +22,7 @@ from gateway.control.database import ControlDatabase
 from gateway.control.migrate import HEAD, MigrationError, SchemaState, ensure, state_of, upgrade
 from gateway.control.schema import metadata
 from gateway.snapshot.model import Snapshot
+from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.urls import sqlite_url
 from tests.postgres import PostgresServer
 
@@ -203,6 +204,21 @@ def test_the_program_before_works_beside_this_one(tmp_path: Path) -> None:
     again = ControlDatabase(sqlite_url(path))
     assert again.open() == {1: "provider/mock"}
     again.close()
+
+
+def test_nobody_opens_a_database_that_is_still_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "control.db"
+    database = ControlDatabase(sqlite_url(str(path)))
+    # As the child makes it at first: a second process that put it into WAL mode would be a second writer.
+    path.touch()
+    with pytest.raises(StoreUnavailable, match="schema"):
+        database.config.revision()
+    with pytest.raises(StoreUnavailable, match="schema"):
+        database.config.revoke(owner="somebody")
+    assert path.read_bytes() == b""
+    database.open()
+    assert database.config.revoke(owner="somebody") == 0
+    database.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -11,7 +11,7 @@ import pytest
 from gateway.operator_ticket import COOKIE
 from gateway.operators import setup_secret
 from gateway.operators.lockout import FREE_TRIES
-from tests.control.process import Answer, Control, wait_for
+from tests.control.process import Answer, Control
 
 PASSWORD = "correct horse battery"
 SAME = {"sec_fetch_site": "same-origin"}
@@ -39,7 +39,6 @@ class Person:
 @pytest.fixture(scope="module")
 def desk(running: Control) -> Control:
     """The shared control process, with three operators."""
-    wait_for(lambda: running.get("/api/operators").status == 200, "the database")
     for role in ("viewer", "operator", "admin"):
         made = running.send_json("POST", "/api/operators", {"name": role, "role": role, "password": PASSWORD})
         assert made.status == 201, made.body
@@ -47,7 +46,6 @@ def desk(running: Control) -> Control:
 
 
 def test_the_first_operator_is_made_with_the_secret_once(control: Control) -> None:
-    wait_for(lambda: control.get("/api/operators").status == 200, "the database")
     secret = setup_secret.pending(control.paths.data_dir)
     assert (Path(control.paths.data_dir) / "setup.secret").stat().st_mode & 0o777 == 0o600
 
@@ -68,7 +66,6 @@ def test_the_first_operator_is_made_with_the_secret_once(control: Control) -> No
     assert [entry["name"] for entry in control.get("/api/operators").json["entries"]] == ["first"]
     control.end()
     control.start()
-    wait_for(lambda: control.get("/api/operators").status == 200, "the database")
     assert control.ask("GET", "/api/me", cookie=cookie_of(done)).json["role"] == "admin"
     assert set_up(secret).status == 403
 

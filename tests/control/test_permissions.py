@@ -17,7 +17,7 @@ from gateway.control.operators_api import NewOperator, OperatorChange
 from gateway.control.permissions import PERMISSIONS, is_declared
 from gateway.operators.roles import Role
 from tests.control.authorisation import rows
-from tests.control.process import Control, wait_for
+from tests.control.process import Control
 from tests.control.test_operators import PASSWORD
 
 MEANT = rows()
@@ -55,7 +55,6 @@ def test_what_is_not_declared_is_nobodys() -> None:
 
 @pytest.fixture(scope="module")
 def credentials(running: Control) -> dict[Role | None, dict[str, str]]:
-    wait_for(lambda: running.get("/api/operators").status == 200, "the database")
     found: dict[Role | None, dict[str, str]] = {None: {}}
     for role in Role:
         name = f"role-{role.spelled}"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gateway.control.playground_api import LIFE_S, name_for
-from tests.control.process import Control, wait_for
+from tests.control.process import Control
 from tests.control.test_configuration import enabled
 from tests.control.test_operators import PASSWORD, Person
 
@@ -16,7 +16,6 @@ from tests.control.test_operators import PASSWORD, Person
 @pytest.fixture(scope="module")
 def ann(running: Control) -> Person:
     """An operator of the shared control process."""
-    wait_for(lambda: running.get("/api/operators").status == 200, "the database")
     running.send_json("POST", "/api/operators", {"name": "ann", "role": "operator", "password": PASSWORD})
     return Person(running, "ann")
 

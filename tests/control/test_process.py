@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +22,7 @@ from gateway.control.exposition import FAMILIES
 from gateway.records import ErrorKind, Outcome
 from gateway.snapshot import store
 from tests.control.deployed import dashboard_queries, labels_in, metrics_in, rule_queries
-from tests.control.process import CONFIG, Control, wait_for
+from tests.control.process import CONFIG, Answer, Control, wait_for
 from tests.control.trail_records import exchange
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
@@ -263,3 +266,32 @@ def test_it_can_be_stopped_while_it_still_imports(control: Control, ring: RingWr
     assert "never retrieved" not in control.log
     control.start()
     wait_for(lambda: stored(control) == ids(1), "the record")
+
+
+def migration_of(control: Control) -> int:
+    """Pid of the child that migrates the database, stopped; 0 while there is none."""
+    assert control.process is not None
+    for path in glob.glob(f"/proc/{control.process.pid}/task/*/children"):
+        with contextlib.suppress(OSError):
+            for pid in map(int, Path(path).read_text().split()):
+                if b"gateway.control.migrate" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGSTOP)
+                    return pid
+    return 0
+
+
+def test_requests_of_the_first_moment_wait_for_the_database(control: Control) -> None:
+    assert control.end() == 0
+    for path in glob.glob(f"{control.paths.control_db}*"):
+        os.unlink(path)
+    control.start(until=lambda: migration_of(control))
+    child = migration_of(control)
+    wait_for(control.answers, "what needs no database")
+    made: list[Answer] = []
+    operator = {"name": "ann", "role": "viewer", "password": "a-long-password"}
+    asking = threading.Thread(target=lambda: made.append(control.send_json("POST", "/api/operators", operator)))
+    asking.start()
+    asking.join(0.3)
+    os.kill(child, signal.SIGCONT)
+    asking.join()
+    assert [answer.status for answer in made] == [201], made[0].body

@@ -20,7 +20,6 @@ def used(running: Control) -> Control:
     for number in range(1, 4):
         writer.push(exchange(9000 + number, cost_nanodollars=number * 1_000_000_000))
     writer.close()
-    wait_for(lambda: running.get("/api/usage").status == 200, "the control database")
     wait_for(lambda: told(running)[0]["cost_nanodollars"] == 6_000_000_000, "the ledger's rows")
     return running
 

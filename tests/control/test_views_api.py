@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.control.process import Answer, Control, wait_for
+from tests.control.process import Answer, Control
 from tests.control.test_operators import PASSWORD, Person
 
 
 @pytest.fixture(scope="module")
 def people(running: Control) -> dict[str, Person]:
-    wait_for(lambda: running.get("/api/operators").status == 200, "the database")
     found = {}
     for name, role in (("ann", "operator"), ("ben", "operator"), ("vera", "viewer"), ("ada", "admin")):
         body = {"name": name, "role": role, "password": PASSWORD}
