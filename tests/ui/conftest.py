@@ -3,17 +3,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, StorageState
+from playwright.sync_api import Browser, StorageState, expect
 
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway
 from tests.ui import browser as browsers
-from tests.ui.browser import Admin, Window
+from tests.ui.browser import PATIENCE_MS, Admin, Window
 from tests.ui.seed import seed, vendors
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with browsers.browser() as chromium:
         yield chromium
 

@@ -6,14 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.live.instance import Gateway
-from tests.ui.browser import NAME, PASSWORD, PATIENCE_MS, Admin, Window
+from tests.ui.browser import NAME, PASSWORD, Admin, Window
 
 ECHO, PACED = "openai/echo", "openai/words-400+pace-20ms"
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -138,8 +133,8 @@ def test_an_operator_comes_and_goes(chromium: Browser, seeded: Gateway, window: 
     theirs.close()
     guest = page.get_by_role("row", name="guest")
     guest.get_by_role("button").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    page.get_by_role("dialog").last.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog", name="Operator guest").get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog", name="Remove guest?").get_by_role("button", name="Remove").click()
     expect(guest).to_be_hidden()
     # Who is here keeps who is here.
     page.get_by_role("row", name=f"{NAME} you").get_by_role("button").click()

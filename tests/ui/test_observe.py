@@ -3,6 +3,7 @@ texts of strangers are text."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import urllib.error
@@ -13,6 +14,7 @@ from playwright.sync_api import expect
 
 from tests.live.instance import Gateway
 from tests.ui.browser import Admin, Window
+from tests.waiting import wait_for
 
 SCRIPTS = (
     "<script>{}</script>", "<img src=x onerror={}>", "<svg onload={}>", "<svg/onload={}>", "<body onload={}>",
@@ -32,6 +34,11 @@ def make_key(gateway: Gateway, name: str) -> str:
     return key
 
 
+def recorded(gateway: Gateway, query: str) -> None:
+    """Until the log has a request like that."""
+    wait_for(lambda: Admin(gateway).ask("GET", f"/api/logs?{query}")["entries"], f"a request with {query}")
+
+
 def test_a_request_appears_in_live_and_in_the_log(window: Window, seeded: Gateway) -> None:
     key, page = make_key(seeded, "watcher"), window.page
     window.open("live")
@@ -46,6 +53,7 @@ def test_a_request_appears_in_live_and_in_the_log(window: Window, seeded: Gatewa
     expect(dialog).to_be_hidden()
 
     assert Admin(seeded).chat(key, "demo/error-503") == 503
+    recorded(seeded, "key=watcher&status=503")
     window.open("logs?key=watcher&status=503")
     page.locator("tbody a[data-row]").first.click()
     page.wait_for_url(re.compile("/ui/logs/[0-9a-f]{32}"))
@@ -59,6 +67,57 @@ def test_a_request_appears_in_live_and_in_the_log(window: Window, seeded: Gatewa
     window.expected = {404}
     page.goto(f"{window.base_url}/ui/logs/{'0' * 32}")
     expect(dialog.get_by_text("No such request in the log")).to_be_visible()
+
+
+def test_filters_views_and_exports(window: Window, seeded: Gateway) -> None:
+    page, key = window.page, make_key(seeded, "breaker")
+    assert [Admin(seeded).chat(key, f"demo/{model}") for model in ("echo", "error-500")] == [200, 500]
+    recorded(seeded, "key=breaker&status=500")
+    window.open("logs")
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("textbox", name="Status").fill("500")
+    page.get_by_role("textbox", name="Status").press("Enter")
+    page.wait_for_url("**/ui/logs?status=500")
+    statuses = page.locator("tbody tr td:nth-child(2)")
+    expect(statuses.filter(has_not_text="500")).to_have_count(0)
+    expect(page.locator("tbody tr").first).to_contain_text("demo/error-500")
+
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Save this view").click()
+    page.get_by_label("Name").fill("Broken")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Clear all").click()
+    page.wait_for_url("**/ui/logs")
+    expect(statuses.filter(has_text="200").first).to_be_visible()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Broken", exact=True).click()
+    page.wait_for_url("**/ui/logs?status=500")
+    expect(statuses.filter(has_not_text="500")).to_have_count(0)
+
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="CSV").click()
+    with download.value.path().open(newline="") as file:
+        assert {line["status"] for line in csv.DictReader(file)} == {"500"}
+
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("button", name="Remove the view Broken").click()
+    expect(page.get_by_text("Removed the view Broken")).to_be_visible()
+
+
+def test_rows_are_reached_by_keyboard(window: Window) -> None:
+    page = window.page
+    window.open("logs")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(page.locator("tbody a[data-row]").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Request", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/ui/logs")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
 
 
 def test_charts_are_tables_as_well(window: Window) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from gateway.operators import setup_secret
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway
-from tests.ui.browser import NAME, PASSWORD, PATIENCE_MS, Admin, Window
+from tests.ui.browser import NAME, PASSWORD, Admin, Window
 from tests.ui.seed import provider, vendors
 
 
@@ -28,7 +28,6 @@ def empty(start_for_module: Start) -> Gateway:
 
 
 def test_the_first_day(chromium: Browser, empty: Gateway, upstream: int) -> None:
-    expect.set_options(timeout=PATIENCE_MS)
     window = Window(chromium, empty.base_url)
     page = window.page
     admin = Admin(empty)

@@ -83,7 +83,7 @@ export function Component() {
         ) : logs.isPending ? (
           <Waiting />
         ) : entries.length > 0 ? (
-          <Paper withBorder>
+          <Paper withBorder aria-busy={logs.isPlaceholderData} style={{ opacity: logs.isPlaceholderData ? 0.55 : 1 }}>
             <LogTable
               entries={entries}
               columns={chosen(shown)}
