@@ -79,6 +79,7 @@ COMPILED_MODULES: Final = (
     "gateway.control.sheets",
     "gateway.control.minutes",
     "gateway.control.aggregate",
+    "gateway.control.calls",
     "gateway.control.ledger_rows",
 )
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from gateway.control import trail
 from gateway.control.figures import Figures
 from gateway.control.histogram import LATENCY_US, OVERHEAD_US, Histogram
+from gateway.control.known_models import MAX_FAILED_MODELS, MAX_MODELS, OTHER
 from gateway.control.minutes import Minutes
 from gateway.control.trail import Values, unsigned
 from gateway.records import CacheVerdict, ErrorKind, Flags, Kind, Outcome, UsageSource
@@ -25,13 +26,6 @@ MAX_SERIES = 10_000
 """Combinations of labels counted one by one; what comes later is counted with model and key ``other``. About 10
 MiB, and a scrape of well under 0.1 s."""
 
-MAX_MODELS = 500
-"""Models of one provider that get a label of their own because a request to them went well..."""
-
-MAX_FAILED_MODELS = 50
-"""...and that get one although none did: whoever holds a key can invent names without end."""
-
-OTHER = "other"
 NONE = "none"
 
 WIDTH = trail.WIDTH

@@ -28,7 +28,7 @@ from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.ledger_rows import rows_of
 from gateway.control.live import Live
 from gateway.control.log_choice import LogChoice
-from gateway.control.record_tap import RecordTap
+from gateway.control.record_tap import Tap
 from gateway.control.rollups import Rollups
 from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
@@ -134,7 +134,7 @@ class Ingest:
         self._look_at = 0.0
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self.taps: tuple[RecordTap, ...] = ()
+        self.taps: tuple[Tap, ...] = ()
         """Who is told of records as well, replaced as a whole."""
         self.choice = LogChoice()
         """May be replaced at any time."""

@@ -34,7 +34,7 @@ from gateway.control.live import Live
 from gateway.control.log_choice import choice_of, limits_of, redactor_of
 from gateway.control.model_lists import ModelLists
 from gateway.control.periods import Periods
-from gateway.control.record_tap import RecordTap
+from gateway.control.record_tap import Tap
 from gateway.control.refill import refill
 from gateway.control.rollups import Rollups, merged
 from gateway.control.state import ControlState
@@ -193,7 +193,7 @@ class _Control:
             self.arena.close()
         return 0
 
-    def _tapped(self, taps: tuple[RecordTap, ...]) -> None:
+    def _tapped(self, taps: tuple[Tap, ...]) -> None:
         self.ingest.taps = taps
 
     def _hang_up(self, configuration: Configuration) -> None:

@@ -10,7 +10,8 @@ cdef long long MINUTE_US
 cdef class Minutes:
     cdef readonly dict cells
     cdef readonly long long round
-    cdef dict _series, _models, _failed_models, _recent
+    cdef dict _series, _recent
+    cdef object _models
     @cython.locals(key=tuple, found=Figures)
     cpdef Figures of(self, list values, Py_ssize_t at, long long minute)
     @cython.locals(ended_us=cython.longlong)
@@ -18,6 +19,5 @@ cdef class Minutes:
     @cython.locals(ended_us=cython.longlong)
     cpdef add_cost(self, list values, Py_ssize_t at)
     cdef Figures _new(self, tuple key, bint well)
-    cpdef str _model(self, provider, model, well)
     cpdef dict take(self)
     cpdef put_back(self, dict taken)

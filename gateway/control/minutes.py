@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from gateway.control.figures import Figures
+from gateway.control.known_models import OTHER, KnownModels
 from gateway.control.sheets import OTHER_ID, Labels
 from gateway.control.trail import Values, unsigned
 from gateway.records import Outcome
@@ -23,16 +24,9 @@ MAX_SERIES = 10_000
 MAX_CELLS = 60_000
 """Of all minutes that wait for the store: at most some 100 MB, when it takes nothing for hours."""
 
-MAX_MODELS = 500
-"""Of one provider, in the life of the process; as many as /metrics has..."""
-
-MAX_FAILED_MODELS = 50
-"""...and that count by name although no request to them went well."""
-
 MINUTES_KEPT = 65
 """For ``last``."""
 
-OTHER = "other"
 WELL = frozenset((int(Outcome.OK), int(Outcome.CACHED)))
 
 _place = LogRow._fields.index
@@ -63,8 +57,7 @@ class Minutes:
         """Grows when cells were taken away: whoever holds one has to ask for it again."""
         self._series: dict[int, int] = {}
         """Minute -> how many series it has."""
-        self._models: dict[int, set[str]] = {}
-        self._failed_models: dict[int, set[str]] = {}
+        self._models = KnownModels()
         self._recent: dict[int, dict[tuple[int, str], tuple[int, int]]] = {}
         """Minute -> (provider, model) -> requests and errors, of what was taken away."""
 
@@ -89,7 +82,7 @@ class Minutes:
 
     def _new(self, key: Key, well: bool) -> Figures:
         minute, provider, model = key[:3]
-        known = self._model(provider, model, well)
+        known = self._models.name(provider, model, well)
         series = self._series.get(minute, 0)
         if series >= MAX_SERIES or len(self.cells) >= MAX_CELLS:
             key = (minute, provider, OTHER, OTHER_ID, OTHER_ID, OTHER_ID, *key[6:])
@@ -100,17 +93,6 @@ class Minutes:
             found = self.cells[key] = Figures()
             self._series[minute] = series + 1
         return found
-
-    def _model(self, provider: int, model: str, well: bool) -> str:
-        models = self._models.setdefault(provider, set())
-        if model in models:
-            return model
-        failed = self._failed_models.setdefault(provider, set())
-        table, room = (models, MAX_MODELS) if well else (failed, MAX_FAILED_MODELS)
-        if model not in table and len(table) >= room:
-            return model if model in failed else OTHER
-        table.add(model)
-        return model
 
     def take(self) -> dict[Key, Figures]:
         """All cells; from now on it begins anew."""

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import Protocol
 
 from gateway.control.trail import WIDTH, Values
 
 MOST_RECORDS = 20_000
 """Some 30 MiB, and several seconds of a busy gateway."""
+
+
+class Tap(Protocol):
+    """Whoever is told of records."""
+
+    def put(self, values: Values) -> None:
+        """Of one record or of several; on the ingest thread, which waits for it."""
 
 
 class RecordTap:

@@ -16,7 +16,7 @@ from gateway.config.schema import Config
 from gateway.config.telemetry import OtelEntry
 from gateway.control.access_log import AccessLog
 from gateway.control.configuration import Configuration
-from gateway.control.record_tap import RecordTap
+from gateway.control.record_tap import RecordTap, Tap
 from gateway.snapshot.model import Provider
 from gateway.tracing.parents import Parents
 
@@ -32,7 +32,7 @@ MOST_EARLY = 2000
 class Telling:
     """One per control process. ``tapped`` is told, on a thread, where records are to be put from now on."""
 
-    def __init__(self, tapped: Callable[[tuple[RecordTap, ...]], None], instance: str) -> None:
+    def __init__(self, tapped: Callable[[tuple[Tap, ...]], None], instance: str) -> None:
         self._tapped = tapped
         self._instance = instance
         self._configuration: Configuration | None = None
@@ -96,9 +96,9 @@ class Telling:
         made.start()
         return made
 
-    def _taps(self, exporter: Exporter | None) -> tuple[RecordTap, ...]:
-        taps = (self.access_log.tap, exporter.tap if exporter is not None else None)
-        return tuple(tap for tap in taps if tap is not None)
+    def _taps(self, exporter: Exporter | None) -> tuple[Tap, ...]:
+        lines = (self.access_log.tap,) if self.access_log.tap is not None else ()
+        return lines if exporter is None else (*lines, *exporter.taps)
 
     def _close_exporter(self) -> None:
         exporter, self.exporter = self.exporter, None

@@ -1,7 +1,8 @@
 """From records to a collector: threads of the control process that hold up nobody.
 
-One takes records and makes spans and metrics of them, another sends spans in batches; metrics go by the SDK's own
-timer. Whatever is slow or away costs telemetry, which is counted, and nothing else. Imported only when configured.
+One takes records and makes spans of them, another sends these in batches, a third sends once an interval what the
+ingest thread has added up for metrics. Whatever is slow or away costs telemetry, which is counted, and nothing else.
+Imported only when configured.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 import gateway
 from gateway.config.telemetry import OtelEntry
-from gateway.control.record_tap import RecordTap
+from gateway.control.calls import Calls
+from gateway.control.record_tap import RecordTap, Tap
 from gateway.control.trail import WIDTH
 from gateway.snapshot.model import Provider
 from gateway.stores.protocols import LogRow
-from gateway.tracing.measures import Measures
+from gateway.tracing.measures import Measures, Telemeter
 from gateway.tracing.parents import Parents
 from gateway.tracing.spans import SpanMaker
 from gateway.tracing.vocabulary import name_of
@@ -44,6 +45,7 @@ BATCH = 512
 MOST_SPANS = 8192
 EXPORT_WITHIN_S = 10.0
 INTERVAL_S = 60.0
+REQUEST_ID = LogRow._fields.index("request_id")
 
 # The SDK's exporters tell of each failure in lines of their own, with the collector's address; it is told once, here.
 for name in ("opentelemetry.exporter", "opentelemetry.sdk"):
@@ -62,19 +64,23 @@ class Exporter:
         instance: str = "",
         *,
         spans: SpanExporter | None = None,
-        reader: MetricReader | None = None,
+        metrics: MetricExporter | None = None,
     ) -> None:
-        """``spans`` and ``reader`` in place of OTLP's."""
+        """``spans`` and ``metrics`` in place of OTLP's."""
         self.tap = RecordTap()
         self._names, self._providers, self._parents = names, providers, parents
         self._resource = resource_of(entry, instance)
         self._maker = SpanMaker(self._resource, entry.traces.sample_ratio) if entry.traces.enabled else None
         self._spans = spans or (_span_exporter(entry) if entry.traces.enabled else None)
-        self._meters: MeterProvider | None = None
-        self._measures: Measures | None = None
+        self.taps: tuple[Tap, ...] = (self.tap,) if entry.traces.enabled else ()
+        """Where records are to be put."""
+        self._telemeter: Telemeter | None = None
         if entry.metrics.enabled:
-            self._meters = MeterProvider([reader or _metric_reader(entry)], self._resource)
-            self._measures = Measures(self._meters)
+            calls = Calls()
+            self.taps += (calls,)
+            measures = Measures(calls, self._resource, names, providers)
+            interval_s = INTERVAL_S if entry.metrics.interval is None else float(entry.metrics.interval)
+            self._telemeter = Telemeter(measures, metrics or _metric_exporter(entry), interval_s, EXPORT_WITHIN_S)
         self._queue: deque[ReadableSpan] = deque()
         self._there = threading.Event()
         self._stopping = threading.Event()
@@ -88,23 +94,27 @@ class Exporter:
         ``tap.dropped``."""
 
     def start(self) -> None:
-        for work, title in ((self._take, "otel records"), (self._send, "otel spans")):
+        for work, title in ((self._take, "otel records"), (self._send, "otel spans")) if self._maker else ():
             thread = threading.Thread(target=work, name=title, daemon=True)
             thread.start()
             self._threads.append(thread)
+        if self._telemeter is not None:
+            self._telemeter.start()
 
     def close(self, within_s: float = 2.0) -> None:
         """Send what there is, if the collector takes it soon."""
         self._stopping.set()
         self.tap.wake()
         self._there.set()
+        if self._telemeter is not None:
+            self._telemeter.stop(0)
         end = time.monotonic() + within_s
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-        if self._meters is not None:
-            self._meters.shutdown(timeout_millis=max(1, (end - time.monotonic()) * 1000))
+        if self._telemeter is not None:
+            self._telemeter.stop(end - time.monotonic())
 
-    # -- records become spans and metrics
+    # -- records become spans
 
     def _take(self) -> None:
         waiting: deque[tuple[float, list[object]]] = deque()
@@ -123,18 +133,23 @@ class Exporter:
                 self._stopping.wait(STEP_S)
 
     def _make(self, values: list[object]) -> None:
+        maker = self._maker
+        if maker is None:
+            return
         names, providers = self._names(), self._providers()
         for at in range(0, len(values), WIDTH):
-            row = LogRow(*values[at : at + WIDTH])  # type: ignore[arg-type]  # as the ring gives them
             # A reader may give it as a bytearray.
-            row = row._replace(request_id=bytes(row.request_id))
+            request_id = bytes(values[at + REQUEST_ID])  # type: ignore[call-overload]  # as the ring gives it
+            parent = self._parents.get(request_id)
+            trace_id = maker.kept(request_id, parent)
+            if trace_id is None:
+                continue
+            row = LogRow(*values[at : at + WIDTH])  # type: ignore[arg-type]  # as the ring gives them
+            row = row._replace(request_id=request_id)
             provider = providers.get(name_of(row.provider, names)) if row.provider else None
             try:
-                if self._measures is not None:
-                    self._measures.take(row, provider)
-                if self._maker is not None:
-                    for span in self._maker.spans(row, self._parents.get(row.request_id), provider, names):
-                        self._put(span)
+                for span in maker.spans(row, trace_id, parent, provider, names):
+                    self._put(span)
             except Exception:
                 # Telemetry of one record is not worth the thread.
                 log.exception("a record could not be told")
@@ -201,7 +216,5 @@ def _span_exporter(entry: OtelEntry) -> SpanExporter:
     return OTLPSpanExporter(_at(entry, "/v1/traces"), headers=_headers(entry), timeout=EXPORT_WITHIN_S)
 
 
-def _metric_reader(entry: OtelEntry) -> MetricReader:
-    interval_s = INTERVAL_S if entry.metrics.interval is None else float(entry.metrics.interval)
-    exporter = OTLPMetricExporter(_at(entry, "/v1/metrics"), headers=_headers(entry), timeout=EXPORT_WITHIN_S)
-    return PeriodicExportingMetricReader(exporter, interval_s * 1000, EXPORT_WITHIN_S * 1000)
+def _metric_exporter(entry: OtelEntry) -> MetricExporter:
+    return OTLPMetricExporter(_at(entry, "/v1/metrics"), headers=_headers(entry), timeout=EXPORT_WITHIN_S)

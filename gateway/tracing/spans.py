@@ -39,13 +39,24 @@ class SpanMaker:
         self._resource = resource
         self._ratio = ratio
 
+    def kept(self, request_id: bytes, parent: Parent | None) -> bytes | None:
+        """The trace of a request; None: it is not among those that are kept. ``parent``: what the caller sent."""
+        if parent is not None:
+            return parent.trace_id if parent.sampled else None
+        if not self._ratio:
+            return None
+        trace_id = trace_id_of(request_id)
+        return trace_id if is_sampled(trace_id, self._ratio) else None
+
     def spans(
-        self, row: LogRow, parent: Parent | None, provider: Provider | None, names: Mapping[int, str]
+        self,
+        row: LogRow,
+        trace_id: bytes,
+        parent: Parent | None,
+        provider: Provider | None,
+        names: Mapping[int, str],
     ) -> Iterator[ReadableSpan]:
-        """Of a record, those that are kept. ``parent``: what the caller sent."""
-        trace_id = trace_id_of(row.request_id) if parent is None else parent.trace_id
-        if not (is_sampled(trace_id, self._ratio) if parent is None else parent.sampled):
-            return
+        """Of a record of a trace that is kept."""
         state = TraceState.from_header([parent.state]) if parent is not None and parent.state else None
         own = _context(trace_id, span_id_of(row.request_id), state)
         if row.kind == Kind.EXCHANGE:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from gateway.control.calls import CallLabels
 from gateway.control.trail import unsigned
 from gateway.records import CacheVerdict, ErrorKind, Flags, Outcome, UsageSource
 from gateway.snapshot.model import Provider
@@ -52,7 +53,7 @@ class Server(NamedTuple):
     port: int
 
 
-def operation_of(row: LogRow) -> str:
+def operation_of(row: LogRow | CallLabels) -> str:
     try:
         operation = Operation(row.operation)
     except ValueError:
@@ -76,7 +77,7 @@ def server_of(provider: Provider) -> Server:
     return Server(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
 
 
-def error_type(row: LogRow) -> str:
+def error_type(row: LogRow | CallLabels) -> str:
     """``error.type``; empty: it went well."""
     if row.outcome in FINE:
         return ""
@@ -101,7 +102,7 @@ def usage_of(row: LogRow) -> Attributes:
     return found | {name: count for name, count in more.items() if count}
 
 
-def common_of(row: LogRow, provider: Provider | None) -> Attributes:
+def common_of(row: LogRow | CallLabels, provider: Provider | None) -> Attributes:
     """Of spans and metrics alike: few enough values for a metric."""
     found: Attributes = {"gen_ai.operation.name": operation_of(row)}
     name = provider_name(provider)

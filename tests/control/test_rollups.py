@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from _speedups._bucket import RingWriter
-from gateway.control import minutes
+from gateway.control import known_models, minutes
 from gateway.control.aggregate import Aggregates
 from gateway.control.figures import Figures, Reader
 from gateway.control.ingest import Ingest
@@ -247,12 +247,12 @@ def test_series_beyond_the_bound_are_counted_as_other(monkeypatch: pytest.Monkey
 
 def test_models_that_nobody_answered_are_counted_as_other() -> None:
     kept = Minutes()
-    for number in range(minutes.MAX_FAILED_MODELS + 20):
+    for number in range(known_models.MAX_FAILED_MODELS + 20):
         record = exchange(target_model=b"made-up-%d" % number, status=404, outcome=int(Outcome.UPSTREAM_ERROR))
         kept.add(values_of(record), 0)
     kept.add(values_of(exchange(target_model=b"real")), 0)
     models = {key[2]: figures.requests for key, figures in kept.cells.items()}
-    assert (models["other"], models["real"], len(models)) == (20, 1, minutes.MAX_FAILED_MODELS + 2)
+    assert (models["other"], models["real"], len(models)) == (20, 1, known_models.MAX_FAILED_MODELS + 2)
 
 
 _CONTROL = """

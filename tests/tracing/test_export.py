@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from gateway.config.references import Text
 from gateway.config.telemetry import OtelEntry, OtelMetricsEntry, TracesEntry
+from gateway.control.calls import Calls
 from gateway.records import CacheVerdict, ErrorKind, Flags, Kind, Outcome
 from gateway.snapshot.model import Provider
 from gateway.tracing.context import span_id_of, trace_id_of
 from gateway.tracing.export import MOST_SPANS, Exporter
+from gateway.tracing.measures import Measures
 from gateway.tracing.parents import Parents
 from tests.control.trail_records import NAMES, exchange, values_of
 from tests.tracing.collector import Collector, attributes
@@ -30,33 +33,48 @@ TRACE, SPAN = bytes(range(16)), bytes(range(8, 16))
 Make = Callable[..., Exporter]
 
 
+class Kept(MetricExporter):
+    """Keeps what was exported last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = MetricsData([])
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 0, **_: object) -> MetricExportResult:
+        self.data = metrics_data
+        return MetricExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: float = 0) -> bool:
+        return True
+
+    def shutdown(self, timeout_millis: float = 0, **_: object) -> None:
+        pass
+
+
 class Told:
     """An exporter into memory."""
 
     def __init__(self, **entry: Any) -> None:
         self.spans = InMemorySpanExporter()
-        self.reader = InMemoryMetricReader()
+        self.kept = Kept()
         self.parents = Parents()
         self.exporter = Exporter(
             OtelEntry(**entry), lambda: NAMES, lambda: {"mock": MOCK}, self.parents, "one", spans=self.spans,
-            reader=self.reader,
+            metrics=self.kept,
         )  # fmt: skip
 
     def put(self, *records: Any) -> list[ReadableSpan]:
         """The spans of these, once all was sent."""
         self.exporter.start()
-        self.exporter.tap.put(values_of(*records))
-        self.metrics = {}
-        # Read before it is shut down with the exporter.
-        self.exporter._stopping.set()
-        self.exporter.tap.wake()
-        for thread in self.exporter._threads:
-            thread.join(30)
-        data = self.reader.get_metrics_data()
-        for resource in data.resource_metrics if data is not None else ():
-            for scope in resource.scope_metrics:
-                self.metrics |= {metric.name: metric for metric in scope.metrics}
-        self.exporter.close()
+        for tap in self.exporter.taps:
+            tap.put(values_of(*records))
+        self.exporter.close(30)
+        self.metrics = {
+            metric.name: metric
+            for resource in self.kept.data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
         return list(self.spans.get_finished_spans())
 
     def points(self, name: str) -> list[tuple[dict[str, Any], Any]]:
@@ -220,6 +238,23 @@ def test_metrics_are_of_every_request() -> None:
     assert cost.value == 2.0
 
 
+def test_a_series_keeps_its_attributes_when_its_provider_is_taken_away() -> None:
+    calls, providers = Calls(), {"mock": MOCK}
+    measures = Measures(calls, Resource({}), lambda: NAMES, lambda: providers)
+    calls.put(values_of(exchange(1)))
+    told = []
+    for _ in range(2):
+        [metric] = [
+            metric
+            for metric in measures.data().resource_metrics[0].scope_metrics[0].metrics
+            if metric.name == "gen_ai.server.request.duration"
+        ]
+        told.append(metric.data.data_points[0].attributes)
+        providers.clear()
+    assert told[0] == told[1]
+    assert (told[0] or {})["server.address"] == "api.mock.example"
+
+
 # -- over the wire
 
 
@@ -249,7 +284,8 @@ def test_a_collector_is_sent_what_it_understands(collector: Collector, make: Mak
     exporter = make(
         resource={"deployment.environment.name": "test"}, metrics=OtelMetricsEntry(interval=1.0)  # type: ignore[arg-type]
     )  # fmt: skip
-    exporter.tap.put(values_of(exchange(7)))
+    for tap in exporter.taps:
+        tap.put(values_of(exchange(7)))
     wait_for(lambda: len(collector.spans) == 2, "two spans")
     server, client = collector.spans
     assert server.trace_id == trace_id_of((7).to_bytes(16, "big"))
@@ -272,6 +308,24 @@ def test_a_collector_that_is_away_costs_spans_and_they_are_counted(collector: Co
     collector.status = 200
     exporter.tap.put(values_of(exchange(2)))
     wait_for(lambda: exporter.exported == 2, "two that came")
+
+
+def test_metrics_that_a_collector_did_not_take_come_with_the_next(collector: Collector, make: Make) -> None:
+    collector.status = 400
+    exporter = make(
+        traces=TracesEntry(enabled=False), metrics=OtelMetricsEntry(interval=1.0)  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert exporter._telemeter is not None
+    telemeter = exporter._telemeter
+    exporter.taps[0].put(values_of(exchange(1)))
+    wait_for(lambda: telemeter._failed, "an export that failed")
+    exporter.taps[0].put(values_of(exchange(2)))
+    collector.status = 200
+    exporter.close(30)
+    [point] = collector.metrics["gen_ai.server.request.duration"].histogram.data_points
+    assert point.count == 2
+    assert not point.HasField("min")
+    assert not telemeter._failed
 
 
 def test_a_collector_that_hangs_holds_up_nobody(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
