@@ -1,14 +1,18 @@
-"""Charts over a log of ten million rows, and callers at 2,000 requests a second with the dashboard open and without."""
+"""Charts and pages over a log of ten million rows, and callers at 2,000 requests a second with the dashboard open and
+without, and with the control process killed again and again."""
 
 from __future__ import annotations
 
 import datetime as dt
 import http.client
+import itertools
 import json
 import os
+import signal
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,80 +20,54 @@ from bench.load import openloop, placement, result, tree
 from bench.load.session import Options, Session
 from bench.load.subject import Subject, microgate
 from bench.observe import fill
+from bench.observe.asking import CHARTS, DAY_S, PAGES, Asking
 
 RATE = 2000.0
-DAY_S = 86400
-QUERIES = {
-    "30 days by model": (30, "by=model"),
-    "30 days by provider": (30, "by=provider"),
-    "30 days by virtual key": (30, "by=virtual_key"),
-    "30 days of a team by model": (30, "by=model&team=team-3"),
-    "30 days of a virtual key": (30, "key=key-7"),
-    "7 days by status": (7, "by=status"),
-    "a day by model": (1, "by=model"),
-}
-"""What is asked -> days, parameters."""
 TIMES = 5
-CONTROL_S = 60.0
 POLLED_EVERY_S = 5.0
 OPEN = ("30 days by model", "a day by model", "7 days by status")
 """Asked at once, again and again, by the open dashboard."""
-
-
-class Asking:
-    """An operator's client of one gateway."""
-
-    def __init__(self, subject: Subject, data_dir: Path) -> None:
-        self.port = subject.port
-        self.fields = {"authorization": f"Bearer {(data_dir / 'admin.token').read_text().strip()}"}
-
-    def ms(self, query: str) -> float:
-        """How long an answer took, its body read."""
-        days, parameters = QUERIES[query]
-        now = time.time()
-        path = f"/api/series?since={now - days * DAY_S:.0f}&until={now:.0f}&groups=12&{parameters}"
-        begun = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("GET", path, headers=self.fields)
-        response = connection.getresponse()
-        body = json.loads(response.read())
-        connection.close()
-        if response.status != 200 or not body["groups"]:
-            raise RuntimeError(f"{query}: {response.status}")
-        return (time.monotonic() - begun) * 1000
-
-    def wait(self) -> None:
-        """Until control answers: it begins once the workers serve."""
-        end = time.monotonic() + CONTROL_S
-        while True:
-            try:
-                self.ms("a day by model")
-            except RuntimeError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.5)
-            else:
-                return
+SEARCHED = ("two words, errors only", "a middling word", "a word nobody said")
+"""Looked for without a pause, page after page."""
+KILLED_EVERY_S = 5.0
+AWAY = (RuntimeError, OSError, http.client.HTTPException)
+"""What a question comes to while control is not there."""
 
 
 class Dashboard:
-    """One that is open: a live view, and charts that are drawn again every few seconds."""
+    """One that is open: a live view, charts that are drawn again every few seconds, and somebody who searches.
+
+    Whoever finds control away asks again, as the pages do.
+    """
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
         self._closed = threading.Event()
         self.late_ms: list[float] = []
         """From the end of a request to its event."""
-        self.told = self.skipped = 0
-        self.queries_ms: list[float] = []
-        self._threads = [threading.Thread(target=self._watch), threading.Thread(target=self._poll)]
+        self.told = self.skipped = self.away = 0
+        self.charts_ms: list[float] = []
+        self.pages_ms: list[float] = []
+        self._threads = [
+            threading.Thread(target=self._again, args=(act,)) for act in (self._watch, self._poll, self._search)
+        ]
         for thread in self._threads:
             thread.start()
+
+    def _again(self, act: Callable[[], None]) -> None:
+        while not self._closed.is_set():
+            try:
+                act()
+            except AWAY:
+                self.away += 1
+                self._closed.wait(0.2)
 
     def _watch(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._asking.port, timeout=10)
         connection.request("GET", "/api/live", headers=self._asking.fields)
         response = connection.getresponse()
+        if response.status != 200:
+            raise RuntimeError(f"live view: {response.status}")
         event = b""
         while not self._closed.is_set() and (line := response.readline()):
             now = time.time()
@@ -105,15 +83,35 @@ class Dashboard:
         connection.close()
 
     def _poll(self) -> None:
-        while not self._closed.is_set():
-            for query in OPEN:
-                self.queries_ms.append(self._asking.ms(query))
-            self._closed.wait(POLLED_EVERY_S)
+        for query in OPEN:
+            self.charts_ms.append(self._asking.chart_ms(query))
+        self._closed.wait(POLLED_EVERY_S)
+
+    def _search(self) -> None:
+        for query in SEARCHED:
+            cursor = ""
+            while cursor is not None and not self._closed.is_set():
+                took_ms, page = self._asking.page(query, cursor)
+                self.pages_ms.append(took_ms)
+                cursor = page["next"]
 
     def close(self) -> None:
         self._closed.set()
         for thread in self._threads:
             thread.join()
+
+    def figures(self) -> dict[str, Any]:
+        """Once it is closed."""
+        return {
+            "late_ms": {
+                name: _percentile(self.late_ms, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("most", 1))
+            },
+            "told": self.told,
+            "skipped": self.skipped,
+            "chart_ms": {"p50": _percentile(self.charts_ms, 0.5), "most": _percentile(self.charts_ms, 1)},
+            "pages": len(self.pages_ms),
+            "page_ms": {"p50": _percentile(self.pages_ms, 0.5), "most": _percentile(self.pages_ms, 1)},
+        }
 
 
 def _percentile(values: list[float], share: float) -> float:
@@ -125,8 +123,8 @@ def _control(subject: Subject, snapshot: tree.Snapshot) -> tree.Member:
 
 
 def observe(options: Options) -> None:
-    """Dashboard queries, and what an open dashboard costs control and those who are served."""
-    rows = 50_000 if options.quick else fill.ROWS
+    """Charts, pages and searches, and what an open dashboard and a dead control process cost those who are served."""
+    rows, contents = (50_000, 2000) if options.quick else (fill.ROWS, fill.CONTENTS)
     kept = os.environ.get("MICROGATE_BENCH_OBSERVED", "")
     with Session(options) as session:
         directory = Path(kept) if kept else session.directory / "observed"
@@ -134,18 +132,21 @@ def observe(options: Options) -> None:
         filled = json.loads((directory / "filled.json").read_text()) if (directory / "filled.json").exists() else {}
         if not filled:
             filled = fill.fill(str(directory / "data"), rows=rows)
-            (directory / "filled.json").write_text(json.dumps(filled))
+        if "contents" not in filled:
+            filled |= fill.said(str(directory / "data"), contents)
+        (directory / "filled.json").write_text(json.dumps(filled))
         subject = microgate(directory, session.upstream, patience=120)
         with subject.process.stopped_on_failure():
             figures = {"filled": filled} | _figures(session, subject, directory / "data")
         subject.stop()
     result.write(
         "observe",
-        "Charts and the live view",
-        f"A log of {filled['rows']:,} rows over {filled['days']} days with its roll-ups; each chart asked {TIMES} "
-        f"times through the gateway's port, its first time apart. Then interleaved rounds of {options.seconds:g} s, "
-        f"open loop, {RATE:g} requests a second, with a dashboard open (a live view, three charts every 5 s) and "
-        "without. "
+        "Charts, searches and the live view",
+        f"A log of {filled['rows']:,} rows over {filled['days']} days with its roll-ups, and what was said in "
+        f"{filled['contents']:,} of the requests; each chart and page asked {TIMES} times through the gateway's port, "
+        f"its first time apart. Then interleaved rounds of {options.seconds:g} s, open loop, {RATE:g} requests a "
+        "second, with a dashboard open (a live view, three charts every 5 s, full-text searches one after the other) "
+        f"and without. Last, the same with a dashboard open while control is killed every {KILLED_EVERY_S:g} s. "
         f"{placement.method()}",
         figures,
         quick=options.quick,
@@ -155,15 +156,9 @@ def observe(options: Options) -> None:
 def _figures(session: Session, subject: Subject, data_dir: Path) -> dict[str, Any]:
     asking = Asking(subject, data_dir)
     asking.wait()
-    queries = {}
-    for query in QUERIES:
-        first, *others = [asking.ms(query) for _ in range(1 + TIMES)]
-        queries[query] = {
-            "first_ms": round(first, 1),
-            "ms": round(statistics.median(others), 1),
-            "most_ms": round(max(others), 1),
-        }
-        print(f"  {query:<28} first {first:>7.1f} ms, then {queries[query]['ms']:>7.1f}, at most {max(others):.1f}")
+    charts = {query: _timed(query, lambda query=query: asking.chart_ms(query)) for query in CHARTS}
+    pages = {query: _timed(query, lambda query=query: asking.page(query)[0]) for query in PAGES}
+    pages |= {f"by id, {days} days old": _by_id(asking, days) for days in (0, 1, 25)}
     rounds: dict[str, list[dict[str, Any]]] = {"closed": [], "open": []}
     for _ in range(session.options.rounds):
         for name, seen in rounds.items():
@@ -172,7 +167,28 @@ def _figures(session: Session, subject: Subject, data_dir: Path) -> dict[str, An
         seen["p99_us"] for seen in rounds["closed"]
     )
     print(f"  p99 with the dashboard open: {ratio:.2f} times that without")
-    return {"queries": queries, "rounds": rounds, "p99_ratio": round(ratio, 3), **session.remarks}
+    killed = _killed(session, subject, asking)
+    return {
+        "queries": charts, "pages": pages, "rounds": rounds, "p99_ratio": round(ratio, 3), "killed": killed,
+        **session.remarks,
+    }  # fmt: skip
+
+
+def _timed(name: str, ask: Callable[[], float]) -> dict[str, float]:
+    first, *others = [ask() for _ in range(1 + TIMES)]
+    found = {
+        "first_ms": round(first, 1), "ms": round(statistics.median(others), 1), "most_ms": round(max(others), 1),
+    }  # fmt: skip
+    print(f"  {name:<28} first {first:>7.1f} ms, then {found['ms']:>7.1f}, at most {found['most_ms']:.1f}", flush=True)
+    return found
+
+
+def _by_id(asking: Asking, days: int) -> dict[str, float]:
+    """A request that began so many days ago, by nothing but its id."""
+    until = time.time() - days * DAY_S
+    _, page = asking.get(f"/api/logs?limit=1&until={until:.0f}")
+    request_id = page["entries"][0]["request_id"]
+    return _timed(f"by id, {days} days old", lambda: asking.get(f"/api/logs/{request_id}")[0])
 
 
 def _round(session: Session, subject: Subject, asking: Asking, *, is_open: bool) -> dict[str, Any]:
@@ -187,20 +203,59 @@ def _round(session: Session, subject: Subject, asking: Asking, *, is_open: bool)
     found = {
         "p50_us": report["latency_us"]["p50"],
         "p99_us": report["latency_us"]["p99"],
+        "failed": report["failed"],
         "void": report["void"],
         "control_cpu_us_per_record": round(cpu_us / (RATE * (seconds + 1.0)), 2),
         "control_rss_mib": round(control.rss / 2**20, 1),
     }
     if dashboard is not None:
         dashboard.close()
-        found |= {
-            "late_ms": {
-                name: _percentile(dashboard.late_ms, share)
-                for name, share in (("p50", 0.5), ("p99", 0.99), ("most", 1))
-            },
-            "told": dashboard.told,
-            "skipped": dashboard.skipped,
-            "chart_ms": {"p50": _percentile(dashboard.queries_ms, 0.5), "most": _percentile(dashboard.queries_ms, 1)},
-        }
-    print(f"  {'open  ' if is_open else 'closed'} {found}")
+        found |= dashboard.figures()
+    print(f"  {'open  ' if is_open else 'closed'} {found}", flush=True)
     return found
+
+
+def _killed(session: Session, subject: Subject, asking: Asking) -> dict[str, Any]:
+    """Callers, a dashboard, and kill -9 of control, again and again: who was failed, and how many rows are missing."""
+    seconds = 4 * KILLED_EVERY_S if session.options.quick else 12 * KILLED_EVERY_S
+    dashboard = Dashboard(asking)
+    kills = itertools.count()
+    killed = 0
+
+    def kill() -> None:
+        nonlocal killed
+        members = subject.snapshot().members.values()
+        for member in members:
+            if subject.role(member) == "control":
+                os.kill(member.pid, signal.SIGKILL)
+                killed = next(kills) + 1
+
+    # Nothing of the rounds before is in the second from which rows are counted.
+    time.sleep(2.0)
+    begun = int(time.time())
+    load = openloop.Load(session.directory, subject, "instant", rate=RATE, seconds=seconds, warmup=0.0)
+    report = load.result(KILLED_EVERY_S, kill)
+    dashboard.close()
+    asking.wait()
+    rows = _rows_since(asking, begun, report["sent"])
+    found = {
+        "seconds": seconds, "kills": killed, "sent": report["sent"], "failed": report["failed"],
+        "statuses": report["statuses"], "p99_us": report["latency_us"]["p99"], "rows": rows,
+        "lost": report["sent"] - rows, "away": dashboard.away, **dashboard.figures(),
+    }  # fmt: skip
+    print(f"  killed {found}", flush=True)
+    return found
+
+
+def _rows_since(asking: Asking, begun: int, expected: int) -> int:
+    """Rows of the log of requests that began since then, once no more of them come."""
+    end = time.monotonic() + 60
+    while True:
+        rows, cursor = 0, ""
+        while cursor is not None:
+            _, page = asking.get(f"/api/logs?limit=1000&since={begun}{cursor and '&cursor='}{cursor}")
+            rows += len(page["entries"])
+            cursor = page["next"]
+        if rows >= expected or time.monotonic() > end:
+            return rows
+        time.sleep(1.0)

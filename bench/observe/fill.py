@@ -12,6 +12,7 @@ import json
 import math
 import os
 import random
+import string
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,8 @@ from gateway.control.trail import Values, signed
 from gateway.processes.paths import Paths
 from gateway.records import CacheVerdict, ErrorKind, Kind, Outcome, UsageSource
 from gateway.snapshot.model import id_hash
+from gateway.stores.contents import StoredContent
+from gateway.stores.log_query import LogQuery
 from gateway.stores.protocols import LogLimits, LogRow
 from gateway.stores.sqlite_log import SqliteLog
 from gateway.stores.urls import open_rollups, sqlite_url
@@ -35,6 +38,9 @@ DAYS = 30
 TEMPLATES = 50_000
 """Different rows; each is used again with another time, id, duration and size."""
 BATCH = 16
+CONTENTS, EVERY = 300_000, 11
+WORDS, PLACES = ("common", "middling", "seldom"), (10, 300, 19_000)
+"""What can be looked for, and how many words are more frequent."""
 _place = LogRow._fields.index
 _ID, _STARTED, _SEQUENCE = _place("request_id"), _place("started_us"), _place("sequence")
 _TOTAL, _TTFT, _GATEWAY, _UPSTREAM = _place("total_us"), _place("ttft_us"), _place("gateway_us"), _place("upstream_us")
@@ -193,6 +199,45 @@ def fill(
         "rows": sequence, "days": days, "seconds": time.monotonic() - begun, "log_bytes": size, "rollup_bytes": kept,
         "implementation": IMPLEMENTATION,
     }  # fmt: skip
+
+
+def said(data_dir: str, count: int = CONTENTS, seed: int = 7) -> dict[str, Any]:
+    """What was asked and answered in ``count`` requests, one of ``EVERY``, from the newest on; how long that took.
+
+    120 words each way, of 20,000 drawn like those of a language: ``WORDS`` are a common, a middling and a rare one.
+    """
+    chance = random.Random(seed)
+    spelled = ["".join(chance.choices(string.ascii_lowercase, k=chance.randint(3, 10))) for _ in range(20_000)]
+    for word, place in zip(WORDS, PLACES, strict=True):
+        spelled[place] = word
+    weights = [1 / (5 + number) for number in range(len(spelled))]
+    texts = [" ".join(chance.choices(spelled, weights, k=120)) for _ in range(3000)]
+    log_dir = Paths(data_dir).log_dir
+    store = SqliteLog(log_dir, limits=LogLimits(max_age_s=1e9, max_bytes=1 << 40))
+    begun, kept, seen, cursor = time.monotonic(), 0, 0, None
+    while kept < count:
+        page = store.page(LogQuery(limit=1000, cursor=cursor))
+        contents = []
+        for row in page.rows:
+            seen += 1
+            if seen % EVERY == 0:
+                asked, answered = chance.choice(texts), chance.choice(texts)
+                contents.append(
+                    StoredContent(
+                        request_id=row.request_id,
+                        started_us=row.started_us,
+                        request=json.dumps({"messages": [{"role": "user", "content": asked}]}),
+                        response=json.dumps({"choices": [{"message": {"role": "assistant", "content": answered}}]}),
+                        request_words=asked,
+                        response_words=answered,
+                    )
+                )
+        kept += store.keep_contents(contents)
+        cursor = page.next
+        if cursor is None:
+            break
+    store.close()
+    return {"contents": kept, "contents_seconds": time.monotonic() - begun}
 
 
 def main() -> None:

@@ -6,20 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def _times(what: str, asked: Mapping[str, Any]) -> list[str]:
+    return [
+        f"| {what} | first ms | ms | at most |",
+        "|---|--:|--:|--:|",
+        *(f"| {name} | {seen['first_ms']} | {seen['ms']} | {seen['most_ms']} |" for name, seen in asked.items()),
+        "",
+    ]
+
+
 def observed(document: Mapping[str, Any]) -> list[str]:
-    """Charts, and the rounds with and without an open dashboard."""
-    filled = document["filled"]
+    """Charts, pages, the rounds with and without an open dashboard, and control killed."""
+    filled, killed = document["filled"], document["killed"]
     log_gb, rollups_gb = filled["log_bytes"] / 1e9, filled["rollup_bytes"] / 1e9
     lines = [
-        f"{filled['rows']:,} rows of {filled['days']} days: log {log_gb:.2f} GB, roll-ups {rollups_gb:.2f} GB.",
-        "",
-        "| chart | first ms | ms | at most |",
-        "|---|--:|--:|--:|",
-        *(
-            f"| {name} | {seen['first_ms']} | {seen['ms']} | {seen['most_ms']} |"
-            for name, seen in document["queries"].items()
+        (
+            f"{filled['rows']:,} rows of {filled['days']} days: log {log_gb:.2f} GB, roll-ups {rollups_gb:.2f} GB; "
+            f"{filled['contents']:,} of them with what was said."
         ),
         "",
+        *_times("chart", document["queries"]),
+        *_times("page of the log", document["pages"]),
         "| dashboard | p50 us | p99 us | control us/record | control RSS MiB | event after the end, p50/p99/most ms |",
         "|---|--:|--:|--:|--:|---|",
     ]
@@ -31,4 +38,16 @@ def observed(document: Mapping[str, Any]) -> list[str]:
                 f"| {name}{void} | {seen['p50_us']} | {seen['p99_us']} | {seen['control_cpu_us_per_record']} | "
                 f"{seen['control_rss_mib']} | {late} |"
             )
-    return [*lines, "", f"p99 with the dashboard open: {document['p99_ratio']} times that without (medians of rounds)."]
+    return [
+        *lines,
+        "",
+        (
+            f"p99 with the dashboard open and searches running: {document['p99_ratio']} times that without (medians of "
+            "rounds)."
+        ),
+        "",
+        (
+            f"Control killed {killed['kills']} times in {killed['seconds']:g} s: of {killed['sent']:,} requests "
+            f"{killed['failed']} failed, {killed['lost']} rows are missing."
+        ),
+    ]
