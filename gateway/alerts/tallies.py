@@ -52,8 +52,8 @@ class Tally(NamedTuple):
     def since(self, before: Tally) -> Tally:
         return Tally(self.requests - before.requests, self.failed - before.failed, self.good - before.good)
 
-    def plus(self, count: int, how: str) -> Tally:
-        failed, good = count * (how == "failed"), count * (how == "good")
+    def plus(self, count: int, result: str) -> Tally:
+        failed, good = count * (result == "failed"), count * (result == "good")
         return Tally(self.requests + count, self.failed + failed, self.good + good)
 
 
@@ -76,16 +76,16 @@ class Tallies:
         refused: dict[str, int] = {}
         # Copies: the thread that counts adds to them meanwhile.
         for attempts in list(self._aggregates.attempts.values()):
-            provider, how = self._attempts.get(attempts.labels) or self._of_attempts(attempts)
-            if how:
-                now[provider] = now.get(provider, Tally()).plus(attempts.count, how)
+            provider, result = self._attempts.get(attempts.labels) or self._of_attempts(attempts)
+            if result:
+                now[provider] = now.get(provider, Tally()).plus(attempts.count, result)
         everything = Tally()
         for requests in list(self._aggregates.requests.values()):
-            key, how = self._requests.get(requests.labels) or self._of_requests(requests)
-            if how == "budget":
+            key, result = self._requests.get(requests.labels) or self._of_requests(requests)
+            if result == "budget":
                 refused[key] = refused.get(key, 0) + requests.count
-            elif how:
-                everything = everything.plus(requests.count, how)
+            elif result:
+                everything = everything.plus(requests.count, result)
         now[ALL] = everything
         self.now, self.refused = now, refused
         self._looks.append((now_s, now))
@@ -108,19 +108,20 @@ class Tallies:
 
     def _of_attempts(self, cell: Attempts) -> tuple[str, str]:
         labels = parsed(cell.labels)
-        found = labels["provider"], _how(labels["outcome"], labels["error"])
+        found = labels["provider"], how(labels["outcome"], labels["error"])
         self._attempts[cell.labels] = found
         return found
 
     def _of_requests(self, cell: Requests) -> tuple[str, str]:
         labels = parsed(cell.labels)
         budget = labels["error"] == ErrorKind.BUDGET.name.lower()
-        found = labels["virtual_key"], "budget" if budget else _how(labels["outcome"], labels["error"])
+        found = labels["virtual_key"], "budget" if budget else how(labels["outcome"], labels["error"])
         self._requests[cell.labels] = found
         return found
 
 
-def _how(outcome: str, error: str) -> str:
+def how(outcome: str, error: str) -> str:
+    """``failed``, ``good``, ``other``; empty for what says nothing of a provider."""
     if outcome not in COUNTED or error in CALLERS_OWN:
         return ""
     return "failed" if outcome in FAILED else "good" if outcome == GOOD else "other"

@@ -57,9 +57,10 @@ def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
 
 async def still_may(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Whether whoever has passed the guard would pass it now, for answers that go on for long: an operator who is
-    logged out, switched off or given a lesser role meanwhile would not."""
+    logged out, switched off or given a lesser role meanwhile would not. To be asked is no use of a session: one that is
+    idle ends all the same."""
     least = least_role(connection.scope["path_template"], str(connection.scope.get("method", "")))
-    caller = await _caller(connection)
+    caller = await _caller(connection, in_use=False)
     return caller is not None and (least is None or caller.role >= least)
 
 
@@ -69,12 +70,12 @@ def source_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return str(connection.headers.get("x-microgate-source", ""))[:64]
 
 
-async def _caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller | None:
+async def _caller(connection: ASGIConnection[Any, Any, Any, Any], *, in_use: bool = True) -> Caller | None:
     state: ControlState = connection.app.state.control
     if presented := _bearer(connection):
-        return await state.accounts.of_bearer(presented)
+        return await state.accounts.of_bearer(presented, in_use=in_use)
     session = in_cookies(connection.headers.get("cookie", "").encode("latin-1", "replace"))
-    return await state.accounts.of_session(session.decode()) if session else None
+    return await state.accounts.of_session(session.decode(), in_use=in_use) if session else None
 
 
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

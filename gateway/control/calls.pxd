@@ -13,6 +13,7 @@ cdef class CallSeries:
 
 @cython.final
 cdef class Calls:
+    cdef readonly bint sums
     cdef readonly object lock
     cdef readonly long long began_ns
     cdef readonly dict series, overhead

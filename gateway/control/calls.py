@@ -88,6 +88,8 @@ class Calls:
     """From its beginning on. ``put`` as of a tap: any thread; a reader holds ``lock``."""
 
     def __init__(self) -> None:
+        self.sums = True
+        """As of a tap."""
         self.lock = threading.Lock()
         self.began_ns = time.time_ns()
         self.series: dict[tuple[int, int, str, int, int, int], CallSeries] = {}

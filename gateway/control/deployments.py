@@ -10,6 +10,8 @@ import msgspec
 
 from _speedups._bucket import Arena
 from _speedups._health import DUE, OUT, Health
+from gateway.control.aggregate import Aggregates
+from gateway.control.deployment_counts import DeploymentCounts
 from gateway.control.health_copy import upstreams_of
 from gateway.serving import Upstream
 from gateway.snapshot.model import Provider, ProviderKey, Snapshot
@@ -44,26 +46,40 @@ class Deployment(msgspec.Struct, kw_only=True):
     """Those that are remembered: each rests longer than the one before."""
     ewma_ms: float | None
     """Usual time to the first byte; null: nothing is known, or none was asked lately."""
+    requests: int
+    """Of a key: attempts with it; of a model: requests of callers whose last attempt it was. Since the control process
+    began."""
+    errors: int
+    """Those of them that failed, and not by the caller's fault."""
 
 
 class Deployments(msgspec.Struct):
     deployments: list[Deployment]
 
 
-def standing(snapshot: Snapshot, arena: Arena, directory: str, now_ns: int, wall_s: float) -> list[Deployment]:
+def standing(
+    snapshot: Snapshot, arena: Arena, aggregates: Aggregates, directory: str, now_ns: int, wall_s: float
+) -> list[Deployment]:
     """In the order of the configuration, the keys of a provider before its models. Blocks on files. Raises OSError."""
     found: list[Deployment] = []
+    counts = DeploymentCounts(aggregates)
     with upstreams_of(snapshot, arena, directory) as upstreams:
         for name, spec in snapshot.providers.items():
             upstream = upstreams.get(name)
-            found += (_key(spec, key, at, upstream, now_ns, wall_s) for at, key in enumerate(spec.keys))
+            found += (_key(spec, key, at, upstream, counts, now_ns, wall_s) for at, key in enumerate(spec.keys))
             if upstream is not None:
-                found += _models(spec, upstream, now_ns, wall_s)
+                found += _models(spec, upstream, counts, now_ns, wall_s)
     return found
 
 
 def _key(
-    spec: Provider, key: ProviderKey, at: int, upstream: Upstream | None, now_ns: int, wall_s: float
+    spec: Provider,
+    key: ProviderKey,
+    at: int,
+    upstream: Upstream | None,
+    counts: DeploymentCounts,
+    now_ns: int,
+    wall_s: float,
 ) -> Deployment:
     state: State = "well"
     why, until = "", None
@@ -73,21 +89,27 @@ def _key(
         state, why = "resting", "it was limited or refused by the provider"
         ready_ns = upstream.keys.next_ready_ns(1 << at, now_ns)
         until = _time(wall_s, ready_ns - now_ns) if 0 <= ready_ns - now_ns < NEVER_NS else None
+    requests, errors = counts.of_key(spec.name, key.name)
     return Deployment(
         provider=spec.name, provider_id=spec.id, key=key.name, model=None, usable=state == "well", state=state, why=why,
         until=until, weight=key.weight, in_flight=None, failures=None, ejections=None, ewma_ms=None,
+        requests=requests, errors=errors,
     )  # fmt: skip
 
 
-def _models(spec: Provider, upstream: Upstream, now_ns: int, wall_s: float) -> Iterator[Deployment]:
+def _models(
+    spec: Provider, upstream: Upstream, counts: DeploymentCounts, now_ns: int, wall_s: float
+) -> Iterator[Deployment]:
     for model, health in upstream.healths.items():
         failures, ejections, left_ns = health.figures(now_ns)
         state, why = _judged(health, failures, now_ns)
         latency_ns = health.latency_ns(now_ns)
+        requests, errors = counts.of_model(spec.name, model, upstream.healths)
         yield Deployment(
             provider=spec.name, provider_id=spec.id, key=None, model=model, usable=state != "ejected", state=state,
             why=why, until=_time(wall_s, left_ns) if left_ns else None, weight=None, in_flight=health.busy(),
             failures=failures, ejections=ejections, ewma_ms=round(latency_ns / 1e6, 1) if latency_ns else None,
+            requests=requests, errors=errors,
         )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from gateway.control.state import ControlState
 async def deployments(request: Request[Any, Any, Any]) -> Deployments:
     state: ControlState = request.app.state.control
     snapshot, directory = state.configuration.snapshot, state.context.paths.runtime_dir
-    found = await asyncio.to_thread(standing, snapshot, state.arena, directory, time.monotonic_ns(), time.time())
+    now_ns, wall_s = time.monotonic_ns(), time.time()
+    found = await asyncio.to_thread(standing, snapshot, state.arena, state.aggregates, directory, now_ns, wall_s)
     return Deployments(found)
 
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from gateway.control.figures import Figures, Spread
+from gateway.control.figures import Figures, Reader, Spread
+
+SUMS = (
+    "requests", "errors", "refused", "cache_hits", "similar_hits", "shared", "fallbacks", "retries", "prompt_tokens",
+    "completion_tokens", "cached_tokens", "reasoning_tokens", "cost_nanodollars", "saved_nanodollars", "request_bytes",
+    "response_bytes",
+)  # fmt: skip
+"""Members of a ``FiguresEntry`` that are sums, as ``Figures.pack`` has them: before everything else."""
+
+SPREADS = ("duration_us", "ttft_us", "overhead_us", "tokens_per_second")
+COLUMNS = (*SUMS, *(f"{spread}.{field}" for spread in SPREADS for field in Spread.__struct_fields__))
+"""What can be told of a step by itself."""
 
 
 class FiguresEntry(msgspec.Struct, kw_only=True):
@@ -62,3 +75,41 @@ def entry_of(figures: Figures) -> FiguresEntry:
         overhead_us=figures.overhead.spread(),
         tokens_per_second=None if figures.speed is None else figures.speed.spread(1000.0),
     )
+
+
+def columns_of(steps: Sequence[Sequence[bytes]], names: Sequence[str]) -> dict[str, list[float | None]]:
+    """Of each step, whose figures are packed in pieces, what is called so in ``COLUMNS``; None in a step without any
+    requests."""
+    if all(name in SUMS for name in names):
+        places = [SUMS.index(name) for name in names]
+        rows = [_sums(pieces, places) for pieces in steps]
+    else:
+        rows = [_values(pieces, names) for pieces in steps]
+    return {name: [row[at] for row in rows] for at, name in enumerate(names)}
+
+
+def _sums(pieces: Sequence[bytes], places: Sequence[int]) -> list[float | None]:
+    """Without the histograms behind them, which take nearly all of the time."""
+    if not pieces:
+        return [None] * len(places)
+    total = [0] * len(SUMS)
+    for data in pieces:
+        reader = Reader(data)
+        for at in range(len(SUMS)):
+            total[at] += reader.number()
+    return [total[at] for at in places]
+
+
+def _values(pieces: Sequence[bytes], names: Sequence[str]) -> list[float | None]:
+    if not pieces:
+        return [None] * len(names)
+    figures = Figures()
+    for data in pieces:
+        figures.unpack(Reader(data))
+    entry = entry_of(figures)
+    found: list[float | None] = []
+    for name in names:
+        member, _, field = name.partition(".")
+        value = getattr(entry, member)
+        found.append(getattr(value, field) if field and value is not None else value)
+    return found

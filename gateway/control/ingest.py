@@ -28,7 +28,7 @@ from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.ledger_rows import rows_of
 from gateway.control.live import Live
 from gateway.control.log_choice import LogChoice
-from gateway.control.record_tap import Tap
+from gateway.control.record_tap import Tap, tell
 from gateway.control.rollups import Rollups
 from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
@@ -295,8 +295,8 @@ class Ingest:
             records = [values[at : at + WIDTH] for at in range(0, len(values), WIDTH)]
             values = [value for record in records if record[SEQUENCE] > counted for value in record]
         self._aggregates.add(values)
-        for tap in self.taps:
-            tap.put(values)
+        if self.taps:
+            tell(self.taps, values, self.choice.told(values))
         if self._live is not None and self._live.wanted and (rowed := self.choice.of(values)):
             self._live.offer(rowed)
         self._counted[source] = max(last, counted)

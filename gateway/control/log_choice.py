@@ -1,4 +1,5 @@
-"""Which records become rows of the request log, and how long what is in it is kept: what the configuration says."""
+"""Which records become rows of the request log, which are told of one by one elsewhere, and how long what is in the log
+is kept: what the configuration says."""
 
 from __future__ import annotations
 
@@ -24,6 +25,8 @@ class LogChoice(NamedTuple):
     """Whether a record becomes a row, unless its key or its caller says otherwise."""
     others: frozenset[int] = frozenset()
     """Virtual keys of which the opposite is true, as records have them."""
+    silent: frozenset[int] = frozenset()
+    """Virtual keys that say for themselves that nothing is to be kept of a request."""
 
     def of(self, values: Values) -> Values:
         """Those of the records that become rows."""
@@ -35,15 +38,30 @@ class LogChoice(NamedTuple):
                 kept += values[at : at + WIDTH]
         return kept
 
+    def told(self, values: Values) -> Values:
+        """Those of which the access log and a collector may be told. These are configured for themselves, so it matters
+        to them what caller and key say, and not what is usual for the gateway's own log."""
+        if not self.silent and not any(flags & UNLOGGED for flags in values[FLAGS::WIDTH]):
+            return values
+        kept: Values = []
+        for at in range(0, len(values), WIDTH):
+            if values[at + VIRTUAL_KEY] not in self.silent and not values[at + FLAGS] & UNLOGGED:
+                kept += values[at : at + WIDTH]
+        return kept
+
 
 def choice_of(config: Config) -> LogChoice:
     usual = config.log.content != "off"
-    others = (
-        signed(id_hash(virtual_key_id(entry.name, entry.id)))
+    said = {
+        signed(id_hash(virtual_key_id(entry.name, entry.id))): entry.log_content != "off"
         for entry in config.virtual_keys
-        if entry.log_content is not None and (entry.log_content != "off") != usual
+        if entry.log_content is not None
+    }
+    return LogChoice(
+        usual,
+        others=frozenset(key for key, logged in said.items() if logged != usual),
+        silent=frozenset(key for key, logged in said.items() if not logged),
     )
-    return LogChoice(usual, frozenset(others))
 
 
 def limits_of(config: Config) -> LogLimits:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 from gateway.control.trail import WIDTH, Values
@@ -19,6 +20,10 @@ MOST_RECORDS = 20_000
 class Tap(Protocol):
     """Whoever is told of records."""
 
+    @property
+    def sums(self) -> bool:
+        """It adds up, so it is told of all; one that tells of each misses those of which nothing is to be kept."""
+
     def put(self, values: Values) -> None:
         """Of one record or of several; on the ingest thread, which waits for it."""
 
@@ -26,7 +31,8 @@ class Tap(Protocol):
 class RecordTap:
     """A bounded queue of the values of records, as ``RingReader.read`` gives them: nobody changes them."""
 
-    def __init__(self, most: int = MOST_RECORDS) -> None:
+    def __init__(self, most: int = MOST_RECORDS, *, sums: bool = False) -> None:
+        self.sums = sums
         self._most = most
         self._pieces: deque[Values] = deque()
         self._waiting = 0
@@ -58,3 +64,10 @@ class RecordTap:
     def wake(self) -> None:
         """Let ``take`` return."""
         self._there.set()
+
+
+def tell(taps: Iterable[Tap], values: Values, told: Values) -> None:
+    """Put records to those who want them; ``told``: those of the records that may be told of one by one."""
+    for tap in taps:
+        if wanted := values if tap.sums else told:
+            tap.put(wanted)

@@ -19,8 +19,9 @@ from typing import TypeAlias
 
 from gateway.control.aggregate import Aggregates
 from gateway.control.figures import Figures
+from gateway.control.known_models import OTHER
 from gateway.control.minutes import MAX_SERIES, Key, Minutes, Rate, labels_of
-from gateway.control.sheets import Group, Labels, Plain, Question, collect, sheet_of, unfold, without_keys
+from gateway.control.sheets import OTHER_ID, Group, Labels, Plain, Question, collect, sheet_of, unfold, without_keys
 from gateway.control.trail import Values
 from gateway.records import Kind
 from gateway.stores.protocols import LogRow, LogStore, StoreUnavailable
@@ -55,11 +56,30 @@ Points: TypeAlias = dict[Group, dict[int, bytes]]
 
 
 def merged(sheets: Sequence[bytes]) -> bytes:
-    """One sheet with the sums of all."""
+    """One sheet with the sums of all, and no more than ``MAX_SERIES`` but for ``other``."""
     series: dict[Plain, Figures] = {}
     for data in sheets:
         unfold(data, series)
-    return sheet_of(series.items())
+        # Minutes may have quite different series: never all of them at once.
+        if len(series) > 2 * MAX_SERIES:
+            series = _bounded(series)
+    return sheet_of(_bounded(series).items())
+
+
+def _bounded(series: dict[Plain, Figures]) -> dict[Plain, Figures]:
+    """Those with most requests; the rest is added up as ``other``, as what is too much for a minute is."""
+    if len(series) <= MAX_SERIES:
+        return series
+    ranked = sorted(series, key=lambda labels: -series[labels].requests)
+    found = {labels: series[labels] for labels in ranked[:MAX_SERIES]}
+    for labels in ranked[MAX_SERIES:]:
+        provider, _, _, _, _, operation, status, cache = labels
+        other = (provider, OTHER, OTHER_ID, OTHER_ID, OTHER_ID, operation, status, cache)
+        into = found.get(other)
+        if into is None:
+            into = found[other] = Figures()
+        into.merge(series[labels])
+    return found
 
 
 def sheets_of(cells: dict[Key, Figures]) -> list[Sheet]:

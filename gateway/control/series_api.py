@@ -13,7 +13,7 @@ from litestar.exceptions import ClientException, ServiceUnavailableException
 from litestar.params import Parameter
 
 from gateway.control.figures import Figures, Reader
-from gateway.control.figures_entry import FiguresEntry, entry_of
+from gateway.control.figures_entry import COLUMNS, FiguresEntry, columns_of, entry_of
 from gateway.control.named import ids_of, name_of
 from gateway.control.rollups import Points
 from gateway.control.sheets import OTHER_ID, Group, Question
@@ -41,7 +41,9 @@ class SeriesGroup(msgspec.Struct):
     """Empty for requests that have none (no team, no provider)."""
     totals: FiguresEntry
     points: list[FiguresEntry | None]
-    """One for each of ``times``; null where there was no request."""
+    """One for each of ``times``; null where there was no request. Empty with ``columns``."""
+    columns: dict[str, list[float | None]]
+    """What was asked for as ``columns``, one for each of ``times``."""
 
 
 class SeriesReport(msgspec.Struct):
@@ -64,6 +66,13 @@ async def series(
     step: Annotated[int | None, Parameter(description="Seconds, whole minutes", ge=60, le=28 * 86400)] = None,
     by: By = "none",
     groups: Annotated[int, Parameter(description="At most so many", ge=1, le=MOST_GROUPS)] = MOST_GROUPS,
+    columns: Annotated[
+        str | None,
+        Parameter(
+            description="In place of points: members of them, with commas between, as requests,duration_us.p95",
+            max_length=1024,
+        ),
+    ] = None,
     provider: Name = None,
     model: Annotated[str | None, Parameter(description="As sent to the provider", max_length=512)] = None,
     key: Annotated[str | None, Parameter(description="Name of a virtual key", max_length=512)] = None,
@@ -77,13 +86,14 @@ async def series(
     state: ControlState = request.app.state.control
     most = POINTS_OF_MANY if by in ("virtual_key", "team", "customer") else POINTS
     first_s, last_s, step_s = _range(since, until, step, most)
+    chosen = None if columns is None else _columns(columns)
     questions = list(_questions(state, by, provider, model, key, team, customer, status, operation))
     try:
         # On a thread that gives way: a chart of a month is a third of a second of the processor.
         found = await state.reading.run(lambda: _read(state, questions, first_s, last_s, step_s))
     except StoreUnavailable:
         raise ServiceUnavailableException("the roll-ups cannot be read now") from None
-    return await state.reading.run(lambda: _report(state, by, found, first_s, last_s, step_s, groups))
+    return await state.reading.run(lambda: _report(state, by, found, first_s, last_s, step_s, groups, chosen))
 
 
 def _range(since: float | None, until: float | None, step: int | None, most: int) -> tuple[int, int, int]:
@@ -102,6 +112,14 @@ def _range(since: float | None, until: float | None, step: int | None, most: int
     if (last_s - first_s) / step_s > MOST_POINTS:
         raise ClientException(f"more than {MOST_POINTS} points: a longer step is needed")
     return first_s, last_s, step_s
+
+
+def _columns(asked: str) -> list[str]:
+    """Each once, in the order asked for."""
+    names = list(dict.fromkeys(filter(None, asked.split(","))))
+    if unknown := [name for name in names if name not in COLUMNS]:
+        raise ClientException(f"columns: {unknown[0]!r} is none of {', '.join(COLUMNS)}")
+    return names
 
 
 def _questions(
@@ -140,7 +158,14 @@ def _read(state: ControlState, questions: list[Question], first_s: int, last_s: 
 
 
 def _report(
-    state: ControlState, by: str, found: list[Points], first_s: int, last_s: int, step_s: int, most: int
+    state: ControlState,
+    by: str,
+    found: list[Points],
+    first_s: int,
+    last_s: int,
+    step_s: int,
+    most: int,
+    columns: list[str] | None,
 ) -> SeriesReport:
     packed: dict[str, list[dict[int, bytes]]] = {}
     for points in found:
@@ -157,8 +182,9 @@ def _report(
     entries = []
     for name in shown:
         at = [[steps[time_s] for steps in packed[name] if time_s in steps] for time_s in times]
-        points_shown = [entry_of(_sum(data)) if data else None for data in at]
-        entries.append(SeriesGroup(name, entry_of(totals[name]), points_shown))
+        points_shown = [] if columns is not None else [entry_of(_sum(data)) if data else None for data in at]
+        told = {} if columns is None else columns_of(at, columns)
+        entries.append(SeriesGroup(name, entry_of(totals[name]), points_shown, told))
     return SeriesReport(first_s, last_s, step_s, times, entries)
 
 

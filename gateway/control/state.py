@@ -175,6 +175,8 @@ class ControlState:
             found.append(self.database.problem)
         if self.listener is not None and self.listener.problem:
             found.append(self.listener.problem)
+        if problem := self.telling.access_log.problem:
+            found.append(problem)
         if left_out := len(self.configuration.left_out):
             found.append(f"{left_out} entities of the database are not in force: /api/config names them")
         if self.configuration.snapshot.unknown_before_us:

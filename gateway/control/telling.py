@@ -16,7 +16,8 @@ from gateway.config.schema import Config
 from gateway.config.telemetry import OtelEntry
 from gateway.control.access_log import AccessLog
 from gateway.control.configuration import Configuration
-from gateway.control.record_tap import RecordTap, Tap
+from gateway.control.log_choice import choice_of
+from gateway.control.record_tap import RecordTap, Tap, tell
 from gateway.snapshot.model import Provider
 from gateway.tracing.parents import Parents
 
@@ -42,7 +43,7 @@ class Telling:
         self.parents = Parents()
         self.exporter: Exporter | None = None
         self._lost = self._sent = 0
-        self._early: RecordTap | None = RecordTap(MOST_EARLY)
+        self._early: RecordTap | None = RecordTap(MOST_EARLY, sums=True)
         tapped((self._early,))
 
     def _names(self) -> Mapping[int, str]:
@@ -81,9 +82,9 @@ class Telling:
         taps = self._taps(self.exporter)
         self._tapped(taps)
         early, self._early = self._early, None
+        choice = choice_of(config)
         for values in early.take(0) if early is not None else ():
-            for tap in taps:
-                tap.put(values)
+            tell(taps, values, choice.told(values))
 
     def _exporter(self, entry: OtelEntry) -> Exporter | None:
         try:

@@ -104,23 +104,23 @@ class Accounts:
 
     # -- who asks
 
-    async def of_bearer(self, presented: str) -> Caller | None:
-        """Who this bearer token stands for."""
+    async def of_bearer(self, presented: str, *, in_use: bool = True) -> Caller | None:
+        """Who this bearer token stands for. ``in_use``: that it is asked is a use of it, which is noted."""
         if admin_token.matches(self._token, presented):
             return Caller(admin_token.FILE_NAME, Role.ADMIN, "admin_token")
-        return await self._of_ticket(presented, API_TOKEN, "api_token")
+        return await self._of_ticket(presented, API_TOKEN, "api_token", in_use=in_use)
 
-    async def of_session(self, presented: str) -> Caller | None:
-        """Who is logged in with this cookie."""
-        return await self._of_ticket(presented, SESSION, "session")
+    async def of_session(self, presented: str, *, in_use: bool = True) -> Caller | None:
+        """Who is logged in with this cookie. ``in_use``: the session is not idle."""
+        return await self._of_ticket(presented, SESSION, "session", in_use=in_use)
 
-    async def _of_ticket(self, presented: str, form: str, via: Via) -> Caller | None:
+    async def _of_ticket(self, presented: str, form: str, via: Via, *, in_use: bool) -> Caller | None:
         ticket = presented.encode("ascii", "replace")
         if not presented.startswith(form) or not operator_ticket.is_issued(self._pepper, ticket):
             return None
-        return await asyncio.to_thread(self._look_up, key_digest(self._pepper, ticket), via)
+        return await asyncio.to_thread(self._look_up, key_digest(self._pepper, ticket), via, in_use)
 
-    def _look_up(self, digest: bytes, via: Via) -> Caller | None:
+    def _look_up(self, digest: bytes, via: Via, in_use: bool) -> Caller | None:
         try:
             found = self.store.credential(digest)
             if found.kind != via:
@@ -131,13 +131,13 @@ class Accounts:
         if not account.enabled:
             return None
         now_us = self._now_us()
-        if via == "session":
-            if now_us >= found.created_us + LIFE_S * 1_000_000:
-                return None
-            if now_us - found.used_us > NOTE_USE_S * 1_000_000:
+        if via == "session" and now_us >= found.created_us + LIFE_S * 1_000_000:
+            return None
+        if in_use and now_us - found.used_us > NOTE_USE_S * 1_000_000:
+            if via == "session":
                 self.store.use(digest, self._end_of(found.created_us, now_us))
-        elif now_us - found.used_us > NOTE_USE_S * 1_000_000:
-            self.store.use(digest)
+            else:
+                self.store.use(digest)
         role = min(Role.named(account.role), Role.named(msgspec.json.decode(found.body, type=Ticket).role))
         return Caller(entity.name, role, via, entity.id, found.id)
 

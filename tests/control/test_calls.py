@@ -7,6 +7,7 @@ import pytest
 from gateway.control import calls
 from gateway.control.calls import CallLabels, Calls, CallSeries
 from gateway.control.known_models import MAX_FAILED_MODELS
+from gateway.control.record_tap import RecordTap, tell
 from gateway.records import ErrorKind, Flags, Kind, Outcome
 from gateway.snapshot.model import id_hash
 from tests.control.trail_records import exchange, values_of
@@ -74,3 +75,13 @@ def test_series_beyond_the_most_are_added_up(monkeypatch: pytest.MonkeyPatch) ->
     assert len(found) == len(records) + 1
     [other] = [series for labels, series in found.items() if labels.model == "other"]
     assert sum(other.request.counts) == 7
+
+
+def test_sums_are_of_all_records_and_lines_of_those_that_may_be_told() -> None:
+    adds, tells = Calls(), RecordTap()
+    both, one = values_of(exchange(1), exchange(2)), values_of(exchange(1))
+    tell((adds, tells), both, one)
+    tell((adds, tells), both, [])
+    [series] = adds.series.values()
+    assert sum(series.request.counts) == 4
+    assert tells.take(0) == [one]

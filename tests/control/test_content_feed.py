@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from gateway.config.loader import loads
 from gateway.control.content_feed import ContentFeed
-from gateway.control.log_choice import LogChoice
+from gateway.control.log_choice import LogChoice, choice_of
+from gateway.control.trail import signed
 from gateway.records import Flags
 from gateway.snapshot.content import Content, packed
+from gateway.snapshot.model import id_hash
 from gateway.stores.contents import StoredContent
 from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.sqlite_log import SqliteLog
@@ -121,3 +125,34 @@ def test_which_records_become_rows(choice: LogChoice, kept: list[int]) -> None:
     sequences = [values[at + 2] for at in range(0, len(choice.of(values)), len(rows[0]))]
     assert len(sequences) == len(kept)
     assert choice.of(values) == [value for each in rows if each.sequence in kept for value in each]
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (LogChoice(), [1, 2, 3]),
+        (LogChoice(usual=False), [1, 2, 3]),
+        (LogChoice(others=frozenset((8,)), silent=frozenset((8,))), [1, 3]),
+        (LogChoice(usual=False, others=frozenset((9,)), silent=frozenset((8,))), [1, 3]),
+    ],
+)
+def test_of_which_records_others_are_told(choice: LogChoice, told: list[int]) -> None:
+    """The gateway's own log may be switched off; what caller and key want kept nowhere is told nobody."""
+    rows = [row(1), row(2, virtual_key=8), row(3), row(4, flags=int(Flags.UNLOGGED))]
+    values = [value for each in rows for value in each]
+    assert choice.told(values) == [value for each in rows if each.sequence in told for value in each]
+
+
+PROVIDERS = {"providers": {"p": {"vendor": "openai", "keys": [{"name": "k", "value": "sk-x"}]}}}
+
+
+def test_a_choice_is_made_of_the_configuration() -> None:
+    keys = [
+        {"name": "quiet", "value": "mgk-" + "a" * 40, "log_content": "off"},
+        {"name": "full", "value": "mgk-" + "b" * 40, "log_content": "full"},
+        {"name": "usual", "value": "mgk-" + "c" * 40},
+    ]
+    quiet, full = (signed(id_hash(f"file:virtual_key/{name}")) for name in ("quiet", "full"))
+    for content, others in (("metadata", {quiet}), ("off", {full})):
+        config = loads(json.dumps({"virtual_keys": keys, "log": {"content": content}, **PROVIDERS}), "json").config
+        assert choice_of(config) == LogChoice(content != "off", frozenset(others), frozenset({quiet}))

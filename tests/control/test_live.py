@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -211,6 +214,41 @@ def test_a_request_is_told_as_the_log_tells_it(running: Control) -> None:
 def test_it_wants_to_know_who_watches(running: Control) -> None:
     stream = Stream(running)
     assert stream.response.status == 401
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    "query", ["status=x", "status=1000", "status=-1", "errors=maybe", "provider=" + "x" * 600, "model=" + "x" * 600]
+)
+def test_what_makes_no_sense_is_refused(running: Control, query: str) -> None:
+    answer = running.get(f"/api/live?{query}")
+    assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_nothing_is_heard_of_who_does_not_exist(running: Control) -> None:
+    stream = Stream(running, "?provider=nobody&key=nobody&team=nobody", authorization=f"Bearer {running.token()}")
+    name, figures = next(stream.events())
+    assert (stream.response.status, name, figures["requests"]) == (200, "figures", 0)
+    stream.close()
+
+
+def test_watching_keeps_no_session_alive(running: Control) -> None:
+    made = running.send_json("POST", "/api/operators", {"name": "eve", "role": "viewer", "password": "a-long-password"})
+    assert made.status == 201, made.body
+    login = running.ask(
+        "POST", "/api/login", b'{"name": "eve", "password": "a-long-password"}', content_type="application/json"
+    )
+    stream = Stream(running, cookie=login.fields["set-cookie"].partition(";")[0])
+    assert next(stream.events())
+    with contextlib.closing(sqlite3.connect(running.paths.control_db)) as database, database:
+        # As after half an hour without a request: it would be prolonged if this were one.
+        now_us = time.time_ns() // 1000
+        changed = database.execute(
+            "UPDATE credentials SET used_us = ?, expires_us = ? WHERE kind = 'session' AND expires_us > 0",
+            (now_us - 1_800_000_000, now_us + 1_000_000),
+        ).rowcount
+    assert changed >= 1
+    assert {name for name, _ in stream.events()} <= {"figures", "config", "requests"}
     stream.close()
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from _speedups._bucket import RingWriter
-from gateway.control import known_models, minutes
+from gateway.control import known_models, minutes, rollups
 from gateway.control.aggregate import Aggregates
 from gateway.control.figures import Figures, Reader
 from gateway.control.ingest import Ingest
 from gateway.control.minutes import Minutes, Rate
-from gateway.control.rollups import Rollups, merged
-from gateway.control.sheets import OTHER_ID, Question
+from gateway.control.rollups import Rollups, merged, sheets_of
+from gateway.control.sheets import OTHER_ID, Group, Question, collect
 from gateway.control.trail import Values
 from gateway.processes.paths import Paths
 from gateway.records import Kind, Outcome
@@ -243,6 +243,25 @@ def test_series_beyond_the_bound_are_counted_as_other(monkeypatch: pytest.Monkey
         kept.add(values_of(exchange(virtual_key=number + 10)), 0)
     assert sum(figures.requests for figures in kept.cells.values()) == 10
     assert sorted(key[3] for key in kept.cells) == [OTHER_ID, 10, 11, 12]
+
+
+def test_an_hour_has_no_more_series_than_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "MAX_SERIES", 3)
+    sheets = []
+    for minute in range(4):
+        kept = Minutes()
+        for key in range(5):
+            for _ in range(key + 1):
+                kept.add(values_of(exchange(virtual_key=10 * minute + key + 2, cost_nanodollars=1)), 0)
+        [sheet, _] = sheets_of(kept.cells)
+        sheets.append(sheet.data)
+    found: dict[Group, Figures] = {}
+    collect(merged(sheets), Question("virtual_key"), found)
+    # The last of each minute had most requests.
+    assert set(found) - {OTHER_ID} <= {6, 16, 26, 36}
+    assert OTHER_ID in found
+    assert len(found) <= 4
+    assert sum(figures.requests for figures in found.values()) == sum(figures.cost for figures in found.values()) == 60
 
 
 def test_models_that_nobody_answered_are_counted_as_other() -> None:

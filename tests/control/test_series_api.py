@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from _speedups._bucket import RingWriter
+from gateway.control.figures import Figures
+from gateway.control.figures_entry import SUMS, columns_of, entry_of
 from tests.control.process import Control
-from tests.control.trail_records import SMALL_RING, exchange
+from tests.control.trail_records import SMALL_RING, exchange, values_of
 from tests.waiting import wait_for
+
+UNTIL = int(time.time()) // 60 * 60 + 600
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,31 @@ def test_what_is_beyond_the_groups_is_one_more(counted: Control) -> None:
     assert len(series(counted, "by=model")["groups"]) == 50
 
 
+@pytest.mark.parametrize("names", ["requests,errors", "errors,duration_us.p99,ttft_us.p50,requests", ""])
+def test_columns_are_the_points_with_less_words(counted: Control, names: str) -> None:
+    whole = series(counted, f"by=status&until={UNTIL}")
+    brief = series(counted, f"by=status&until={UNTIL}&columns={names}")
+    assert brief["times"] == whole["times"]
+    for group, other in zip(brief["groups"], whole["groups"], strict=True):
+        assert (group["name"], group["totals"], group["points"]) == (other["name"], other["totals"], [])
+        assert list(group["columns"]) == [name for name in names.split(",") if name]
+        for name, told in group["columns"].items():
+            member, _, field = name.partition(".")
+            values = [point and point[member] for point in other["points"]]
+            assert told == [value and value[field] if field else value for value in values]
+
+
+def test_sums_are_where_figures_are_packed() -> None:
+    figures = Figures()
+    for number in range(3):
+        figures.add(values_of(exchange(number, cost_nanodollars=77, attempts=3, cached_tokens=4)), 0)
+    packed = bytearray()
+    figures.pack(packed)
+    told = columns_of([[bytes(packed), bytes(packed)], []], SUMS)
+    entry = entry_of(figures)
+    assert told == {name: [2 * getattr(entry, name), None] for name in SUMS}
+
+
 @pytest.mark.parametrize("query", ["key=nobody", "team=x", "model=m", "status=404", "since=0&until=3600"])
 def test_nothing_is_an_answer_too(counted: Control, query: str) -> None:
     assert series(counted, query)["groups"] == []
@@ -62,7 +91,7 @@ def test_nothing_is_an_answer_too(counted: Control, query: str) -> None:
     [
         "by=nothing", "since=nan", "since=-1", "since=2000000000&until=1000000000", "step=1", "groups=0", "groups=51",
         "operation=dance", "since=0&until=1000000000", "since=1700000000&until=1700864000&step=60", "status=1000",
-        "provider=" + "x" * 600,
+        "provider=" + "x" * 600, "columns=nothing", "columns=duration_us", "columns=requests.p50",
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(counted: Control, query: str) -> None:

@@ -44,3 +44,17 @@ def test_what_is_wrong_is_said_and_takes_nobody_out_of_service() -> None:
     assert State(["serving"], []).health("/readyz") == (200, {"status": "ready", "snapshot": 7})
     status, body = State(["serving"], ["this", "that"]).health("/readyz")
     assert (status, body["status"], body["reason"]) == (200, "degraded", "this; that")
+
+
+def test_an_access_log_that_cannot_be_written_is_a_problem() -> None:
+    state = State(["serving"], [])
+    state.log_status = lambda: SimpleNamespace(ok=True)  # type: ignore[assignment, return-value, method-assign]
+    state.ingest, state.database, state.listener = SimpleNamespace(blocked=False), SimpleNamespace(problem=""), None  # type: ignore[assignment]
+    state.configuration = SimpleNamespace(
+        left_out=(), snapshot=SimpleNamespace(unknown_before_us=0), last=SimpleNamespace(ok=True)
+    )
+    access_log = SimpleNamespace(problem="")
+    state.telling = SimpleNamespace(access_log=access_log)  # type: ignore[assignment]
+    assert state.own_problems() == []
+    access_log.problem = "the access log cannot be written"
+    assert state.own_problems() == ["the access log cannot be written"]

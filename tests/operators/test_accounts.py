@@ -88,6 +88,15 @@ def test_a_session_ends_after_twelve_hours_however_it_is_used(world: World) -> N
     measured("a session in use ends after, h", LIFE_S / 3600, "12")
 
 
+def test_to_be_asked_whether_it_lasts_keeps_no_session_alive(world: World) -> None:
+    session = world.session()
+    for _ in range(IDLE_S // 600 - 1):
+        world.later(600)
+        assert asyncio.run(world.first.of_session(session, in_use=False)) is not None
+    world.later(600)
+    assert asyncio.run(world.first.of_session(session, in_use=False)) is None
+
+
 @pytest.mark.parametrize("what", ["logout", "password", "role", "switched off", "removed"])
 def test_it_ends_in_every_process_at_once(world: World, what: str) -> None:
     session, other = world.session(), world.session()

@@ -6,7 +6,7 @@ import { Panel } from "./panel";
 import { microseconds } from "./tiles";
 import { TopList } from "./top";
 import { type Point, stacked } from "./figures";
-import type { Figures, Quantiles } from "./types";
+import type { Quantiles } from "./types";
 import { type Filters, SPLITS, useSeries } from "./series";
 
 interface Props {
@@ -131,11 +131,9 @@ const QUANTILES = [
 
 type SplitProps = Pick<Props, "range" | "filters" | "auto">;
 
-const requests = (figures: Figures) => figures.requests;
-
 function Requests({ range, filters, auto, by, onBy }: SplitProps & Pick<Props, "by" | "onBy">) {
-  const split = useSeries({ range, filters, by, auto });
-  const { names, points } = stacked(split.data, requests);
+  const split = useSeries({ range, filters, by, auto, columns: "requests" });
+  const { names, points } = stacked(split.data, "requests");
   return (
     <Panel
       title="Requests"
@@ -183,8 +181,8 @@ const VERDICTS: Readonly<Record<string, { label: string; color: string }>> = {
 };
 
 function CacheVerdicts({ range, filters, auto }: SplitProps) {
-  const split = useSeries({ range, filters, by: "cache", auto });
-  const { names, points } = stacked(split.data, requests);
+  const split = useSeries({ range, filters, by: "cache", auto, columns: "requests" });
+  const { names, points } = stacked(split.data, "requests");
   const cached = names.some((name) => name !== "none" && name !== "bypass");
   return (
     <Panel

@@ -16,7 +16,6 @@ export interface Point {
   promptTokens: number;
   completionTokens: number;
   costNanodollars: number;
-  savedNanodollars: number;
   duration: Quantiles | null;
   ttft: Quantiles | null;
   overhead: Quantiles | null;
@@ -31,7 +30,6 @@ const NOTHING = {
   promptTokens: 0,
   completionTokens: 0,
   costNanodollars: 0,
-  savedNanodollars: 0,
   duration: null,
   ttft: null,
   overhead: null,
@@ -49,7 +47,6 @@ export function pointOf(at: number, figures: Figures | null | undefined): Point 
     promptTokens: figures.prompt_tokens,
     completionTokens: figures.completion_tokens,
     costNanodollars: figures.cost_nanodollars,
-    savedNanodollars: figures.saved_nanodollars,
     duration: figures.duration_us,
     ttft: figures.ttft_us,
     overhead: figures.overhead_us,
@@ -109,7 +106,6 @@ function aSecondOf(minute: Point, at: number, seconds: number): Point {
     promptTokens: minute.promptTokens * share,
     completionTokens: minute.completionTokens * share,
     costNanodollars: minute.costNanodollars * share,
-    savedNanodollars: minute.savedNanodollars * share,
   };
 }
 
@@ -125,7 +121,6 @@ export function sum(points: readonly Point[]): Point {
     total.promptTokens += point.promptTokens;
     total.completionTokens += point.completionTokens;
     total.costNanodollars += point.costNanodollars;
-    total.savedNanodollars += point.savedNanodollars;
     total.duration = point.duration ?? total.duration;
     total.ttft = point.ttft ?? total.ttft;
     total.overhead = point.overhead ?? total.overhead;
@@ -144,29 +139,32 @@ export function change(now: number | null, before: number | null): number | null
   return now === null || before === null || before === 0 ? null : now / before - 1;
 }
 
+/** A member of `Figures` that is a number. */
+export type Sum = { [Name in keyof Figures]: Figures[Name] extends number ? Name : never }[keyof Figures];
+
 /** One point of a stacked chart: its time `t` and a value a group, which are named `g0`, `g1`, ... */
 export type StackedPoint = { t: number } & Record<string, number>;
 
-/** Groups of a split series as columns, the largest first, at most `most`; the others together as `other`. */
+/**
+ * Groups of a split series as columns, the largest first, at most `most`; the others together as `other`. `value` is a
+ * sum that the series was asked for with `columns`.
+ */
 export function stacked(
   series: Series | undefined,
-  value: (figures: Figures) => number,
+  value: Sum,
   most = 8,
 ): { names: string[]; points: StackedPoint[] } {
   if (series === undefined) return { names: [], points: [] };
   const ordered = series.groups
-    .filter((group) => value(group.totals) > 0)
-    .sort((a, b) => value(b.totals) - value(a.totals));
+    .filter((group) => group.totals[value] > 0)
+    .sort((a, b) => b.totals[value] - a.totals[value]);
   const shown = ordered.slice(0, most);
   const rest = ordered.slice(most);
   const names = shown.map((group) => group.name || "none");
   if (rest.length > 0) names.push("all others");
   const points = series.times.map((t, place) => {
     const point: StackedPoint = { t };
-    const at = ({ points: own }: Group) => {
-      const figures = own[place];
-      return figures ? value(figures) : 0;
-    };
+    const at = ({ columns }: Group) => columns[value]?.[place] ?? 0;
     shown.forEach((group, number) => {
       point[`g${number}`] = at(group);
     });

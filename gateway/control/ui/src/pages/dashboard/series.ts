@@ -30,14 +30,16 @@ interface Asked {
   range: Range;
   filters: Filters;
   by?: string;
+  /** Members of the points that are wanted, as columns in place of points; empty: totals alone. */
+  columns?: string;
   auto?: boolean;
   enabled?: boolean;
 }
 
-export function useSeries({ range, filters, by = "none", auto = true, enabled = true }: Asked) {
+export function useSeries({ range, filters, by = "none", columns, auto = true, enabled = true }: Asked) {
   return useQuery({
-    queryKey: ["series", rangeText(range), filters, by],
-    queryFn: () => read(bounds(range), filters, by),
+    queryKey: ["series", rangeText(range), filters, by, columns],
+    queryFn: () => read(bounds(range), filters, by, columns),
     refetchInterval: pace(range, auto),
     placeholderData: keepPreviousData,
     enabled,
@@ -50,7 +52,7 @@ export function useSeriesBefore({ range, filters, enabled = true }: Asked) {
     queryKey: ["series", "before", rangeText(range), filters],
     queryFn: () => {
       const { since, until } = bounds(range);
-      return read({ since: 2 * since - until, until: since }, filters, "none");
+      return read({ since: 2 * since - until, until: since }, filters, "none", "");
     },
     staleTime: 60_000,
     placeholderData: keepPreviousData,
@@ -58,8 +60,13 @@ export function useSeriesBefore({ range, filters, enabled = true }: Asked) {
   });
 }
 
-async function read({ since, until }: { since: number; until: number }, filters: Filters, by: string): Promise<Series> {
+async function read(
+  { since, until }: { since: number; until: number },
+  filters: Filters,
+  by: string,
+  columns?: string,
+): Promise<Series> {
   // Filters have the names and spellings that the description says.
-  const query = { ...filters, since, until, by } as Query;
+  const query = { ...filters, since, until, by, ...(columns === undefined ? {} : { columns }) } as Query;
   return told(api.GET("/api/series", { params: { query } }));
 }

@@ -70,7 +70,7 @@ export function tilesOf(points: readonly Point[], now: Point, before: Point | nu
     {
       label: "From the cache",
       value: percent(hitRate(now)),
-      note: now.savedNanodollars > 0 ? `${money(now.savedNanodollars)} saved` : `${count(Math.round(now.cacheHits))} answers`,
+      note: `${count(Math.round(now.cacheHits))} answers`,
       change: against(hitRate),
       moreIsGood: true,
       course: held(hitRate),

@@ -40,7 +40,7 @@ const MOST = 8;
 export function TopList({ range, filters, auto }: { range: Range; filters: Filters; auto: boolean }) {
   const [who, setWho] = useState("model");
   const [what, setWhat] = useState("cost");
-  const series = useSeries({ range, filters, by: who, auto });
+  const series = useSeries({ range, filters, by: who, auto, columns: "" });
   const measure = MEASURES.find(({ value }) => value === what) ?? MEASURES[0];
   const rows = (series.data?.groups ?? [])
     .map((group) => ({ name: group.name, value: measure.of(group.totals) }))
