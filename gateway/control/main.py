@@ -30,6 +30,7 @@ from gateway.control.entity_source import DatabaseEntities
 from gateway.control.ingest import Ingest
 from gateway.control.instance_id import instance_id
 from gateway.control.ledger_feed import LedgerFeed
+from gateway.control.ledger_sums import LedgerSums
 from gateway.control.live import Live
 from gateway.control.log_choice import choice_of, limits_of, redactor_of
 from gateway.control.model_lists import ModelLists
@@ -116,6 +117,7 @@ class _Control:
         self.feed = LedgerFeed(
             self.database.ledger, LedgerSpool(self.paths.ledger_spool), lambda: self.database.is_ready
         )
+        self.sums = LedgerSums(self.database)
         self.rollups = Rollups(
             open_rollups(context.request_log_url, self.instance, merged), self.log_store, self.aggregates
         )
@@ -162,6 +164,7 @@ class _Control:
         self._background(self.telling.run(), "telemetry")
         self._background(self._maintain(), "maintenance")
         self._background(self._fill_rollups(), "roll-ups")
+        self._background(self.sums.run(), "sums of the ledger")
         self._background(self._note(configuration), "database")
         self._background(self._fill(configuration), "budgets")
         lists = ModelLists(lambda: configuration.snapshot, configuration.take_lists)
@@ -183,6 +186,7 @@ class _Control:
                     await task
             await configuration.close()
             await channel.close()
+            self.sums.close()
             await asyncio.to_thread(self.ingest.stop)
             await asyncio.to_thread(self.telling.close)
             self.rollups.store.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 from gateway.stores.ledger import LedgerRow
+from gateway.stores.sql_usage import KEPT, SUMS
 
 metadata = MetaData(
     naming_convention={
@@ -117,7 +118,7 @@ alerts = Table(
 )
 
 _LEDGER_TYPES = {
-    **dict.fromkeys(("attempt", "line", "kind", "operation", "outcome", "usage_source"), Integer),
+    **dict.fromkeys(("attempt", "line", "kind", "operation", "outcome", "usage_source", "shadow"), Integer),
     **dict.fromkeys(("model", "target_model"), Text),
     "request_id": LargeBinary,
 }
@@ -133,3 +134,23 @@ ledger = Table(
     comment="What every attempt cost; rows are added and never changed.",
 )
 """Columns as ``LedgerRow`` has them and says what they mean."""
+
+ledger_days = Table(
+    "ledger_days",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False, comment="Of UTC, since the epoch."),
+    *[
+        Column(name, _LEDGER_TYPES.get(name, BigInteger), primary_key=True, autoincrement=False)
+        for name in (*KEPT, "shadow")
+    ],
+    *[Column(name, BigInteger, nullable=False) for name in SUMS],
+    comment="What the rows of a day come to that have all this in common: gateway/stores/sql_usage.py.",
+    sqlite_with_rowid=False,
+)
+
+ledger_summed = Table(
+    "ledger_summed",
+    metadata,
+    Column("through_id", BigInteger, primary_key=True, autoincrement=False, comment="The last row's id."),
+    comment="Up to where the ledger is in ledger_days; one row, or none yet.",
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -78,7 +77,7 @@ async def usage(
         model=model,
     )
     try:
-        rows = await asyncio.to_thread(state.database.ledger.usage, query)
+        rows = await state.reading.run(lambda: state.database.ledger.usage(query))
     except StoreUnavailable:
         raise ServiceUnavailableException("the ledger cannot be read now") from None
     if not {"hour", "day", "month"} & set(names):

@@ -27,6 +27,9 @@ class Transaction(Protocol):
     def many(self, statement: str, rows: Iterable[Sequence[object]]) -> int:
         """The statement once for each of ``rows``; how many rows that changed in all."""
 
+    def hold(self, table: str) -> None:
+        """First in a transaction that writes: nobody else writes to this table until it ends."""
+
 
 class Database(Protocol):
     """Opened when it is first asked, and again after whatever has closed it. Any thread may call."""

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import psycopg
-from psycopg import IsolationLevel
+from psycopg import IsolationLevel, sql
 
 from gateway.stores.database import Duplicate, Row
 from gateway.stores.protocols import StoreUnavailable
@@ -206,3 +206,6 @@ class _PostgresTransaction:
         with self._connection.cursor() as cursor:
             cursor.executemany(_spelled(statement), rows)
             return cursor.rowcount
+
+    def hold(self, table: str) -> None:
+        self._connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(table)))

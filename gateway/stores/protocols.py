@@ -264,6 +264,10 @@ class LedgerStore(Protocol):
     def usage(self, query: UsageQuery) -> list[Usage]:
         """Sums, in the order of ``query.by``."""
 
+    def sum_up(self) -> bool:
+        """Add up by day what many rows have come to that were posted since the last time, so that ``usage`` need not
+        read them; what it says is the same. False: too few wait."""
+
     def spent(self, base_ns: int, part_ns: int = 1 << 62, until_us: int | None = None) -> list[Spent]:
         """What each virtual key has used since ``base_ns`` (wall clock), in parts of ``part_ns``, by requests that
         began before ``until_us``; shadows left out: no limit counts them."""

@@ -146,3 +146,6 @@ class _SqliteTransaction:
         before = self._connection.total_changes
         self._connection.executemany(statement, rows)
         return self._connection.total_changes - before
+
+    def hold(self, table: str) -> None:
+        """One transaction writes at a time."""

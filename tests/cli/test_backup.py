@@ -58,7 +58,12 @@ def write(database: Database, first: int, count: int) -> None:
 
 
 def test_every_table_is_copied_with_every_column() -> None:
-    described = {name: {column.name for column in table.columns} for name, table in metadata.tables.items()}
+    made_of_the_ledger = {"ledger_days", "ledger_summed"}
+    described = {
+        name: {column.name for column in table.columns}
+        for name, table in metadata.tables.items()
+        if name not in made_of_the_ledger
+    }
     assert {**{name: set(columns) for name, columns in TABLES.items()}, "meta": {"key", "value"}} == {
         **described,
         "ledger": described["ledger"] - {"id"},

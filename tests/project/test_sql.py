@@ -32,7 +32,12 @@ REVIEWED = {
     ("gateway/stores/pgvector_vectors.py", "self._spelled(statement)"): "likewise; the table is the operator's",
     ("gateway/stores/sql_config.py", "_AUDIT + where + ' ORDER BY id DESC LIMIT ?'"): "terms: constants with values",
     ("gateway/stores/sql_config.py", "statement"): "terms: constants with values",
-    ("gateway/stores/sql_ledger.py", "' '.join(clauses)"): "dimensions by the table, terms: constants with values",
+    ("gateway/stores/sql_ledger.py", "' '.join(clauses)"): "terms: constants with values",
+    ("gateway/stores/sql_usage.py", "statement"): "dimensions by the table, terms: constants with values",
+    (
+        "gateway/stores/postgres_database.py",
+        "sql.SQL('LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE').format(sql.Identifier(table))",
+    ): "quoted by the driver",
 }
 """(file, argument) of what is not shown to be constant -> why it may stand."""
 

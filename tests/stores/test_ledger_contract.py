@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
 from gateway.records import Flags, Kind, UsageSource
+from gateway.stores import sql_ledger
 from gateway.stores.database import Database
 from gateway.stores.ledger import CORRECTION, Dimension, LedgerRow, Line, Spent, UsageQuery, spent_by
 from gateway.stores.protocols import LedgerStore
@@ -193,3 +195,71 @@ def test_sums_agree_whichever_way_they_are_made(ledger: LedgerStore) -> None:
         assert sum(spent.cost_nanodollars for spent in parts) == expected.total()
         alone = [spent_by(row, 0, part_ns) for _, row in ledger.rows(UsageQuery(), limit=3000)]
         assert Counter(spent[:5] for spent in alone).keys() == {spent[:5] for spent in parts}
+
+
+def test_sums_by_day_say_what_the_rows_say(ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any report, before rows are added up, when some are, when all are, and when more have come since."""
+    monkeypatch.setattr(sql_ledger, "SUMMED_AT_ONCE", 200)
+    lot = random.Random(11)
+    names: list[Dimension] = ["virtual_key", "team", "customer", "provider", "provider_key", "route", "model"]
+    names += ["target_model", "operation", "outcome", "usage_source", "hour", "day", "month"]
+
+    def lots(first: int, count: int) -> list[LedgerRow]:
+        """Of 60 days, many of them late."""
+        return [
+            entry(
+                number,
+                **{name: lot.randrange(3) for name in names[:6]},
+                model=lot.choice(("a", "b")), target_model=lot.choice(("a", "x")), operation=lot.randrange(2),
+                usage_source=lot.randrange(3), line=lot.choice((0, 0, 0, 1, 2)), kind=lot.choice((2, 3, 4)),
+                flags=lot.choice((0, int(Flags.UNPRICED))), cost_nanodollars=lot.randrange(-50, 10**12),
+                started_us=lot.randrange(60 * DAY_US),
+            )
+            for number in range(first, first + count)
+        ]  # fmt: skip
+
+    def asked() -> UsageQuery:
+        since, until = (lot.choice((None, lot.randrange(61 * DAY_US), lot.randrange(61) * DAY_US)) for _ in range(2))
+        return UsageQuery(
+            by=tuple(lot.sample(names, lot.randrange(4))),
+            since_us=since,
+            until_us=until,
+            virtual_key=lot.choice((None, None, 1)),
+            provider=lot.choice((None, None, 2)),
+            model=lot.choice((None, None, "a")),
+            shadows=lot.choice((True, False)),
+        )
+
+    queries = [asked() for _ in range(60)]
+    ledger.post(lots(0, 650))
+    before = [ledger.usage(query) for query in queries]
+    for added_up in (True, True, True, False, False):
+        assert ledger.sum_up() is added_up
+        assert [ledger.usage(query) for query in queries] == before
+    ledger.post(lots(100_000, 300))
+    after = [ledger.usage(query) for query in queries]
+    assert after != before
+    assert ledger.sum_up()
+    assert [ledger.usage(query) for query in queries] == after
+
+
+def test_rows_of_several_posters_are_added_up_once(
+    ledger: LedgerStore, open_control: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By several, too. A row whose number was drawn early and that is committed late is not passed over."""
+    monkeypatch.setattr(sql_ledger, "SUMMED_AT_ONCE", 10)
+    other = SqlLedger(open_control())
+    threads = [
+        threading.Thread(target=lambda first=first, one=one: [one.post([entry(first + n)]) for n in range(150)])
+        for first, one in ((0, ledger), (1000, other))
+    ]
+    for thread in threads:
+        thread.start()
+    third, fourth = SqlLedger(open_control()), SqlLedger(open_control())
+    adding = threading.Thread(target=lambda: [third.sum_up() for _ in range(40)])
+    adding.start()
+    while any(thread.is_alive() for thread in (*threads, adding)):
+        fourth.sum_up()
+    while fourth.sum_up():
+        pass
+    assert [sums.requests for sums in ledger.usage(UsageQuery())] == [300]
