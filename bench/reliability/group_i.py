@@ -11,7 +11,8 @@ CROSS_SITE = "tests/control/test_cross_site.py"
 STRANGERS = "tests/ui/test_observe.py"
 DOOR = "tests/test_admin_door.py"
 KEYS = "tests/live/test_virtual_keys_api.py"
-AUDIT = "tests/control/test_operators.py"
+AUDIT = "tests/live/test_audit.py"
+READ_ONLY = "tests/ui/test_read_only.py"
 EXPORT = "tests/control/test_logs_api.py"
 
 
@@ -48,8 +49,9 @@ def shown_once(quick: bool) -> Outcome:
 
 @figure("I6", guard=AUDIT)
 def audited(quick: bool) -> Outcome:
-    """Changes and their rows."""
-    return guarded(f"{AUDIT}::test_every_change_leaves_a_row_without_secrets", quick=quick)
+    """Every writing route, and what it leaves behind."""
+    logins = "tests/control/test_operators.py::test_every_change_leaves_a_row_without_secrets"
+    return guarded(AUDIT, logins, quick=quick)
 
 
 @figure("I8", guard=WEB)
@@ -63,6 +65,13 @@ def files(quick: bool) -> Outcome:
 def cells(quick: bool) -> Outcome:
     """Formulas in an export."""
     return guarded(f"{EXPORT}::test_no_cell_is_a_formula", quick=quick)
+
+
+@figure("I10", guard=READ_ONLY)
+def read_only(quick: bool) -> Outcome:
+    """An instance over a file that its processes may not write."""
+    tests = "tests/stores/test_sqlite_database.py::test_a_file_that_may_not_be_written_is_read"
+    return guarded(READ_ONLY, tests, quick=quick)
 
 
 @figure("I11", guard="tests/live/test_openapi.py")

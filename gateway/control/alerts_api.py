@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,9 @@ from litestar.params import Parameter
 from gateway.alerts.alert import Alert
 from gateway.config.alerts import AlertKind, AlertLevel, WebhookEntry
 from gateway.control.alerting import Alerting
+from gateway.control.callers import caller_of
 from gateway.control.state import ControlState
+from gateway.stores.entities import Change
 
 
 class WebhookShown(msgspec.Struct, kw_only=True):
@@ -58,7 +61,11 @@ async def alerts(request: Request[Any, Any, Any]) -> Alerts:
     summary="Send an alert that is none to a webhook",
 )
 async def test(request: Request[Any, Any, Any], webhook: Annotated[str, Parameter(max_length=128)]) -> WebhookTest:
-    sent = await _alerting(request).test(webhook)
+    state: ControlState = request.app.state.control
+    sent = await state.alerting.test(webhook)
+    said = msgspec.json.encode({"ok": sent.ok, "status": sent.status})
+    change = Change(actor=caller_of(request).actor, action="test_webhook", after=said)
+    await asyncio.to_thread(state.database.config.note, change, "webhook", "", webhook)
     return WebhookTest(sent.ok, sent.status, sent.took_ms, sent.error)
 
 

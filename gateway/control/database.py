@@ -19,8 +19,8 @@ import msgspec
 from gateway.control.migrate import MigrationError, ensure
 from gateway.control.trail import signed, unsigned
 from gateway.snapshot.model import Snapshot
-from gateway.stores.database import Database, Transaction
-from gateway.stores.protocols import ConfigStore, LedgerStore, StoreUnavailable
+from gateway.stores.database import Database, Row, Transaction
+from gateway.stores.protocols import ConfigStore, LedgerStore, StoreReadOnly, StoreUnavailable
 from gateway.stores.sql_config import SqlConfigStore
 from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_rules import describe
@@ -107,15 +107,24 @@ class ControlDatabase:
             if not self.is_ready:
                 ensure(self.url)
                 self.database.is_ready = True
-            # Also verifies the file, before anything relies on it.
-            with self.database.writing() as at:
-                rows = at.rows("SELECT id_hash, kind, name FROM names")
+            rows = self._names()
         except (sqlite3.Error, MigrationError, OSError, StoreUnavailable) as error:
             self._fail(error)
             return {}
         self._problem = ""
         self._noted = {unsigned(id_hash): f"{kind}/{name}" for id_hash, kind, name in rows}
         return dict(self._noted)
+
+    def _names(self) -> list[Row]:
+        statement = "SELECT id_hash, kind, name FROM names"
+        try:
+            # Also verifies the file, before anything relies on it.
+            with self.database.writing() as at:
+                return at.rows(statement)
+        except StoreReadOnly:
+            # What it has is told all the same; its own ``problem`` stays.
+            with self.database.reading() as at:
+                return at.rows(statement)
 
     def note(self, names: Mapping[int, str], snapshot: Snapshot, source: str) -> None:
         """Remember a configuration that came into force, and the names that are new with it."""

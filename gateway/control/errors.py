@@ -16,7 +16,7 @@ from gateway.control.versions import etag_of
 from gateway.operators.accounts import Refused
 from gateway.operators.passwords import TooBusy, UnfitPassword
 from gateway.secrets.master_key import MasterKeyError
-from gateway.stores.protocols import Conflict, NameTaken, NotFound, StoreUnavailable
+from gateway.stores.protocols import Conflict, NameTaken, NotFound, StoreReadOnly, StoreUnavailable
 
 log = logging.getLogger("microgate.api")
 
@@ -67,6 +67,8 @@ def _told(error: Exception) -> tuple[int, str, dict[str, str]]:
             return 503, str(error), {"retry-after": "1"}
         case MasterKeyError():
             return 503, "no secret can be stored now: the log says what is wrong with the master key", {}
+        case StoreReadOnly():
+            return 503, "nothing can be changed now: the database can only be read", {"retry-after": "1"}
         case StoreUnavailable():
             return 503, "the database cannot be used now", {"retry-after": "1"}
     return 500, "The control process failed on this request.", {}

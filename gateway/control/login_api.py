@@ -147,8 +147,7 @@ async def make_token(request: Request[Any, Any, Any], data: NewToken) -> TokenEn
     expires_us = (data.expires_at or 0) * 1_000_000
     accounts = _accounts(request)
     credential, token = await accounts.issue(owner, data.name, data.role, expires_us)
-    after = msgspec.json.encode({"name": data.name, "role": data.role, "expires_at": data.expires_at})
-    change = Change(actor=caller.actor, action="create", after=after)
+    change = Change(actor=caller.actor, action="create", after=_audited(credential))
     await asyncio.to_thread(accounts.store.note, change, "api_token", credential.id, data.name)
     entry = _entry(credential)
     entry.token = token
@@ -165,7 +164,7 @@ async def revoke_token(request: Request[Any, Any, Any], token_id: str) -> None:
     if credential is None:
         raise NotFound("no such token")
     await asyncio.to_thread(lambda: store.revoke(credential_id=token_id, kind="api_token"))
-    change = Change(actor=caller.actor, action="delete")
+    change = Change(actor=caller.actor, action="delete", before=_audited(credential))
     await asyncio.to_thread(store.note, change, "api_token", token_id, _ticket(credential).name)
 
 
@@ -200,6 +199,12 @@ def _cookie(request: Request[Any, Any, Any], value: str, max_age_s: int) -> Cook
 
 def _ticket(credential: Credential) -> Ticket:
     return msgspec.json.decode(credential.body, type=Ticket)
+
+
+def _audited(credential: Credential) -> bytes:
+    ticket = _ticket(credential)
+    expires_at = credential.expires_us // 1_000_000 or None
+    return msgspec.json.encode({"name": ticket.name, "role": ticket.role, "expires_at": expires_at})
 
 
 def _entry(credential: Credential) -> TokenEntry:

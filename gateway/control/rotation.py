@@ -56,6 +56,8 @@ def rotate(store: ConfigStore, keeper: Keeper, actor: str, *, drop: bool) -> Mas
         ring = master_key.add_to_file(keeper.data_dir, ring)
         master_key.note_used(keeper.data_dir, master_key.used(keeper.data_dir) | {ring.current.id})
         keeper.turn_to(ring)
+    said = msgspec.json.encode({"drop": drop, "new": in_file})
+    store.note(Change(actor=actor, action="rotate", after=said), "master_key", "", ring.current.id)
     changed, unreadable = _encrypt_anew(store, ring, actor)
     needed = _in_use(store)
     master_key.note_used(keeper.data_dir, needed | {ring.current.id})

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import IsolationLevel, sql
 
 from gateway.stores.database import Duplicate, Row
-from gateway.stores.protocols import StoreUnavailable
+from gateway.stores.protocols import StoreReadOnly, StoreUnavailable
 
 log = logging.getLogger("microgate.database")
 
@@ -161,6 +161,8 @@ class PostgresDatabase:
             if problem != self.problem:
                 log.error("%s: %s", problem, str(error).partition("\n")[0])  # noqa: TRY400 - the cause is in the line
             self.problem = problem
+            if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                raise StoreReadOnly(problem) from error
             raise StoreUnavailable(problem) from error
 
     def close(self) -> None:

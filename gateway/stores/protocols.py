@@ -116,6 +116,10 @@ class StoreUnavailable(Exception):
     """The store cannot take or give anything now (disk full, locked, I/O error); the same call may succeed later."""
 
 
+class StoreReadOnly(StoreUnavailable):
+    """It can be read and not changed: a file or disk that may not be written, a server that is a standby."""
+
+
 class LogStore(Protocol):
     """The request log. One process appends, from one thread; ``page`` may be called from any thread."""
 

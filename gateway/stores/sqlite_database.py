@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.stores.database import Duplicate, Row
-from gateway.stores.protocols import StoreUnavailable
+from gateway.stores.protocols import StoreReadOnly, StoreUnavailable
 from gateway.stores.sqlite_rules import connect_reader, connect_writer, describe, enter_wal
 
 log = logging.getLogger("microgate.database")
@@ -100,12 +100,13 @@ class SqliteDatabase:
         except sqlite3.IntegrityError as error:
             raise Duplicate(str(error)) from error
         except (sqlite3.Error, OSError, DamagedDatabase) as error:
-            problem = f"{self._name}: {describe(error)}"
+            read_only = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+            problem = f"{self._name}: {'it can be read, but not changed' if read_only else describe(error)}"
             if problem != self.problem:
                 log.error("%s", problem)  # noqa: TRY400 - the cause is in the line
             self.problem = problem
             self._recover(error)
-            raise StoreUnavailable(problem) from error
+            raise (StoreReadOnly if read_only else StoreUnavailable)(problem) from error
 
     def _recover(self, error: Exception) -> None:
         """Full or locked: the connection is sound. Anything else: what it holds in memory may differ from the disk (a

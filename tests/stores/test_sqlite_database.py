@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.stores.database import Duplicate
-from gateway.stores.protocols import StoreUnavailable
+from gateway.stores.protocols import StoreReadOnly, StoreUnavailable
 from gateway.stores.sqlite_database import SqliteDatabase
 
 INSERT = "INSERT INTO names (id_hash, kind, name, first_seen_us, last_seen_us) VALUES (?, 'k', ?, 0, 0)"
@@ -112,6 +112,27 @@ def test_a_damaged_wal_costs_its_last_transactions_and_no_more(path: str) -> Non
     add(again, 9999)
     assert 2 <= count(again) <= 50
     again.close()
+
+
+def test_a_file_that_may_not_be_written_is_read(path: str) -> None:
+    """Also by root, whom no mode of a file keeps from writing: its write version is one that nobody knows, which
+    SQLite's file format has mean read-only."""
+    with open(path, "r+b") as file:
+        file.seek(18)
+        file.write(b"\3")
+    before = Path(path).read_bytes()
+    database = SqliteDatabase(path)
+    for _ in range(2):
+        with pytest.raises(StoreReadOnly, match="can be read, but not changed"):
+            add(database, 1)
+    assert count(database) == 0
+    assert Path(path).read_bytes() == before
+    with open(path, "r+b") as file:
+        file.seek(18)
+        file.write(b"\2")
+    add(database, 1)
+    assert (count(database), database.problem) == (1, "")
+    database.close()
 
 
 def test_a_full_disk_is_survived(path: str) -> None:

@@ -10,8 +10,8 @@ import "./style.css";
 type Entry = Schemas["AuditEntry"];
 
 const PAGE = 50;
-const KINDS = ["virtual_key", "team", "customer", "provider", "route", "price", "setting", "operator", "api_token", "cache"];
-const ACTIONS = ["create", "update", "delete", "renew", "password", "rotate", "clear", "login", "login refused"];
+const KINDS = ["virtual_key", "team", "customer", "provider", "route", "price", "setting", "operator", "api_token", "view", "webhook", "master_key", "cache"];
+const ACTIONS = ["create", "update", "delete", "renew", "password", "rotate", "clear", "add_key", "change_key", "remove_key", "test_key", "test_webhook", "login", "login refused", "logout"];
 const COLORS: Record<string, string> = { create: "green", delete: "red", "login refused": "orange", update: "indigo", renew: "indigo", rotate: "indigo", clear: "orange" };
 
 /** Who changed what; filters stand in the address. */
