@@ -33,8 +33,8 @@ TABLES = {
         "flags", "line", "team", "customer",
     ),
 }  # fmt: skip
-"""What is copied, by columns; ``meta`` and Alembic's table come with the schema, the ledger's row numbers and its sums by
-day anew."""
+"""What is copied, by columns; ``meta`` and Alembic's table come with the schema, the ledger's row numbers and its sums
+by day anew."""
 
 BATCH = 2000
 """Rows read and written at a time."""
