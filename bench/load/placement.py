@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,15 @@ def outside(pid: int, *, urgent: bool = True) -> None:
             _pin(pid, set(cores[:-1]))
         if urgent:
             os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(_URGENT))
+
+
+def elsewhere() -> None:
+    """This thread stands for a program on another machine: off the workers' core, and behind everybody else."""
+    cores, thread = _cores(), threading.get_native_id()
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, 19)
+        if len(cores) > 1:
+            os.sched_setaffinity(thread, set(cores[:-1]))
 
 
 def subject(one: Subject) -> None:

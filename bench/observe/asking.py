@@ -37,6 +37,14 @@ PAGES = {
     "a word nobody said": "search=zzzznowhere",
 }
 """What is looked for in the request log -> parameters; 50 rows a page."""
+REPORTS = {
+    "30 days by provider and model": (30, "by=provider,model"),
+    "30 days by virtual key": (30, "by=key"),
+    "30 days of a virtual key by model": (30, "by=model&key=key-7"),
+    "30 days by day": (30, "by=day"),
+    "a day by hour": (1, "by=hour"),
+}
+"""What is asked of the ledger -> days, parameters."""
 CONTROL_S = 60.0
 
 
@@ -68,6 +76,13 @@ class Asking:
         now = time.time()
         took_ms, body = self.get(f"/api/series?since={now - days * DAY_S:.0f}&until={now:.0f}&groups=12&{parameters}")
         if not body["groups"]:
+            raise RuntimeError(f"{query}: nothing")
+        return took_ms
+
+    def report_ms(self, query: str) -> float:
+        days, parameters = REPORTS[query]
+        took_ms, body = self.get(f"/api/usage?since={time.time() - days * DAY_S:.0f}&{parameters}")
+        if not body["entries"]:
             raise RuntimeError(f"{query}: nothing")
         return took_ms
 

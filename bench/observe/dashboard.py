@@ -20,7 +20,7 @@ from bench.load import openloop, placement, result, tree
 from bench.load.session import Options, Session
 from bench.load.subject import Subject, microgate
 from bench.observe import fill
-from bench.observe.asking import CHARTS, DAY_S, PAGES, Asking
+from bench.observe.asking import CHARTS, DAY_S, PAGES, REPORTS, Asking
 
 RATE = 2000.0
 TIMES = 5
@@ -55,6 +55,7 @@ class Dashboard:
             thread.start()
 
     def _again(self, act: Callable[[], None]) -> None:
+        placement.elsewhere()
         while not self._closed.is_set():
             try:
                 act()
@@ -134,6 +135,8 @@ def observe(options: Options) -> None:
             filled = fill.fill(str(directory / "data"), rows=rows)
         if "contents" not in filled:
             filled |= fill.said(str(directory / "data"), contents)
+        if "ledger_rows" not in filled:
+            filled |= fill.spent(str(directory / "data"), rows)
         (directory / "filled.json").write_text(json.dumps(filled))
         subject = microgate(directory, session.upstream, patience=120)
         with subject.process.stopped_on_failure():
@@ -142,12 +145,12 @@ def observe(options: Options) -> None:
     result.write(
         "observe",
         "Charts, searches and the live view",
-        f"A log of {filled['rows']:,} rows over {filled['days']} days with its roll-ups, and what was said in "
-        f"{filled['contents']:,} of the requests; each chart and page asked {TIMES} times through the gateway's port, "
-        f"its first time apart. Then interleaved rounds of {options.seconds:g} s, open loop, {RATE:g} requests a "
-        "second, with a dashboard open (a live view, three charts every 5 s, full-text searches one after the other) "
-        f"and without. Last, the same with a dashboard open while control is killed every {KILLED_EVERY_S:g} s. "
-        f"{placement.method()}",
+        f"A log of {filled['rows']:,} rows over {filled['days']} days with its roll-ups, a ledger of as many, and what "
+        f"was said in {filled['contents']:,} of the requests; each chart, page and report asked {TIMES} times through "
+        f"the gateway's port, its first time apart. Then interleaved rounds of {options.seconds:g} s, open loop, "
+        f"{RATE:g} requests a second, with a dashboard open (a live view, three charts every 5 s, full-text searches "
+        "one after the other) and without, no core falling asleep. Last, the same with a dashboard open while control "
+        f"is killed every {KILLED_EVERY_S:g} s. {placement.method()}",
         figures,
         quick=options.quick,
     )
@@ -156,21 +159,24 @@ def observe(options: Options) -> None:
 def _figures(session: Session, subject: Subject, data_dir: Path) -> dict[str, Any]:
     asking = Asking(subject, data_dir)
     asking.wait()
+    session.place([subject])
     charts = {query: _timed(query, lambda query=query: asking.chart_ms(query)) for query in CHARTS}
     pages = {query: _timed(query, lambda query=query: asking.page(query)[0]) for query in PAGES}
     pages |= {f"by id, {days} days old": _by_id(asking, days) for days in (0, 1, 25)}
+    reports = {query: _timed(query, lambda query=query: asking.report_ms(query)) for query in REPORTS}
     rounds: dict[str, list[dict[str, Any]]] = {"closed": [], "open": []}
-    for _ in range(session.options.rounds):
-        for name, seen in rounds.items():
-            seen.append(_round(session, subject, asking, is_open=name == "open"))
+    with placement.awake():
+        for _ in range(session.options.rounds):
+            for name, seen in rounds.items():
+                seen.append(_round(session, subject, asking, is_open=name == "open"))
     ratio = statistics.median(seen["p99_us"] for seen in rounds["open"]) / statistics.median(
         seen["p99_us"] for seen in rounds["closed"]
     )
     print(f"  p99 with the dashboard open: {ratio:.2f} times that without")
     killed = _killed(session, subject, asking)
     return {
-        "queries": charts, "pages": pages, "rounds": rounds, "p99_ratio": round(ratio, 3), "killed": killed,
-        **session.remarks,
+        "queries": charts, "pages": pages, "reports": reports, "rounds": rounds, "p99_ratio": round(ratio, 3),
+        "killed": killed, **session.remarks,
     }  # fmt: skip
 
 
@@ -224,8 +230,9 @@ def _killed(session: Session, subject: Subject, asking: Asking) -> dict[str, Any
 
     def kill() -> None:
         nonlocal killed
-        members = subject.snapshot().members.values()
-        for member in members:
+        # The one that was started in the place of the last.
+        session.place([subject])
+        for member in subject.snapshot().members.values():
             if subject.role(member) == "control":
                 os.kill(member.pid, signal.SIGKILL)
                 killed = next(kills) + 1

@@ -20,16 +20,19 @@ from typing import Any
 from _speedups import IMPLEMENTATION
 from gateway.control.aggregate import Aggregates
 from gateway.control.instance_id import instance_id
+from gateway.control.migrate import upgrade
 from gateway.control.rollups import Rollups, merged
 from gateway.control.trail import Values, signed
 from gateway.processes.paths import Paths
 from gateway.records import CacheVerdict, ErrorKind, Kind, Outcome, UsageSource
 from gateway.snapshot.model import id_hash
 from gateway.stores.contents import StoredContent
+from gateway.stores.ledger import LedgerRow
 from gateway.stores.log_query import LogQuery
 from gateway.stores.protocols import LogLimits, LogRow
+from gateway.stores.sql_ledger import SqlLedger
 from gateway.stores.sqlite_log import SqliteLog
-from gateway.stores.urls import open_rollups, sqlite_url
+from gateway.stores.urls import open_database, open_rollups, sqlite_url
 from providers.operations import Dialect, Operation
 
 PROVIDERS, MODELS, KEYS, TEAMS, CUSTOMERS = 8, 60, 500, 20, 40
@@ -38,6 +41,7 @@ DAYS = 30
 TEMPLATES = 50_000
 """Different rows; each is used again with another time, id, duration and size."""
 BATCH = 16
+POSTED = 20_000
 CONTENTS, EVERY = 300_000, 11
 WORDS, PLACES = ("common", "middling", "seldom"), (10, 300, 19_000)
 """What can be looked for, and how many words are more frequent."""
@@ -238,6 +242,30 @@ def said(data_dir: str, count: int = CONTENTS, seed: int = 7) -> dict[str, Any]:
             break
     store.close()
     return {"contents": kept, "contents_seconds": time.monotonic() - begun}
+
+
+def spent(data_dir: str, rows: int = ROWS, days: int = DAYS, seed: int = 7) -> dict[str, Any]:
+    """A ledger of so many rows over so many days until now, added up by day as control does it; how long that took."""
+    url = sqlite_url(os.path.join(data_dir, "control.db"))
+    upgrade(url)
+    ledger = SqlLedger(open_database(url))
+    chance = random.Random(seed)
+    made = [dict(zip(LogRow._fields, values, strict=True)) for values in templates(chance)[:5000]]
+    kept = [LedgerRow(*(values.get(name, 0) for name in LedgerRow._fields)) for values in made]
+    begun, now_us, step_us = time.monotonic(), int(time.time() * 1e6), days * 86_400_000_000 // rows
+    for first in range(0, rows, POSTED):
+        ledger.post(
+            [
+                chance.choice(kept)._replace(
+                    request_id=b"\x01" + number.to_bytes(15, "big"), started_us=now_us - (rows - number) * step_us
+                )
+                for number in range(first, min(first + POSTED, rows))
+            ]
+        )
+    posted_s = time.monotonic() - begun
+    while ledger.sum_up():
+        pass
+    return {"ledger_rows": rows, "ledger_seconds": posted_s, "ledger_sums_seconds": time.monotonic() - begun - posted_s}
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ def observed(document: Mapping[str, Any]) -> list[str]:
         "",
         *_times("chart", document["queries"]),
         *_times("page of the log", document["pages"]),
+        *_times("report on the ledger", document["reports"]),
         "| dashboard | p50 us | p99 us | control us/record | control RSS MiB | event after the end, p50/p99/most ms |",
         "|---|--:|--:|--:|--:|---|",
     ]

@@ -111,6 +111,7 @@ CASES: dict[str, dict[str, Any]] = {
                    "contents": 300_000},
         "queries": {"30 days by model": {"first_ms": 900.0, "ms": 300.0, "most_ms": 400.0}},
         "pages": {"newest": {"first_ms": 9.0, "ms": 3.0, "most_ms": 4.0}},
+        "reports": {"30 days by day": {"first_ms": 900.0, "ms": 300.0, "most_ms": 400.0}},
         "killed": {"kills": 11, "seconds": 60.0, "sent": 120_000, "failed": 0, "lost": 0},
         "rounds": {
             "closed": [{"p50_us": 200, "p99_us": 900, "void": "late", "control_cpu_us_per_record": 15.0,
