@@ -192,7 +192,9 @@ def _timed(name: str, ask: Callable[[], float]) -> dict[str, float]:
 def _by_id(asking: Asking, days: int) -> dict[str, float]:
     """A request that began so many days ago, by nothing but its id."""
     until = time.time() - days * DAY_S
-    _, page = asking.get(f"/api/logs?limit=1&until={until:.0f}")
+    page: dict[str, Any] = {"entries": [], "next": ""}
+    while not page["entries"]:
+        _, page = asking.get(f"/api/logs?limit=1&until={until:.0f}{page['next'] and '&cursor='}{page['next']}")
     request_id = page["entries"][0]["request_id"]
     return _timed(f"by id, {days} days old", lambda: asking.get(f"/api/logs/{request_id}")[0])
 
