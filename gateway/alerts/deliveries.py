@@ -38,6 +38,7 @@ class Deliveries:
         known = {hook.name: hook for hook in hooks if hook.enabled}
         now = at(now_s)
         for each in kept:
+            earlier: set[str] = set()
             for delivery in each.alert.deliveries:
                 if delivery.status != "pending":
                     continue
@@ -49,10 +50,17 @@ class Deliveries:
                         "there is no such webhook any more",
                     )
                     self._settled(each)
-                elif delivery.webhook not in self._under_way and (delivery.next_at is None or delivery.next_at <= now):
-                    task = asyncio.create_task(self._try(each, delivery, hook, now_s), name=delivery.webhook)
-                    self._under_way[delivery.webhook] = task
-                    task.add_done_callback(self._done)
+                    continue
+                # That it is over is not told before it was told of: whoever had both in that order would wait for good.
+                if delivery.webhook not in earlier and (delivery.next_at is None or delivery.next_at <= now):
+                    self._start(each, delivery, hook, now_s)
+                earlier.add(delivery.webhook)
+
+    def _start(self, kept: Kept, delivery: Delivery, hook: WebhookEntry, now_s: float) -> None:
+        if delivery.webhook not in self._under_way:
+            task = asyncio.create_task(self._try(kept, delivery, hook, now_s), name=delivery.webhook)
+            self._under_way[delivery.webhook] = task
+            task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way.pop(task.get_name(), None)

@@ -126,21 +126,20 @@ class _Link(asyncio.Protocol):
             return
         before = len(self._head)
         self._head += data
-        end = self._head.find(b"\r\n\r\n", max(0, before - 3)) + 4
-        if end < 4:
-            if len(self._head) > MOST_HEAD_BYTES:
-                self.status.set_exception(ValueError("the answer has too large a head"))
-            return
-        scan = HeadScan()
-        if not scan.response(bytes(self._head[:end])):
-            self.status.set_exception(ValueError("the answer is not valid HTTP"))
-        elif scan.status < 200:
+        while not self.status.done():
+            end = self._head.find(b"\r\n\r\n", max(0, before - 3)) + 4
+            if end < 4:
+                if len(self._head) > MOST_HEAD_BYTES:
+                    self.status.set_exception(ValueError("the answer has too large a head"))
+                return
+            scan = HeadScan()
+            if not scan.response(bytes(self._head[:end])):
+                self.status.set_exception(ValueError("the answer is not valid HTTP"))
+            elif scan.status >= 200:
+                self.status.set_result(scan.status)
             # An interim answer: the true one follows.
-            rest = bytes(self._head[end:])
-            self._head.clear()
-            self.data_received(rest)
-        else:
-            self.status.set_result(scan.status)
+            del self._head[:end]
+            before = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.status.done():

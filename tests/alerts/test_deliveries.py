@@ -194,6 +194,37 @@ def test_one_webhook_that_hangs_holds_up_no_other(receiver: Receiver, monkeypatc
     run(work)
 
 
+def test_it_is_not_told_that_an_alert_is_over_before_it_was_told_of_it(receiver: Receiver) -> None:
+    receiver.statuses = [500]
+    kept = kept_of()
+    other = kept_of(number=2)
+    kept.alert.deliveries.append(Delivery(id="d9", webhook="pager", event="resolved", next_at=at(1000.0)))
+
+    async def work() -> None:
+        deliveries = Deliveries(Dialer(asyncio.get_running_loop()), lambda _: None)
+        for now_s in (1000.0, 1000.5, 1001.0, 1010.0, 1010.5):
+            deliveries.start_due([kept, other], [receiver.hook()], now_s)
+            await drained(deliveries)
+
+    run(work)
+    told = [received.header("x-microgate-delivery") for received in receiver.requests]
+    # Other alerts do not wait for it.
+    assert told == ["d1", "d2", "d1", "d9"]
+
+
+def test_interim_answers_are_none(receiver: Receiver) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5000
+
+    async def work() -> None:
+        with Upstream(lambda _: [interim + http(b"", 204)]) as hinting:
+            kept = kept_of()
+            hook = receiver.hook(url=Secret(hinting.url))
+            sent = await send(Dialer(asyncio.get_running_loop()), hook, b"{}", kept.alert.deliveries[0])
+            assert (sent.ok, sent.status) == (True, 204), sent.error
+
+    run(work)
+
+
 def test_a_webhook_that_is_gone_ends_its_deliveries(receiver: Receiver) -> None:
     async def work() -> None:
         kept = kept_of()
