@@ -5,7 +5,6 @@ Nobody waits for it: what the disk does not take, or a slow reader of a pipe, is
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import select
@@ -43,6 +42,8 @@ class AccessLog:
         self._again = False
         self._fd = -1
         self._failed = False
+        self._torn = False
+        """The file ends with half a line, which the disk did not take whole."""
         self.tap: RecordTap | None = None
         """Where records are put; None while there is no access log."""
         self.written = 0
@@ -120,23 +121,38 @@ class AccessLog:
             self._open(entry)
         try:
             if self._fd < 0:
-                raise OSError(errno.ENOENT, "not open")
+                self.lost += len(lines)
+                return
             self._write_whole(b"".join(lines))
         except OSError as error:
-            self.lost += len(lines)
             self._tell(error)
         else:
-            self.written += len(lines)
             self._failed = False
 
     def _write_whole(self, data: bytes) -> None:
         """Raises OSError, also when nobody reads a pipe for a second."""
-        while data:
-            try:
-                data = data[os.write(self._fd, data) :]
-            except BlockingIOError:
-                if not select.select([], [self._fd], [], WRITE_WITHIN_S)[1]:
-                    raise
+        if self._torn:
+            # The half is one bad line, and takes no good one along.
+            data = b"\n" + data
+        left = memoryview(data)
+        try:
+            while left:
+                try:
+                    left = left[os.write(self._fd, left) :]
+                except BlockingIOError:
+                    waiting = select.poll()
+                    waiting.register(self._fd, select.POLLOUT)
+                    if not waiting.poll(WRITE_WITHIN_S * 1e3):
+                        raise
+        finally:
+            done = data[: len(data) - len(left)]
+            lost = data.count(b"\n", len(done))
+            if done:
+                self.written += done.count(b"\n") - self._torn
+                self._torn = not done.endswith(b"\n")
+            elif self._torn:
+                lost -= 1
+            self.lost += lost
 
     def _open(self, entry: AccessLogEntry) -> None:
         path = entry.path or ""
@@ -151,6 +167,7 @@ class AccessLog:
                 self._fd = os.open(path, flags, MODE)
             finally:
                 os.umask(previous)
+            self._torn = self._torn and os.fstat(self._fd).st_size > 0
         except OSError as error:
             self._fd = -1
             self._tell(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -102,6 +103,30 @@ def test_a_full_disk_loses_lines_and_counts_them(log: AccessLog, caplog: pytest.
     assert log.problem
     # Told once, not with every line.
     assert len([each for each in caplog.records if "access log" in each.getMessage()]) == 1
+
+
+def test_half_a_line_takes_no_whole_one_along(log: AccessLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "access.log"
+    write, room = os.write, 1500
+
+    def filling(fd: int, data: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, "full")
+        room -= (done := write(fd, data[:room]))
+        return done
+
+    monkeypatch.setattr("gateway.control.access_log.os.write", filling)
+    log.follow(AccessLogEntry(path=str(path)))
+    put(log, exchange(1), exchange(2))
+    wait_for(lambda: log.dropped == 1, "a lost line")
+    put(log, exchange(3))
+    wait_for(lambda: log.dropped == 2, "another one")
+    room = 1 << 20
+    put(log, exchange(4))
+    found = wait_for(lambda: path.read_text().endswith("\n") and path.read_text().splitlines(), "the disk")
+    assert [json.loads(found[at])["request_id"] for at in (0, 2)] == [f"{1:032x}", f"{4:032x}"]
+    assert (len(found), log.written, log.dropped) == (3, 2, 2)
 
 
 def test_a_folder_that_comes_back_is_written_to_again(log: AccessLog, tmp_path: Path) -> None:
