@@ -19,7 +19,9 @@ from gateway.control.log_reading import give_way
 from gateway.control.redaction import Redactor
 from gateway.control.said import stored
 from gateway.snapshot.content import unpacked
+from gateway.stores.contents import StoredContent
 from gateway.stores.protocols import LogStore, StoreUnavailable
+from gateway.stores.sqlite_rules import describe
 
 log = logging.getLogger("microgate.content")
 
@@ -66,7 +68,7 @@ class ContentFeed:
         if self._thread is None:
             return
         self._thread.join()
-        with suppress(StoreUnavailable):
+        with suppress(StoreUnavailable, OSError):
             self.take()
 
     def _run(self) -> None:
@@ -75,16 +77,16 @@ class ContentFeed:
         while not self._stopping.wait(wait_s):
             try:
                 wait_s = BUSY_S if self.take() else IDLE_S
-            except StoreUnavailable as error:
+            except (StoreUnavailable, OSError) as error:
                 if wait_s != RETRY_S:
-                    log.warning("what was said waits: %s", error)
+                    log.warning("what was said waits: %s", describe(error))
                 wait_s = RETRY_S
             except Exception:
                 log.exception("contents are not taken")
                 wait_s = RETRY_S
 
     def take(self) -> int:
-        """Everything that waits; how many files that were. Raises StoreUnavailable: what is left waits."""
+        """Everything that waits; how many files that were. Raises StoreUnavailable, OSError: what is left waits."""
         try:
             names = sorted(os.listdir(self._directory), key=lambda name: name[-20:])
         except FileNotFoundError:
@@ -105,7 +107,7 @@ class ContentFeed:
                 batch = unpacked(file.read())
         except FileNotFoundError:
             return
-        except (msgspec.DecodeError, OSError) as error:
+        except msgspec.DecodeError as error:
             log.error("%s cannot be read: %s", os.path.basename(path), error)  # noqa: TRY400 - the cause is in the line
             self.rejected += 1
             os.unlink(path)
@@ -119,9 +121,25 @@ class ContentFeed:
                 # Its text is not told: it would stand unredacted in the log.
                 log.error("the content of request %s is left out", content.request_id.hex())  # noqa: TRY400
                 self.rejected += 1
-        self.stored += self._store.keep_contents(contents)
+        self._keep(contents)
         os.unlink(path)
         self.dropped += batch.dropped
+
+    def _keep(self, contents: list[StoredContent]) -> None:
+        """All that can be stored ever: what cannot would keep the others waiting for good. Raises StoreUnavailable."""
+        try:
+            self.stored += self._store.keep_contents(contents)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if len(contents) > 1:
+                for content in contents:
+                    self._keep([content])
+                return
+            # Its text is not told, which may have some of what was said in it.
+            request = contents[0].request_id.hex() if contents else ""
+            log.error("the content of request %s cannot be stored: %s", request, type(error).__name__)  # noqa: TRY400
+            self.rejected += len(contents)
 
     @staticmethod
     def _forget(path: str) -> None:

@@ -9,6 +9,7 @@ redacted.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from typing import Any
@@ -100,14 +101,7 @@ class Contents:
             if self._waiting_bytes(len(data)) > MOST_WAITING:
                 self.dropped += len(batch)
                 return
-            fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                written = os.write(fd, data)
-            finally:
-                os.close(fd)
-            if written < len(data):
-                raise OSError("no room")
-            os.rename(path + ".new", path)
+            _write(path, data)
         except OSError as error:
             if not self.dropped:
                 log.warning("what was said is not kept: %s", error.strerror or error)
@@ -133,6 +127,24 @@ class Contents:
             hooks.remove(self.begin)
 
 
+def _write(path: str, data: bytes) -> None:
+    """All of it, or nothing: raises OSError."""
+    new = path + ".new"
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            written = os.write(fd, data)
+        finally:
+            os.close(fd)
+        if written < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.rename(new, path)
+    except OSError:
+        # Half of it would keep memory from others.
+        os.unlink(new)
+        raise
+
+
 class Recording(Audience):
     """What is kept of one exchange; between it and the cache's own audience, where there is one."""
 
@@ -144,7 +156,6 @@ class Recording(Audience):
         self.parts: list[bytes] = []
         self.size = 0
         self.cut_off = False
-        self.heard = False
         self.textual = False
 
     def beside(self, other: Audience) -> Audience:
@@ -162,7 +173,6 @@ class Recording(Audience):
             media = EVENTS if x.stream else JSON
         else:
             media = content_type(x.answer_head)
-        self.heard = True
         self.media = media
         self.textual = media.lower().startswith(TEXTUAL)
         self.parts = []

@@ -129,7 +129,8 @@ def _joined(found: list[tuple[str, tuple[Any, ...]]]) -> Conditions:
 def terms_in(text: str) -> Iterator[Term]:
     """What somebody typed: words, ``"words that follow each other"``, and what is not to be there behind a ``-``."""
     quoted, excluded, word = False, False, ""
-    for character in f"{text.lower()} ":
+    # No index has a word with the character 0 in it, and SQLite's takes it for the end of what is looked for.
+    for character in f"{text.lower()} ".replace("\0", " "):
         if character == '"':
             if word.strip():
                 yield Term(text=" ".join(word.split()), excluded=excluded)

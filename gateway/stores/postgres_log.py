@@ -31,6 +31,9 @@ WINDOW_IDS = 100_000
 DROPPED = 20_000
 """Old rows that one transaction removes: nobody waits for it for long."""
 
+MOST_WORDS_BYTES = 512 << 10
+"""Of one request's words: an index entry of more than 1 MiB is refused, and one takes up to twice the text."""
+
 _TYPES = {
     **dict.fromkeys(("request_id", "client"), "BYTEA"),
     **dict.fromkeys(("model", "target_model", "dropped", "receipt"), "TEXT"),
@@ -190,7 +193,7 @@ class PostgresLog:
                 each.bits,
                 folded(each.request),
                 folded(each.response),
-                _stored(f"{each.request_words}\n{each.response_words}"),
+                _stored(_bounded(f"{each.request_words}\n{each.response_words}")),
             )
             for each in contents
         ]
@@ -243,6 +246,10 @@ class PostgresLog:
 def _stored(value: object) -> object:
     """PostgreSQL's texts have no character 0, which a model's name may have had."""
     return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
+
+
+def _bounded(words: str) -> str:
+    return words.encode()[:MOST_WORDS_BYTES].decode(errors="ignore")
 
 
 def _below(cursor: str | None) -> int | None:

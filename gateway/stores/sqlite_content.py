@@ -11,7 +11,8 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gateway.stores.contents import StoredContent, content_of, folded
 from gateway.stores.protocols import StoreUnavailable
@@ -70,9 +71,10 @@ class SqliteContent:
                 with self._writing:
                     new += self._keep(self._writer(hour), group)
             except (sqlite3.Error, OSError) as error:
-                self._let_go(hour)
-                if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                    self._set_aside(hour, error)
+                with self._writing:
+                    self._let_go(hour)
+                    if _is_damage(error):
+                        self._set_aside(hour, error)
                 raise StoreUnavailable(f"contents of the request log: {describe(error)}") from error
         return new
 
@@ -125,7 +127,7 @@ class SqliteContent:
             with contextlib.suppress(sqlite3.Error):
                 writer.close()
 
-    def _set_aside(self, hour: str, error: sqlite3.DatabaseError) -> None:
+    def _set_aside(self, hour: str, error: Exception) -> None:
         """Under a name that nobody takes for one of these files; the next try makes a new one."""
         path = self._path(hour)
         log.error("contents of the request log: %s: %s; set aside as damaged", os.path.basename(path), error)
@@ -142,10 +144,8 @@ class SqliteContent:
         """Raises StoreUnavailable."""
         # Two readings of the clock may lie on both sides of the hour.
         for hour in dict.fromkeys(hour_of(started_us / 1e6 + late) for late in (0, 1, -1)):
-            for reader in self._readers([hour]):
-                row = reader.execute(_FIND, (request_id,)).fetchone()
-                if row is not None:
-                    return content_of(*row)
+            for row in self._rows(hour, _FIND, (request_id,)):
+                return content_of(*row)
         return None
 
     def hits(self, match: str, since_us: int, until_us: int | None) -> list[bytes]:
@@ -153,8 +153,9 @@ class SqliteContent:
         first = hour_of(max(0.0, since_us / 1e6 - 1))
         last = "9" if until_us is None else hour_of(until_us / 1e6 + 1)
         found: list[bytes] = []
-        for reader in self._readers([hour for hour in self._hours() if first <= hour <= last]):
-            found += [row[0] for row in reader.execute(_HITS, (match, MOST_HITS - len(found)))]
+        for hour in self._hours():
+            if first <= hour <= last:
+                found += [row[0] for row in self._rows(hour, _HITS, (match, MOST_HITS - len(found)))]
         return found
 
     def _hours(self) -> list[str]:
@@ -164,20 +165,27 @@ class SqliteContent:
         except FileNotFoundError:
             return []
 
-    def _readers(self, hours: Iterable[str]) -> Iterator[sqlite3.Connection]:
-        for hour in hours:
-            path = self._path(hour)
-            if not os.path.exists(path):
-                continue
+    def _rows(self, hour: str, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Of a file that may go at any time; none of one that is damaged. Raises StoreUnavailable."""
+        path = self._path(hour)
+        if not os.path.exists(path):
+            return []
+        try:
+            reader = connect_reader(path)
             try:
-                reader = connect_reader(path)
-                try:
-                    yield reader
-                finally:
-                    reader.close()
-            except (sqlite3.Error, OSError) as error:
-                if os.path.exists(path):  # else retention was faster
-                    raise StoreUnavailable(f"contents of the request log: {describe(error)}") from error
+                return reader.execute(statement, values).fetchall()
+            finally:
+                reader.close()
+        except (sqlite3.Error, OSError) as error:
+            if _is_damage(error):
+                with self._writing:
+                    self._let_go(hour)
+                    self._set_aside(hour, error)
+                return []
+            # Whoever makes a file may be killed before its tables are there; retention may have been faster.
+            if "no such table" in str(error) or not os.path.exists(path):
+                return []
+            raise StoreUnavailable(f"contents of the request log: {describe(error)}") from error
 
     # -- keeping house
 
@@ -194,9 +202,20 @@ class SqliteContent:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(path + suffix)
 
+    def damaged(self) -> list[str]:
+        """Names of files that were set aside."""
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(file for file in os.listdir(self.directory) if file.endswith(".db.damaged"))
+        return []
+
     def bytes(self) -> int:
         return sum(size_of(self._path(hour)) for hour in self._hours())
 
     def close(self) -> None:
         for hour in list(self._writers):
             self._let_go(hour)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Of the file, in contrast to a disk that is full or a lock that is held."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)

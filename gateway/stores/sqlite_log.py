@@ -278,6 +278,7 @@ class SqliteLog:
             return StoreStatus(ok=False, problem=f"request log: {describe(error)}")
         notes = [note for note in (version_note(),) if note]
         notes += [f"{file} is damaged and was set aside" for file in sorted(files) if file.endswith(".db.damaged")]
+        notes += [f"content/{file} is damaged and was set aside" for file in self._contents.damaged()]
         size = sum(segment.size_of(os.path.join(self.directory, name.file)) for name in names) + self._contents.bytes()
         return StoreStatus(not self._problem, self._problem, tuple(notes), size, len(names))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.config.loader import loads
@@ -81,6 +83,49 @@ def test_what_the_log_refuses_waits(folder: Path, store: SqliteLog, monkeypatch:
     assert len(os.listdir(folder)) == 1
     assert feed.take() == 1
     assert feed.stored == 1
+
+
+def test_what_can_never_be_stored_keeps_nothing_up(
+    folder: Path, store: SqliteLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(folder, 1, 1, 2, 3)
+    keep = store.keep_contents
+
+    def fail(contents: list[StoredContent]) -> int:
+        if any(each.request_id == content(2).request_id for each in contents):
+            raise ValueError("canary of the text")
+        return keep(contents)
+
+    monkeypatch.setattr(store, "keep_contents", fail)
+    feed = ContentFeed(str(folder), store)
+    assert feed.take() == 1
+    assert (feed.stored, feed.rejected, os.listdir(folder)) == (2, 1, [])
+    assert "canary" not in caplog.text
+
+
+def test_half_a_character_keeps_nothing_up(folder: Path, store: SqliteLog) -> None:
+    one = msgspec.structs.replace(content(1), request=b'{"a":"\\ud800"}')
+    (folder / f"content-0-{1:020d}").write_bytes(packed([one, content(2)], 0))
+    feed = ContentFeed(str(folder), store)
+    assert feed.take() == 1
+    assert (feed.stored, feed.rejected, os.listdir(folder)) == (2, 0, [])
+
+
+def test_a_file_that_cannot_be_opened_now_waits(
+    folder: Path, store: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, 1, 1)
+    feed = ContentFeed(str(folder), store)
+
+    def no_more(*_: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.open", no_more)
+        with pytest.raises(OSError, match="open files"):
+            feed.take()
+    assert feed.take() == 1
+    assert (feed.stored, feed.rejected) == (1, 0)
 
 
 def test_what_cannot_be_read_keeps_nothing_up(

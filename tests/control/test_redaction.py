@@ -138,6 +138,73 @@ def test_arguments_of_a_tool_are_a_document_too() -> None:
     assert json.loads(found.response) == {"secret": BLOT, "n": 1}
 
 
+def test_documents_in_texts_are_read_as_documents() -> None:
+    redactor = Redactor(fields=["secret"])
+    inner = '{"secret": "abcdefgh", "mail": "me\\u0040example.com", "n": 1.50}'
+    found = kept({"calls": [{"arguments": inner}, {"arguments": '{"n": 1.50}'}]}, redactor=redactor)
+    calls = [each["arguments"] for each in json.loads(found.request)["calls"]]
+    assert json.loads(calls[0]) == {"secret": BLOT, "mail": BLOT, "n": 1.5}
+    # Where there is nothing to blot out it stays as it was.
+    assert calls[1] == '{"n": 1.50}'
+    assert "abcdefgh" not in found.request_words
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"\\u0073ecret": "abcdefgh", "x": "y z',
+        b'{"arguments": "{\\"secret\\": \\"abcdefgh\\"}", "x": "y z',
+        b'{"arguments": "{\\u0022secret\\u0022: \\u0022abcdefgh\\u0022}", "x": "y z',
+        b'{"arguments": "{\\"\\\\u0073ecret\\": \\"abcdefgh\\"}", "x": "y z',
+    ],
+)
+def test_members_are_found_in_a_text_that_was_cut_however_they_are_written(body: bytes) -> None:
+    found = kept(body, request_truncated=True, redactor=Redactor(fields=["secret"]))
+    assert "abcdefgh" not in found.request + found.request_words
+    assert found.redacted
+
+
+def test_a_document_in_each_line() -> None:
+    lines = b'{"a": "me\\u0040example.com", "secret": 1}\n{"b": 2}\n'
+    found = kept({}, lines, "application/x-ndjson", redactor=Redactor(fields=["secret"]))
+    assert found.response == f'{{"a":"{BLOT}","secret":"{BLOT}"}}\n{{"b":2}}'
+    broken = kept({}, lines[:-4], "application/x-ndjson", redactor=Redactor(fields=["secret"]))
+    assert "example" not in broken.response
+
+
+@pytest.mark.parametrize("secret", ["4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "+49 (0) 151 / 234 567 89"])
+@pytest.mark.parametrize("left", [1, 3, 6])
+def test_no_groups_of_a_number_that_was_cut_stay(secret: str, left: int) -> None:
+    body = json.dumps({"content": f"mine is {secret}"}).encode()[: -2 - left]
+    found = kept(body, request_truncated=True)
+    assert found.request == '{"content": "mine is '
+
+
+def test_a_stream_that_was_cut_ends_before_half_a_secret() -> None:
+    events = sse([{"choices": [{"index": 0, "delta": {"content": f"the key is {KEY[:9]}"}}]}])
+    assert kept({}, events, "text/event-stream", response_truncated=True).response == "the key is "
+
+
+def test_separators_of_lines_within_a_text_end_no_event() -> None:
+    event = json.dumps({"choices": [{"index": 0, "delta": {"content": "a\u2028b\x85c"}}]}, ensure_ascii=False)
+    assert kept({}, f"data: {event}\r\n\r\n".encode(), "text/event-stream").response == "a\u2028b\x85c"
+
+
+def test_halves_of_characters_become_whole_or_are_replaced() -> None:
+    halves = [{"choices": [{"index": 0, "delta": {"content": half}}]} for half in ("\ud83d", "\ude00", " \ud800")]
+    found = kept({"a": "x \ud800"}, sse(halves), "text/event-stream")
+    assert json.loads(found.request) == {"a": "x \ufffd"}
+    assert found.request_words == "x \ufffd"
+    assert found.response == found.response_words == "\U0001f600 \ufffd"
+
+
+def test_a_private_key_with_a_head_of_its_own() -> None:
+    head = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3F17F5316E2BAC89\n\n"
+    text = f"-----BEGIN RSA PRIVATE KEY-----\n{head}MIIBOgIBAAJBAKj34Gkx\n-----END RSA PRIVATE KEY-----"
+    assert Redactor().text(f"a {text} b") == f"a {BLOT} b"
+    assert Redactor().text(text.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK")) == BLOT
+
+
 def test_data_is_left_out() -> None:
     found = kept({"image": "data:image/png;base64," + "iVBORw0KGgo" * 1000, "text": "a cat"})
     assert found.request == '{"image":"[11022 characters of data]","text":"a cat"}'

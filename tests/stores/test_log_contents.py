@@ -165,6 +165,37 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     contents.close()
 
 
+def test_whoever_reads_a_damaged_file_finds_what_is_in_the_others(tmp_path: Path) -> None:
+    contents = SqliteContent(str(tmp_path / "content"))
+    contents.keep([said(3600 * hour + number, f"zebra {number}" * 50) for hour in (0, 1) for number in range(1, 99)])
+    contents.close()
+    path = tmp_path / "content" / "1970-01-01T00.db"
+    data = bytearray(path.read_bytes())
+    # The first page, which names the tables, is whole.
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+    assert contents.find(said(1, "").request_id, 1_000_000) is None
+    assert len(contents.hits('"zebra"', 0, None)) == 98
+    assert contents.damaged() == ["1970-01-01T00.db.damaged"]
+    assert contents.keep([said(1, "zebra")]) == 1
+    contents.close()
+
+
+def test_a_file_whose_maker_was_killed_has_nothing(tmp_path: Path) -> None:
+    contents = SqliteContent(str(tmp_path / "content"))
+    contents.keep([said(3600, "zebra")])
+    (tmp_path / "content" / "1970-01-01T00.db").touch()
+    assert contents.find(said(1, "").request_id, 1_000_000) is None
+    assert len(contents.hits('"zebra"', 0, None)) == 1
+    contents.close()
+
+
+def test_words_of_any_script_find_room_in_the_index(open_log: Open) -> None:
+    words = " ".join(chr(0x20000 + n // 4096) + chr(0x21000 + n % 4096) + chr(0x22000) for n in range(65536))
+    store = open_log()
+    assert store.keep_contents([said(1, words[: 128 << 10], response_words=words[128 << 10 :])]) == 1
+
+
 def test_a_full_disk_keeps_all_of_a_batch_waiting(tmp_path: Path) -> None:
     contents = SqliteContent(str(tmp_path / "content"))
     contents.keep([said(1, "x")])

@@ -16,6 +16,7 @@ def _no(text: str) -> Term:
     [
         ("", []),
         ("  ", []),
+        ("a\0b", [Term(text="a"), Term(text="b")]),
         ("One two", [Term(text="one"), Term(text="two")]),
         ('"One  Two" three', [Term(text="one two"), Term(text="three")]),
         ("a -b", [Term(text="a"), _no("b")]),
