@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from gateway.config.names import Name
 from gateway.control.callers import caller_of
+from gateway.control.playground_api import close_playground
 from gateway.control.state import ControlState
 from gateway.control.versions import etag_of, expected_version
 from gateway.operators.accounts import KIND, Account, Accounts
@@ -32,7 +33,7 @@ class NewOperator(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OperatorChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays. Every session of the operator ends."""
+    """What is left out stays. Every session of the operator ends, and the key of the playground."""
 
     role: RoleName | None = None
     enabled: Annotated[bool | None, Meta(description="false: also every API token is revoked.")] = None
@@ -105,6 +106,7 @@ async def change_operator(
     if (data.role not in (None, "admin") or data.enabled is False) and account.role == "admin":
         await _not_the_last(accounts, operator_id)
     stored = await accounts.passwords.hashed(data.password) if data.password is not None else None
+    await close_playground(_state(request).desk, entity.name, caller_of(request))
     changed = await accounts.put(
         entity, account, caller_of(request).actor, role=data.role, enabled=data.enabled, password=stored
     )
@@ -119,6 +121,7 @@ async def remove_operator(request: Request[Any, Any, Any], operator_id: str) -> 
     _same(entity, version)
     if account.role == "admin":
         await _not_the_last(accounts, operator_id)
+    await close_playground(_state(request).desk, entity.name, caller_of(request))
     await accounts.delete(entity, account, caller_of(request).actor)
 
 
@@ -150,9 +153,13 @@ async def audit(
     return AuditEntries(list(map(_audited, page.rows)), page.next)
 
 
-def _accounts(request: Request[Any, Any, Any]) -> Accounts:
+def _state(request: Request[Any, Any, Any]) -> ControlState:
     state: ControlState = request.app.state.control
-    return state.accounts
+    return state
+
+
+def _accounts(request: Request[Any, Any, Any]) -> Accounts:
+    return _state(request).accounts
 
 
 async def _not_the_last(accounts: Accounts, operator_id: str) -> None:

@@ -79,6 +79,23 @@ async def _renewed(desk: EntityDesk, name: str, expires: int, caller: Caller) ->
     return await desk.renew(VIRTUAL_KEY, found.id, found.version, caller, {"expires": expires})
 
 
+async def close_playground(desk: EntityDesk, operator: str, caller: Caller) -> None:
+    """Whoever may no longer ask for the key of ``operator``'s playground has none either: it gets a value that nobody
+    is told. Raises what EntityDesk does."""
+    for _ in range(TRIES):
+        found = await asyncio.to_thread(_row, desk, name_for(operator))
+        if found is None or msgspec.json.decode(stored_of(found).spec).get("metadata", {}).get(MADE_FOR) != operator:
+            return
+        try:
+            await desk.renew(VIRTUAL_KEY, found.id, found.version, caller, {"expires": int(time.time())})
+        except Conflict:
+            continue
+        except NotFound:
+            pass
+        return
+    raise ClientException("somebody else changes the key of this operator's playground", status_code=409)
+
+
 def _row(desk: EntityDesk, name: str) -> Entity | None:
     try:
         return desk.store.by_name(VIRTUAL_KEY.name, name)

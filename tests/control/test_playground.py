@@ -76,3 +76,15 @@ def test_long_names_stay_apart() -> None:
     one, other = name_for("n" * 120 + "1"), name_for("n" * 120 + "2")
     assert one != other
     assert len(one) == len(other) == 128
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"role": "viewer"}, {"password": "another password"}, None])
+def test_it_ends_with_the_sessions(running: Control, change: dict[str, object] | None) -> None:
+    name = f"leaving-{change and next(iter(change))}"
+    made = running.send_json("POST", "/api/operators", {"name": name, "role": "operator", "password": PASSWORD})
+    mine = Person(running, name).ask("POST", "/api/playground")
+    assert enabled(running, mine.json["key"].encode())
+    path, version = f"/api/operators/{made.json['id']}", made.fields["etag"]
+    answer = running.send_json("PATCH" if change else "DELETE", path, change, if_match=version)
+    assert answer.status in (200, 204), answer.body
+    assert not enabled(running, mine.json["key"].encode())
