@@ -90,6 +90,8 @@ def options(extras: dict[str, Any]) -> list[bytes]:
     named = extras.get("litellm_session_id") or (metadata.get("session_id") if isinstance(metadata, dict) else None)
     if isinstance(named, str) and named.isascii() and named.isprintable() and (said := session(named.encode())):
         fields.append(b"x-microgate-session: " + said)
+    if extras.get("no-log") is True:
+        fields.append(b"x-microgate-log: metadata")
     cache = extras.get("cache")
     if isinstance(cache, dict):
         fields += of_cache(cache)

@@ -42,6 +42,10 @@ def no_store(value: bytes) -> bytes | None:
     return b"read" if value.lower() == b"true" else None
 
 
+def unsaid(value: bytes) -> bytes | None:
+    return b"metadata" if value.lower() == b"true" else None
+
+
 FIELDS: Mapping[str, Mapping[bytes, tuple[bytes, Value]]] = {
     "litellm": {
         b"x-litellm-api-key": (b"x-microgate-key", credential),
@@ -49,6 +53,7 @@ FIELDS: Mapping[str, Mapping[bytes, tuple[bytes, Value]]] = {
         b"x-litellm-timeout": (b"x-microgate-timeout", seconds),
         b"x-litellm-session-id": (b"x-microgate-session", session),
         b"x-litellm-trace-id": (b"x-microgate-session", session),
+        b"x-litellm-enable-message-redaction": (b"x-microgate-log", unsaid),
     },
     "bifrost": {
         b"x-bf-vk": (b"x-microgate-key", credential),
@@ -56,6 +61,7 @@ FIELDS: Mapping[str, Mapping[bytes, tuple[bytes, Value]]] = {
         b"x-bf-cache-key": (b"x-microgate-cache-scope", partition),
         b"x-bf-cache-ttl": (b"x-microgate-cache-ttl", time),
         b"x-bf-cache-no-store": (b"x-microgate-cache", no_store),
+        b"x-bf-disable-content-logging": (b"x-microgate-log", unsaid),
     },
 }
 """Product -> its field -> (ours, its value). Of two that mean the same the first in the request counts, ours before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 def understood(upstream_for_module: Upstream, start_for_module: Start) -> Gateway:
     """An instance that understands both."""
     more: dict[str, Any] = {"compat": {"litellm": True, "bifrost": True}, "cache": {"enabled": True}}
+    more["log"] = {"content": "full"}
     more["prices"] = [{"model": "*", "input": 1, "output": 1}]
     return start_for_module(configuration(upstream_for_module.url, **more))
 
@@ -126,6 +128,28 @@ def test_what_they_ask_for_is_done(understood: Gateway) -> None:
     assert send(understood, temperature=0, cache=nothing).header("x-microgate-cache") == "bypass"
 
 
+@pytest.mark.parametrize(
+    ("field", "body", "declined"),
+    [
+        ("", {}, False),
+        ("\nx-litellm-enable-message-redaction: true", {}, True),
+        ("\nx-litellm-enable-message-redaction: false", {}, False),
+        ("\nx-bf-disable-content-logging: True", {}, True),
+        ("", {"no-log": True}, True),
+        ("", {"no-log": False}, False),
+    ],
+)
+def test_what_callers_do_not_want_kept_is_not_kept(
+    understood: Gateway, field: str, body: dict[str, Any], declined: bool
+) -> None:
+    answer = send(understood, fields=f"Authorization: Bearer {KEY}{field}", **body)
+    assert answer.status == 200
+    token = (Path(understood.data_dir) / "admin.token").read_text().strip()
+    path = f"/api/logs/{answer.header('x-microgate-request-id')}"
+    found = wait_for(lambda: (got := understood.get(path, token)).status == 200 and json.loads(got.body), "its row")
+    assert ("content_declined" in found["entries"][0]["flags"]) is declined
+
+
 def test_answers_have_their_header_fields(understood: Gateway, shared_gateway: Gateway) -> None:
     fields = dict(send(understood, top_p=0.5).fields)
     assert fields["x-litellm-call-id"] == fields["x-microgate-request-id"]
@@ -154,8 +178,6 @@ def test_the_switch_is_a_setting(upstream: Upstream, start_gateway: Start) -> No
 
 
 def test_every_row_is_documented() -> None:
-    from pathlib import Path
-
     page = (Path(__file__).resolve().parents[2] / "docs" / "migration.md").read_text()
     names = [name for product in FIELDS.values() for name in product] + [
         path for product in PATHS.values() for path in product

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from gateway.cli.importing.tables import Job, Table, attempt, lost, put, seconds, unneeded, whole
+from gateway.cli.importing.tables import REDACTED, Job, Table, attempt, lost, put, seconds, unneeded, whole, yes_or_no
 from gateway.config.problems import Path
 
 
@@ -28,8 +28,8 @@ TABLES: dict[str, Table] = {
         "enforce_governance_header": _only(True, "", "callers always need a virtual key"),
         "enable_governance": _only(True, "", "limits and budgets are kept to wherever there are any"),
         "enable_logging": _only(True, "", "every request is recorded; log.retention says for how long"),
-        "disable_content_logging": _only(
-            True, "log.content", "log.content says whether what was asked and answered is kept: docs/request-log.md"
+        "disable_content_logging": put(
+            "log", "content", by=lambda value: "metadata" if yes_or_no(value) else "full", note=REDACTED
         ),
         "log_retention_days": put("log", "retention", by=lambda value: f"{whole(value)}d"),
         "max_request_body_size_mb": put("server", "limits", "json_body_bytes", by=lambda value: f"{whole(value)}MiB"),

@@ -121,12 +121,11 @@ def read(job: Job, listed: Any, models: Models) -> None:
         if deployment is not None:
             found.append(deployment)
     for deployment in found:
-        deployment.weight = _weight(weights[deployment.route], _weights_of(listed[int(deployment.path[1])]))
+        deployment.weight = _weight(weights[deployment.route], listed[int(deployment.path[1])]["litellm_params"])
     models.deployments = found
 
 
-def _weights_of(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, **entry["litellm_params"]}
+_SHARES = ("weight", "rpm", "tpm")
 
 
 def _entry(job: Job, path: Path, entry: dict[str, Any], weights: dict[str, list[dict[str, Any]]]) -> Deployment | None:
@@ -145,9 +144,8 @@ def _entry(job: Job, path: Path, entry: dict[str, Any], weights: dict[str, list[
             job.report.carried((*path, "model_name"), name, "providers" if "*" in name else f"routes.{name}")
         else:
             job.report.missing((*path, "model_name"), name, "its model has no equivalent")
-    weights.setdefault(name, []).append(_weights_of(entry))
-    _shares(job, path, entry, ("weight", "rpm", "tpm"), set())
-    _shares(job, here, params, ("weight", "rpm", "tpm"), taken)
+    weights.setdefault(name, []).append(params)
+    _shares(job, here, params, taken)
     order = params.get("order")
     if order is not None:
         taken.add("order")
@@ -172,13 +170,19 @@ def _entry(job: Job, path: Path, entry: dict[str, Any], weights: dict[str, list[
             job.report.missing((*here, left), value, PARAMS_LOST.get(left, known))
     _info(job, (*path, "model_info"), entry.get("model_info"), seen, deployment)
     for left, value in entry.items():
-        if left not in ("model_name", "litellm_params", "model_info", "weight", "rpm", "tpm"):
+        if left in _SHARES:
+            # simple_shuffle.py of LiteLLM looks into litellm_params alone.
+            note = (
+                "no share of anything where it stands beside litellm_params; the provider's own limit (429) is kept to"
+            )
+            job.report.changed((*path, left), value, "", note)
+        elif left not in ("model_name", "litellm_params", "model_info"):
             job.report.missing((*path, left), value, "nothing like it is known here")
     return deployment
 
 
-def _shares(job: Job, path: Path, section: dict[str, Any], names: Iterable[str], taken: set[str]) -> None:
-    for name in names:
+def _shares(job: Job, path: Path, section: dict[str, Any], taken: set[str]) -> None:
+    for name in _SHARES:
         if name not in section:
             continue
         taken.add(name)
@@ -233,7 +237,7 @@ def _number(value: Any) -> float:
 
 def _weight(all_of_name: list[dict[str, Any]], own: dict[str, Any]) -> float:
     """As simple-shuffle draws: by ``weight`` where one deployment of the name has it, else by ``rpm``, else ``tpm``."""
-    for by in ("weight", "rpm", "tpm"):
+    for by in _SHARES:
         given = [_number(each.get(by)) for each in all_of_name]
         if any(given):
             unit = math.gcd(*(int(each) for each in given if each == int(each))) or 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.cli.importing.draft import variable_in
 from gateway.cli.importing.litellm_routing import Routing
-from gateway.cli.importing.tables import Job, Rule, Table, lost, put, seconds, unneeded, whole, yes_or_no
+from gateway.cli.importing.tables import REDACTED, Job, Rule, Table, lost, put, seconds, unneeded, whole, yes_or_no
 from gateway.config.problems import Path
 
 _LATER = "nothing like it is built yet"
@@ -154,7 +154,9 @@ def tables(routing: Routing) -> dict[str, Table]:
             "max_parallel_requests": lost("limits of concurrency belong to virtual keys, teams and customers"),
             "proxy_batch_write_at": lost(_OWN),
             "disable_spend_logs": lost("every request is recorded; log.retention says for how long"),
-            "store_prompts_in_spend_logs": lost("log.content says whether content is kept: docs/request-log.md"),
+            "store_prompts_in_spend_logs": put(
+                "log", "content", by=lambda value: "full" if yes_or_no(value) else "metadata", note=REDACTED
+            ),
             "forward_client_headers_to_llm_api": lost("forward_headers of a provider names the fields"),
             "infer_model_from_keys": lost("providers are named in the file"),
             "enable_jwt_auth": lost(_LATER),

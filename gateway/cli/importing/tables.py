@@ -53,6 +53,10 @@ def attempt(job: Job, path: Path, value: Any, rule: Rule) -> bool:
     return True
 
 
+REDACTED = "what looks like a secret is blotted out before it is stored: docs/request-log.md"
+"""Of the policy that says whether the log keeps what was said."""
+
+
 def put(*to: str, by: Convert = lambda value: value, note: str = "") -> Rule:
     """Stands at ``to`` from now on, converted; with a ``note`` it is no longer quite the same."""
 

@@ -177,6 +177,21 @@ def test_keys_that_serve_the_same_are_keys_of_one_provider() -> None:
     assert made["routes"]["gpt"] == {"targets": ["openai/gpt-4o"]}
 
 
+def test_shares_are_what_stands_in_the_parameters() -> None:
+    """As LiteLLM's simple-shuffle draws: its router_strategy/simple_shuffle.py."""
+    entries = [deployment(api_key="a", rpm=10), {**deployment(api_key="b", rpm=30), "rpm": 10, "tpm": 5, "weight": 9}]
+    made = result({"model_list": entries})
+    assert [key["weight"] for key in made["providers"]["openai"]["keys"]] == [1, 3]
+    beside = [{**deployment(api_key="a"), "rpm": 3}, deployment("gpt", "openrouter/x", api_key="b")]
+    assert result({"model_list": beside})["routes"]["gpt"] == {"targets": ["openai/gpt-4o", "openrouter/x"]}
+
+
+@pytest.mark.parametrize(("said", "policy"), [(True, "full"), (False, "metadata")])
+def test_whether_content_is_kept(said: bool, policy: str) -> None:
+    made = result({"model_list": [deployment()], "general_settings": {"store_prompts_in_spend_logs": said}})
+    assert made["log"] == {"content": policy}
+
+
 def test_with_a_strategy_of_their_own_deployments_stay_apart() -> None:
     deployments = [deployment(api_key="a"), deployment(api_key="b")]
     made = result({"model_list": deployments, "router_settings": {"routing_strategy": "latency-based-routing"}})
