@@ -11,10 +11,10 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from gateway.stores.contents import StoredContent, content_of, folded
+from gateway.stores.database import Row
 from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.sqlite_rules import connect_reader, connect_writer, describe, enter_wal
 from gateway.stores.sqlite_segment import SegmentName, hour_of, names_in, size_of
@@ -144,7 +144,7 @@ class SqliteContent:
         """Raises StoreUnavailable."""
         # Two readings of the clock may lie on both sides of the hour.
         for hour in dict.fromkeys(hour_of(started_us / 1e6 + late) for late in (0, 1, -1)):
-            for row in self._rows(hour, _FIND, (request_id,)):
+            for row in self._asked(hour, lambda reader: reader.execute(_FIND, (request_id,)).fetchall()):
                 return content_of(*row)
         return None
 
@@ -155,7 +155,9 @@ class SqliteContent:
         found: list[bytes] = []
         for hour in self._hours():
             if first <= hour <= last:
-                found += [row[0] for row in self._rows(hour, _HITS, (match, MOST_HITS - len(found)))]
+                most = MOST_HITS - len(found)
+                rows = self._asked(hour, lambda reader, most=most: reader.execute(_HITS, (match, most)).fetchall())
+                found += [row[0] for row in rows]
         return found
 
     def _hours(self) -> list[str]:
@@ -165,15 +167,15 @@ class SqliteContent:
         except FileNotFoundError:
             return []
 
-    def _rows(self, hour: str, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Of a file that may go at any time; none of one that is damaged. Raises StoreUnavailable."""
+    def _asked(self, hour: str, rows: Callable[[sqlite3.Connection], list[Row]]) -> list[Row]:
+        """``rows`` of a file that may go at any time; none of one that is damaged. Raises StoreUnavailable."""
         path = self._path(hour)
         if not os.path.exists(path):
             return []
         try:
             reader = connect_reader(path)
             try:
-                return reader.execute(statement, values).fetchall()
+                return rows(reader)
             finally:
                 reader.close()
         except (sqlite3.Error, OSError) as error:

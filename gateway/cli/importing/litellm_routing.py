@@ -83,7 +83,7 @@ class Routing:
                 self.job.report.missing(here, targets, "none of them is in model_list")
                 return
             for target in route["targets"]:
-                target["when"] = f"prompt_tokens <= {size}"
+                _narrow(target, f"prompt_tokens <= {size}")
             note = (
                 f"told beforehand by an estimate, four bytes a token, against {size}; errors of providers do not count"
             )
@@ -123,7 +123,7 @@ class Routing:
                 asked = [f'headers["x-litellm-tags"].matches("^(.*,)? *{_literal(tag)} *(,.*)?$")' for tag in tags]
                 free = ['!("x-litellm-tags" in headers)'] if "default" in tags or not tags else []
                 if tags:
-                    target["when"] = " || ".join(asked + free)
+                    _narrow(target, " || ".join(asked + free))
         note = "by the header field x-litellm-tags alone; targets without tags serve every request"
         self.job.report.changed(path, value, "routes.*.targets[].when", note)
 
@@ -216,6 +216,15 @@ class Routing:
                 self.job.report.missing(here, target, f"no model is called {target}")
         if not listed:
             self.job.report.missing(path, targets, "says nothing")
+
+
+def _narrow(target: dict[str, Any], condition: str) -> None:
+    """Whatever else has to be true for it stays."""
+    before = target.get("when")
+    if before is None:
+        target["when"] = condition
+    elif condition not in before:
+        target["when"] = f"({before}) && ({condition})"
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

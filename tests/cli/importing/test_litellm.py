@@ -192,6 +192,22 @@ def test_whether_content_is_kept(said: bool, policy: str) -> None:
     assert made["log"] == {"content": policy}
 
 
+def test_a_condition_takes_no_other_away() -> None:
+    info = {"model_info": {"max_input_tokens": 1000}}
+    made = result(
+        {
+            "model_list": [
+                {**deployment("a", "openai/gpt-4o", tags=["paid"]), **info}, deployment("b", "openai/gpt-5")
+            ],
+            "litellm_settings": {"context_window_fallbacks": [{"a": ["b"]}]},
+            "router_settings": {"enable_tag_filtering": True},
+        }
+    )  # fmt: skip
+    [target] = made["routes"]["a"]["targets"]
+    assert "prompt_tokens <= 1000" in target["when"]
+    assert "paid" in target["when"]
+
+
 def test_with_a_strategy_of_their_own_deployments_stay_apart() -> None:
     deployments = [deployment(api_key="a"), deployment(api_key="b")]
     made = result({"model_list": deployments, "router_settings": {"routing_strategy": "latency-based-routing"}})
