@@ -155,10 +155,11 @@ class SqliteContent:
         found: list[bytes] = []
         for hour in self._hours():
             if first <= hour <= last:
-                most = MOST_HITS - len(found)
-                rows = self._asked(hour, lambda reader, most=most: reader.execute(_HITS, (match, most)).fetchall())
-                found += [row[0] for row in rows]
+                found += self._hits(hour, match, MOST_HITS - len(found))
         return found
+
+    def _hits(self, hour: str, match: str, most: int) -> list[bytes]:
+        return [row[0] for row in self._asked(hour, lambda reader: reader.execute(_HITS, (match, most)).fetchall())]
 
     def _hours(self) -> list[str]:
         """Newest first."""

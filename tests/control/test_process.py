@@ -260,7 +260,8 @@ def test_it_can_be_stopped_while_it_still_imports(control: Control, ring: RingWr
     ring.push(exchange(1))
     control.start(until=lambda: os.path.exists(control.paths.admin_socket))
     with closing(socket.socket(socket.AF_UNIX)) as caller:
-        caller.connect(control.paths.admin_socket)
+        # It has its path a moment before it listens.
+        wait_for(lambda: caller.connect_ex(control.paths.admin_socket) == 0, "somebody who listens")
         assert control.end() == 0
     assert "destroyed" not in control.log
     assert "never retrieved" not in control.log
