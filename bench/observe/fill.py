@@ -146,9 +146,16 @@ def minutes(rows: int, days: int, end_s: int) -> Iterator[tuple[int, int]]:
 
 
 def fill(
-    data_dir: str, *, rows: int = ROWS, days: int = DAYS, end_s: int | None = None, seed: int = 7
+    data_dir: str,
+    *,
+    rows: int = ROWS,
+    days: int = DAYS,
+    end_s: int | None = None,
+    seed: int = 7,
+    made: list[Values] | None = None,
 ) -> dict[str, Any]:
-    """Fill a data directory; figures of how long that took. The newest row is of ``end_s``, now unless given."""
+    """Fill a data directory; figures of how long that took. The newest row is of ``end_s``, now unless given; rows are
+    made of ``made``, ``templates`` unless given."""
     paths = Paths(data_dir)
     paths.create()
     clock_s = [0.0]
@@ -158,7 +165,7 @@ def fill(
     url = sqlite_url(log_dir)
     rollups = Rollups(open_rollups(url, instance_id(data_dir), merged), store, aggregates, clock=lambda: clock_s[0])
     chance = random.Random(seed)
-    made = templates(chance)
+    made = templates(chance) if made is None else made
     sequence, begun, hour = 0, time.monotonic(), 0
     rollups.begin()
     batch: list[Values] = []

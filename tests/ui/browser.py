@@ -36,7 +36,7 @@ FLAGS = (
 DESK: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 NAME, PASSWORD = "me", "a long enough password"
-PATIENCE_MS = 60_000
+PATIENCE_MS = 30_000
 """Reached only by a fault."""
 
 TELL_VIOLATIONS = (

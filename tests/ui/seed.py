@@ -56,18 +56,28 @@ def seed(admin: Admin, port: int, *, requests: int = 30) -> dict[str, str]:
     admin.make("routes", "fast", targets=["openai/gpt-4o-mini"], fallbacks=["anthropic/claude-3-5-haiku-20241022"])
     admin.make("routes", "steady", targets=["openai/error-503"], fallbacks=["openai/gpt-4o-mini"])
     admin.make("prices", "house-rate", provider="openai", model="gpt-4o-mini", input=0.15, output=0.6)
+    admin.make("prices", "made-to-fail", provider="openai", model="error-*", input=0, output=0)
     specs: dict[str, dict[str, Any]] = {
         "bob": {"team": "research", "budgets": [{"usd": 20, "per": "month"}]},
         "chatbot": {"team": "support", "limits": [{"requests": 600, "per": "1m"}]},
-        "nightly": {"customer": "acme", "models": ["fast", "steady"], "budgets": [{"usd": 0.0005, "per": "day"}]},
+        "nightly": {
+            "customer": "acme",
+            "models": ["fast", "steady", "openai/gpt-4o-mini"],
+            "budgets": [{"usd": 0.0003, "per": "day"}],
+        },
     }
     keys = {name: str(admin.make("virtual-keys", name, **spec)["key"]) for name, spec in specs.items()}
+    ask_around(admin, keys, requests)
+    if requests:
+        admin.chat(keys["bob"], "openai/error-500")
+        admin.chat(keys["chatbot"], "openai/error-429")
+        admin.chat("sk-nobody-knows-this-key", "fast")
+    return keys
+
+
+def ask_around(admin: Admin, keys: dict[str, str], requests: int) -> None:
     texts = ("What is a gateway?", "Summarise the minutes of Monday", "Translate this into Finnish", "Write a haiku")
     models = ("fast", "openai/gpt-4o-mini", "steady", "anthropic/claude-3-5-haiku-20241022", "fast")
     for number in range(requests):
         name = ("bob", "chatbot", "nightly")[number % 3]
         admin.chat(keys[name], models[number % 5], texts[number % 4], stream=number % 4 == 0, max_tokens=200)
-    admin.chat(keys["bob"], "openai/error-500")
-    admin.chat(keys["chatbot"], "openai/error-429")
-    admin.chat("sk-nobody-knows-this-key", "fast")
-    return keys

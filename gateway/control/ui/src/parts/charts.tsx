@@ -47,6 +47,7 @@ interface TimeChartProps {
 export function TimeChart({ label, points, series, kind = "area", stacked = false, format = String, exact = format, height = 220, legend }: TimeChartProps) {
   const span = points && points.length > 1 ? (points.at(-1)?.t ?? 0) - (points[0]?.t ?? 0) : 0;
   const data = useMemo(() => (points ?? []).map((point) => ({ ...point, time: timeLabel(point.t, span) })), [points, span]);
+  const dots = useMemo(() => series.some(({ key }) => hasLonely(points ?? [], key)), [points, series]);
   if (points === undefined) return <Skeleton height={height} />;
   const shared = {
     h: height,
@@ -56,7 +57,8 @@ export function TimeChart({ label, points, series, kind = "area", stacked = fals
     valueFormatter: exact,
     withLegend: legend ?? series.length > 1,
     legendProps: { verticalAlign: "bottom" as const, height: 40 },
-    yAxisProps: { width: 64, tickMargin: 6, tickFormatter: format },
+    // A blank that breaks would have a value stand in two lines.
+    yAxisProps: { width: 68, tickMargin: 6, tickFormatter: (value: number) => format(value).replaceAll(" ", "\u00a0") },
     xAxisProps: { minTickGap: 40 },
     gridAxis: "x" as const,
     tickLine: "none" as const,
@@ -67,9 +69,9 @@ export function TimeChart({ label, points, series, kind = "area", stacked = fals
         {kind === "bar" ? (
           <BarChart {...shared} type={stacked ? "stacked" : "default"} barChartProps={{ accessibilityLayer: false }} maxBarWidth={28} barProps={STILL} />
         ) : kind === "line" ? (
-          <LineChart {...shared} withDots={false} strokeWidth={2} curveType="monotone" connectNulls={false} lineChartProps={{ accessibilityLayer: false }} lineProps={STILL} />
+          <LineChart {...shared} withDots={dots} dotProps={{ r: 2.5 }} strokeWidth={2} curveType="monotone" connectNulls={false} lineChartProps={{ accessibilityLayer: false }} lineProps={STILL} />
         ) : (
-          <AreaChart {...shared} type={stacked ? "stacked" : "default"} withDots={false} strokeWidth={1.5} fillOpacity={0.25} curveType="monotone" connectNulls={false} areaChartProps={{ accessibilityLayer: false }} areaProps={STILL} />
+          <AreaChart {...shared} type={stacked ? "stacked" : "default"} withDots={dots} dotProps={{ r: 2.5 }} strokeWidth={1.5} fillOpacity={0.25} curveType="monotone" connectNulls={false} areaChartProps={{ accessibilityLayer: false }} areaProps={STILL} />
         )}
       </div>
       <Told label={label} points={points} series={series} format={format} />
@@ -146,6 +148,12 @@ function sparkline(values: number[], height: number): string {
     return `${x.toFixed(1)},${(height - 2 - (value / most) * (height - 4)).toFixed(1)}`;
   });
   return `M${points.join(" L")}`;
+}
+
+/** Whether a value stands alone: no line leads to it, and without a dot nobody would see it. */
+function hasLonely(points: readonly Point[], key: string): boolean {
+  const there = (at: number) => typeof points[at]?.[key] === "number";
+  return points.some((_, at) => there(at) && !there(at - 1) && !there(at + 1));
 }
 
 function timeLabel(at: number, span: number): string {

@@ -31,11 +31,11 @@ function trimmed(value: number, digits: number): string {
   return /\.\d$/.test(text) ? `${text}0` : text;
 }
 
-/** Microseconds -> "870 µs", "12.4 ms", "1.8 s", "2 min 5 s". */
+/** Microseconds -> "870 µs", "12.4 ms", "1.80 s", "2 min 5 s". */
 export function duration(us: number | null | undefined): string {
   if (us === null || us === undefined || !Number.isFinite(us)) return NONE;
   if (us < 1000) return `${Math.round(us)} µs`;
-  if (us < 100_000) return `${(us / 1000).toFixed(1)} ms`;
+  if (us < 100_000) return `${(us / 1000).toFixed(1).replace(/\.0$/, "")} ms`;
   if (us < 1_000_000) return `${Math.round(us / 1000)} ms`;
   if (us < 60_000_000) return `${(us / 1e6).toFixed(us < 10_000_000 ? 2 : 1)} s`;
   const seconds = Math.round(us / 1e6);

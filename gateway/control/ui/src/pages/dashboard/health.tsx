@@ -79,24 +79,24 @@ export function HealthStrip() {
               </UnstyledButton>
             </Tooltip>
           ))}
+        </Group>
+        <Group gap="md" justify="space-between" mt={8} mih={22}>
           {health.data && (
-            <Text size="sm" c="dimmed" ml="auto" className="figure">
+            <Text size="sm" c="dimmed" className="figure">
               {serving.length} of {workers.length} {workers.length === 1 ? "worker serves" : "workers serve"} ·{" "}
               {inFlight.toLocaleString("en-US")} under way
             </Text>
           )}
-        </Group>
-        {reasons.length > 0 && <Said lines={reasons} />}
-        {notes.length > 0 && (
-          <>
-            <Anchor component="button" type="button" size="sm" mt={6} onClick={toggle} aria-expanded={opened}>
+          {notes.length > 0 && (
+            <Anchor component="button" type="button" size="sm" onClick={toggle} aria-expanded={opened}>
               {notes.length === 1 ? "One note" : `${notes.length} notes`} of the gateway
             </Anchor>
-            <Collapse in={opened}>
-              <Said lines={notes} />
-            </Collapse>
-          </>
-        )}
+          )}
+        </Group>
+        {reasons.length > 0 && <Said lines={reasons} />}
+        <Collapse in={opened && notes.length > 0}>
+          <Said lines={notes} />
+        </Collapse>
       </Paper>
     </Stack>
   );

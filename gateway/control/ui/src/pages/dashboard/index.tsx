@@ -137,7 +137,7 @@ function Nothing({ filtered }: { filtered: boolean }) {
         title="Welcome: nothing is set up yet"
         action={
           <Button component={Link} to="/welcome">
-            Set it up in three steps
+            Set it up in two steps
           </Button>
         }
       >

@@ -120,9 +120,9 @@ export function tilesOf(points: readonly Point[], now: Point, before: Point | nu
   ].map(({ note, ...tile }) => (note === undefined ? tile : { ...tile, note }));
 }
 
-/** Always in microseconds: this is what the gateway itself takes. */
+/** In microseconds, as long as that can be read: this is what the gateway itself takes. */
 export function microseconds(us: number | null | undefined): string {
-  return us === null || us === undefined ? "–" : `${Math.round(us).toLocaleString("en-US")} µs`;
+  return us === null || us === undefined ? "–" : us >= 10_000 ? duration(us) : `${Math.round(us).toLocaleString("en-US")} µs`;
 }
 
 export function Tiles({ tiles, comparedWith }: { tiles: readonly Tile[] | undefined; comparedWith: string }) {

@@ -59,7 +59,7 @@ export function Component() {
             setParams(withoutFields(params, LIVE_FIELDS), { replace: true });
           }}
         />
-        <Group gap="xs" mih={22} aria-live="polite">
+        <Group gap="xs" mih={live.rows.length > 0 ? 22 : 0} mt={live.rows.length > 0 ? 0 : "-md"} aria-live="polite">
           <Text size="sm" c="dimmed">
             {noteOf(live.waiting, live.skipped, paused, live.rows.length)}
           </Text>

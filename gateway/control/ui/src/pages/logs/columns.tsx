@@ -30,7 +30,7 @@ const tokens = (entry: LogEntry) =>
     : `${count(entry.prompt_tokens)} → ${count(entry.completion_tokens)}`;
 
 const plain = (value: string) => (
-  <Text size="sm" truncate maw={{ base: 118, sm: 220 }} title={value}>
+  <Text size="sm" truncate maw={{ base: 104, sm: 260 }} title={value}>
     {value}
   </Text>
 );

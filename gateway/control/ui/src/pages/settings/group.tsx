@@ -144,7 +144,7 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
             </ConfirmButton>
           ) : (
             <Text size="sm" c="dimmed">
-              Nothing of it is stored.
+              Nothing is set here: the file and the defaults hold.
             </Text>
           )}
           <Group gap="xs">

@@ -19,7 +19,9 @@ const TITLES: Record<string, string> = {
   "server.limits": "Limits of requests",
   "server.overload": "Overload",
   cache: "Cache",
+  compat: "Compatibility",
   log: "Request log",
+  "log.rollups": "Roll-ups of the log",
   model_lists: "Lists of models",
   alerts: "Alerts",
 };

@@ -14,7 +14,7 @@ export function Component() {
   const config = useQuery({ queryKey: ["config"], queryFn: () => told(api.GET("/api/config")) });
 
   return (
-    <Page title="Welcome" description="Three steps to the first request: who answers, who may ask, and the request itself.">
+    <Page title="Welcome" description="Two steps: who answers, and your first request, with a key of your own.">
       <ErrorNotice error={config.error} />
       {me.may("operator") ? null : <ErrorNotice title="Somebody else has to do this" error={new Error(me.mayNot("operator"))} />}
       <Paper withBorder p={{ base: "md", sm: "xl" }} maw={820}>

@@ -142,7 +142,7 @@ function ModelChoice({ provider, onDone }: { provider: string; onDone: (model: M
   const names = [...new Set((models.data?.entries ?? []).map((each) => each.name).filter((name) => name.startsWith(prefix)))];
   const routes = useEntities("routes");
   const [typed, setTyped] = useState<string | null>(null);
-  const first = provider === DEMO ? `${prefix}echo` : (names.find((name) => /mini|flash|haiku|small|instant/.test(name)) ?? names[0] ?? "");
+  const first = provider === DEMO ? `${prefix}echo` : (names.find((name) => /4o-mini|flash|haiku|small|instant/.test(name)) ?? names.find((name) => /mini/.test(name)) ?? names[0] ?? "");
   const name = typed ?? first;
 
   return (
