@@ -111,7 +111,8 @@ def rendered(text: str) -> str:
             token.attrSet("id", anchor_of(tokens[i + 1].content, seen))
         # The policy allows no style of an element's own.
         token.attrs.pop("style", None)
-        if token.type == "table_open":
+        # What is wider than a phone is scrolled by keyboard too.
+        if token.type in ("table_open", "fence", "code_block"):
             token.attrSet("tabindex", "0")
         for child in token.children or ():
             if child.type == "link_open":

@@ -72,6 +72,7 @@ class DocsSite:
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
             f'content="light dark"><title>{escape(title)} · microgate</title>'
+            '<link rel="icon" href="/ui/mark.svg">'
             f'<link rel="stylesheet" href="{HERE}{STYLE}"></head><body>'
             '<a class="skip" href="#content">To the content</a>'
             f'<header><a class="home" href="{HERE}">microgate</a><form action="{HERE}search" role="search">'

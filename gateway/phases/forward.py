@@ -206,7 +206,7 @@ class Forward(Asking):
             body = unquoted(x, body)
             if x.names:
                 body = as_named(x.names, body)
-            if body[:1] == b"<" or x.answer_media == HTML:
+            if (body[:1] == b"<" or x.answer_media == HTML) and x.operation != ADMIN:
                 # Error pages name addresses of machines; the caller's SDK could not read them either.
                 message = f"The provider answered {status} with a page that is no API answer."
                 error = GatewayError("upstream", message, source="provider")
