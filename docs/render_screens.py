@@ -6,6 +6,7 @@ dark.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -60,6 +61,8 @@ def main() -> None:
                     expect(window.page.get_by_role("status").filter(has_text="live")).to_be_visible()
                     ask_around(admin, keys, 24)
                     expect(window.page.locator("tbody tr").nth(20)).to_be_visible()
+                    # The figures of a second come once it is over.
+                    expect(window.page.locator(".figure").last).to_have_text(re.compile(r"\d"))
                 elif page == "playground":
                     window.page.get_by_role("textbox", name="Message").fill("What does a gateway for models do?")
                     window.page.keyboard.press("Enter")

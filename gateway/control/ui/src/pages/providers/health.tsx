@@ -15,6 +15,9 @@ export function useDeployments() {
 
 const COLORS: Record<Deployment["state"], string> = { well: "green", resting: "yellow", ejected: "red", due: "orange", disabled: "gray" };
 
+/** In a narrow column a badge takes two lines rather than lose its end. */
+const WRAPPED = { root: { height: "auto", minHeight: 20 }, label: { whiteSpace: "normal" } } as const;
+
 /** One key or model in a word; the reason and the time are its tooltip. */
 export function StateBadge({ deployment }: { deployment: Deployment }) {
   const now = useNow(deployment.until ? 1000 : 0);
@@ -22,7 +25,7 @@ export function StateBadge({ deployment }: { deployment: Deployment }) {
   const why = [deployment.why, deployment.until ? `asked again ${left} (${dateTime(deployment.until)})` : ""].filter(Boolean).join("; ");
   return (
     <Tooltip label={why || "It is asked."} multiline maw={320}>
-      <Badge color={COLORS[deployment.state]} variant="light" tabIndex={0} tt="none">
+      <Badge color={COLORS[deployment.state]} variant="light" tabIndex={0} tt="none" styles={WRAPPED}>
         {deployment.state}
         {left ? ` · ${left}` : ""}
       </Badge>
@@ -43,7 +46,7 @@ export function HealthSummary({ found, enabled }: { found: Deployment[]; enabled
       {keys.length === 0 ? (
         <Badge color="gray" variant="light" tt="none">no key</Badge>
       ) : (
-        <Badge color={usable === keys.length ? "green" : usable ? "yellow" : "red"} variant="light" tt="none">
+        <Badge color={usable === keys.length ? "green" : usable ? "yellow" : "red"} variant="light" tt="none" styles={WRAPPED}>
           {usable} of {keys.length} {keys.length === 1 ? "key" : "keys"} usable
         </Badge>
       )}
