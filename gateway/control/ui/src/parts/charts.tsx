@@ -158,8 +158,9 @@ function hasLonely(points: readonly Point[], key: string): boolean {
 
 function timeLabel(at: number, span: number): string {
   const date = new Date(at * 1000);
-  if (span <= 600) return date.toLocaleTimeString("en-GB");
-  if (span <= 86_400) return date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  // Of a lone value nothing else says the day.
+  if (span > 0 && span <= 600) return date.toLocaleTimeString("en-GB");
+  if (span > 0 && span <= 86_400) return date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
   if (span <= 8 * 86_400) return date.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   return date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
 }
