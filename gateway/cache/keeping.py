@@ -63,6 +63,12 @@ class Keeping:
         }
         return found if self.meanings is None else found | self.meanings.handlers()
 
+    def follow(self, settings: Cache) -> None:
+        """What is kept in the same stores is judged by these from now on."""
+        self.settings = settings
+        if self.meanings is not None:
+            self.meanings.follow(settings.semantic)
+
     async def put(self, batch: Sequence[tuple[bytes, bytes, int]]) -> None:
         """Told: answers to keep."""
         await self.write(self.answers.put, batch)

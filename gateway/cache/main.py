@@ -19,7 +19,7 @@ from gateway.cache.keeping import Keeping
 from gateway.processes import logs
 from gateway.processes.context import CacheContext
 from gateway.processes.kernel import name_process, trim_memory
-from gateway.processes.settings import Following
+from gateway.processes.settings import Following, ProcessSettings
 from gateway.snapshot.cache import Cache
 from gateway.stores.protocols import StoreUnavailable
 from gateway.stores.urls import UnknownStore
@@ -77,14 +77,17 @@ async def _until_changed(context: CacheContext, settings: Cache, keeping: Keepin
     """Look after what is kept until told to stop, or until what it is kept in is another."""
     following = Following(context.paths)
     due = asyncio.get_running_loop().time() + MAINTENANCE_S
-    seen = following.now()
+    # They may have changed while the stores were opened.
+    seen: ProcessSettings | None = None
     while not stop.is_set():
         await _either(stop, LOOK_S)
         logs.tend()
         if following.now() is not seen:
             seen = following.now()
-            if kept_in(cache_settings(context.paths)) != kept_in(settings):
+            now = cache_settings(context.paths)
+            if kept_in(now) != kept_in(settings):
                 return
+            keeping.follow(now)
         if asyncio.get_running_loop().time() >= due:
             due += MAINTENANCE_S
             await asyncio.to_thread(keeping.maintain)
@@ -92,7 +95,7 @@ async def _until_changed(context: CacheContext, settings: Cache, keeping: Keepin
 
 
 def kept_in(settings: Cache) -> tuple[object, ...]:
-    """Of the settings those that stores are opened with; the others concern workers."""
+    """Of the settings those that stores are opened with."""
     semantic = settings.semantic
     index = None if semantic is None else (semantic.embedder, semantic.vectors, semantic.max_vectors, semantic.store)
     return settings.enabled, settings.store, settings.max_size, index

@@ -12,7 +12,7 @@ from msgspec import Meta
 from gateway.config.problems import Path, Problem, listed, nearest
 from gateway.config.references import Secret
 from gateway.config.units import Duration, Size
-from gateway.snapshot.cache import LOCAL
+from gateway.snapshot.cache import LOCAL, is_model_name
 
 if TYPE_CHECKING:
     from gateway.config.schema import Config
@@ -36,7 +36,8 @@ class SemanticEntry(Entry, frozen=True):
         Meta(
             min_length=1,
             max_length=1024,
-            description="What turns texts into vectors: provider/model, a route, or local:PATH of a model directory.",
+            description="What turns texts into vectors: provider/model, a route, or local: and the name of a directory "
+            "in models/ of the data directory (in the file also an absolute path).",
         ),
     ]
     mode: Annotated[
@@ -131,13 +132,13 @@ def _scheme(url: Secret | None, known: tuple[str, ...], path: Path) -> Iterator[
 
 def _embedder(config: Config, name: str, path: Path) -> Iterator[Problem]:
     if name.startswith(LOCAL):
-        if not name[len(LOCAL) :].startswith("/"):
-            yield Problem(path, "local: needs the absolute path of a model directory")
+        if not name.startswith(f"{LOCAL}/") and not is_model_name(name.removeprefix(LOCAL)):
+            yield Problem(path, "local: needs the name of a directory in models/, or an absolute path")
         return
     if name in config.routes:
         return
     provider, slash, model = name.partition("/")
     if not slash or not model:
-        yield Problem(path, "is neither provider/model, a route nor local:PATH", nearest(name, config.routes))
+        yield Problem(path, "is neither provider/model, a route nor local:NAME", nearest(name, config.routes))
     elif provider not in config.providers and provider != "demo":
         yield Problem(path, f"no provider is called {provider}", nearest(provider, config.providers))

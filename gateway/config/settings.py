@@ -63,15 +63,7 @@ GROUPS = {
             ("server", "overload"),
             only(OverloadEntry, "OverloadSettings", *OverloadEntry.__struct_fields__),
         ),
-        Group(
-            "cache",
-            ("cache",),
-            only(
-                CacheEntry,
-                "CacheSettings",
-                *("enabled", "ttl", "scope", "max_size", "max_entry", "cross_dialect", "coalesce"),
-            ),
-        ),
+        Group("cache", ("cache",), only(CacheEntry, "CacheSettings", *CacheEntry.__struct_fields__), True),
         Group("compat", ("compat",), only(CompatEntry, "CompatSettings", *CompatEntry.__struct_fields__)),
         Group("alerts", ("alerts",), only(AlertsEntry, "AlertsSettings", *AlertsEntry.__struct_fields__), True),
         Group("log", ("log",), only(LogEntry, "LogSettings", *LOG_FIELDS)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,11 +14,12 @@ from litestar.exceptions import ClientException, ServiceUnavailableException
 from gateway.cache.asking import NotAnswered
 from gateway.cache.scope import scope_of
 from gateway.cache.wish import LEVELS, MOST_PARTITION_BYTES
+from gateway.config.settings import SETTING
 from gateway.control.cache_process import CacheProcess, Counts, SemanticFigures, StoreFigures
 from gateway.control.callers import caller_of
 from gateway.control.entity_desk import id_in
 from gateway.control.state import ControlState
-from gateway.snapshot.cache import Cache, Semantic
+from gateway.snapshot.cache import Cache, Semantic, is_model_name
 from gateway.snapshot.model import id_hash
 from gateway.stores.entities import Change
 from gateway.stores.usage_report import dollars
@@ -90,7 +92,8 @@ class CacheReport(msgspec.Struct):
     running: bool
     """The cache process answers."""
     problem: str
-    """Why not; empty while no cache is configured."""
+    """Why not; empty while no cache is configured. Where stored settings cannot be used as things stand (their embedder
+    was removed, say): why."""
     store: StoreFigures | None
     """What is kept; null while the process does not answer, as all below."""
     lost: int | None
@@ -100,6 +103,8 @@ class CacheReport(msgspec.Struct):
     """Newest first."""
     semantic: SemanticFigures | None
     """Null where similar questions are not looked up."""
+    local_models: list[str]
+    """Directories in ``models/`` of the data directory: an embedder may be ``local:`` and one of these."""
 
 
 class ClearRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -124,7 +129,11 @@ async def cache(request: Request[Any, Any, Any]) -> CacheReport:
     """Figures are those of the cache process, which workers tell once a second; they outlive it. Days: the last 90."""
     state = _state(request)
     settings = state.configuration.snapshot.settings.cache
-    report = CacheReport(_settings(settings), False, "", None, None, None, [], None)
+    models = await asyncio.to_thread(local_models, state.context.paths.models_dir)
+    report = CacheReport(_settings(settings), False, "", None, None, None, [], None, models)
+    unusable = [left.why for left in state.configuration.left_out if left.label == f"{SETTING}/cache"]
+    if unusable:
+        report.problem = f"the stored settings of the cache are left out: {unusable[0]}"
     if settings.enabled:
         try:
             figures = await CacheProcess(state.context.paths.cache_socket).figures()
@@ -240,6 +249,15 @@ def _semantic(semantic: Semantic) -> SemanticInForce:
         max_vectors=semantic.max_vectors,
         store=place_of(semantic.store),
     )
+
+
+def local_models(directory: str) -> list[str]:
+    """Their names, by name; none where there is no such directory."""
+    try:
+        with os.scandir(directory) as found:
+            return sorted(each.name for each in found if is_model_name(each.name) and each.is_dir())
+    except OSError:
+        return []
 
 
 def place_of(url: str) -> str:

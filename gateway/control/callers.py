@@ -9,10 +9,10 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException, NotAuthorizedException, PermissionDeniedException
 from litestar.handlers.base import BaseRouteHandler
 
-from gateway.control.permissions import is_declared, least_role
+from gateway.control.permissions import WITH_A_ONE_TIME_PASSWORD, is_declared, least_role
 from gateway.control.state import ControlState
 from gateway.operator_ticket import in_cookies
-from gateway.operators.accounts import Caller
+from gateway.operators.accounts import Caller, PasswordChangeRequired
 
 log = logging.getLogger("microgate.api")
 
@@ -42,6 +42,8 @@ async def ask_who(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseR
     caller = await _caller(connection)
     if caller is None:
         raise NotAuthorizedException("log in, or send an admin token or an API token as a bearer token")
+    if caller.must_change_password and path not in WITH_A_ONE_TIME_PASSWORD:
+        raise PasswordChangeRequired("set a password of your own first: POST /api/me/password")
     if caller.via == "session" and method not in SAFE:
         _of_this_site(connection)
     if caller.role < least:

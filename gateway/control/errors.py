@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException
 from gateway.control.entity_desk import ReadOnly
 from gateway.control.entity_secrets import Unfit
 from gateway.control.versions import etag_of
-from gateway.operators.accounts import Refused
+from gateway.operators.accounts import PasswordChangeRequired, Refused
 from gateway.operators.passwords import TooBusy, UnfitPassword
 from gateway.secrets.master_key import MasterKeyError
 from gateway.stores.protocols import Conflict, NameTaken, NotFound, StoreReadOnly, StoreUnavailable
@@ -37,8 +37,12 @@ def error_answer(request: Request[Any, Any, Any], error: Exception) -> Response[
     if status == 500:
         log.error("%s %s failed", request.method, request.scope.get("path_template", ""), exc_info=error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    said: dict[str, object] = {"message": message, "type": kind, "param": None, "code": _CODES.get(status, kind)}
+    said: dict[str, object] = {"message": message, "type": kind, "param": None, "code": _code(error, status, kind)}
     return Response({"error": said}, status_code=status, headers=headers, media_type=MediaType.JSON)
+
+
+def _code(error: Exception, status: int, kind: str) -> str:
+    return "password_change_required" if isinstance(error, PasswordChangeRequired) else _CODES.get(status, kind)
 
 
 def _told(error: Exception) -> tuple[int, str, dict[str, str]]:
@@ -57,7 +61,7 @@ def _told(error: Exception) -> tuple[int, str, dict[str, str]]:
             return 412, str(error), {"etag": etag_of(error.current)}
         case UnfitPassword() | Unfit():
             return 400, str(error), {}
-        case ReadOnly():
+        case ReadOnly() | PasswordChangeRequired():
             return 403, str(error), {}
         case Refused(wait_s=wait_s) if wait_s:
             return 429, str(error), {"retry-after": str(math.ceil(wait_s))}

@@ -17,9 +17,9 @@ from gateway.config.names import Name
 from gateway.control.callers import caller_of, source_of
 from gateway.control.state import ControlState
 from gateway.operator_ticket import COOKIE
-from gateway.operators.accounts import LIFE_S, Accounts, Caller, Refused, Ticket
+from gateway.operators.accounts import LIFE_S, Account, Accounts, Caller, Refused, Ticket
 from gateway.operators.roles import Role, RoleName
-from gateway.stores.entities import Change, Credential, Entity
+from gateway.stores.entities import Change, Credential
 from gateway.stores.protocols import NotFound
 
 Password = Annotated[str, Meta(max_length=256)]
@@ -50,6 +50,8 @@ class Who(msgspec.Struct):
     role: RoleName
     via: str
     """``session``, ``api_token`` or ``admin_token``."""
+    must_change_password: bool = False
+    """The password is one that somebody else made: until another is set the session may do nothing else."""
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,7 +97,8 @@ async def log_in(request: Request[Any, Any, Any], data: Login) -> Response[Who]:
         if error.wait_s:
             raise
         raise NotAuthorizedException(str(error)) from None
-    return _logged_in(request, Who(entity.name, _role_of(entity), "session"), session, 200)
+    account = msgspec.json.decode(entity.body, type=Account)
+    return _logged_in(request, Who(entity.name, account.role, "session", account.one_time), session, 200)
 
 
 @post("/logout", status_code=204, summary="End this session")
@@ -110,7 +113,7 @@ async def log_out(request: Request[Any, Any, Any]) -> Response[None]:
 @get("/me", summary="Who asks")
 async def me(request: Request[Any, Any, Any]) -> Who:
     caller = caller_of(request)
-    return Who(caller.name, caller.role.spelled, caller.via)
+    return Who(caller.name, caller.role.spelled, caller.via, caller.must_change_password)
 
 
 @post("/me/password", status_code=200, summary="Set a new password; every session ends but this one, which begins anew")
@@ -177,11 +180,6 @@ def _operator(caller: Caller) -> str:
     if not caller.operator_id:
         raise ClientException("the admin token is no operator: make one with POST /api/operators")
     return caller.operator_id
-
-
-def _role_of(entity: Entity) -> RoleName:
-    role: RoleName = msgspec.json.decode(entity.body)["role"]
-    return role
 
 
 def _logged_in(request: Request[Any, Any, Any], who: Who, session: str, status: int) -> Response[Who]:

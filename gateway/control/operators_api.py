@@ -30,6 +30,9 @@ class NewOperator(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     role: RoleName
     password: Annotated[str, Meta(max_length=256, description="At least 12 characters.")]
+    one_time: Annotated[
+        bool, Meta(description="Whoever logs in with the password has to set another one before anything else.")
+    ] = False
 
 
 class OperatorChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,6 +41,9 @@ class OperatorChange(msgspec.Struct, forbid_unknown_fields=True):
     role: RoleName | None = None
     enabled: Annotated[bool | None, Meta(description="false: also every API token is revoked.")] = None
     password: Annotated[str, Meta(max_length=256)] | None = None
+    one_time: Annotated[
+        bool, Meta(description="Of a new password: whoever logs in with it has to set another one first.")
+    ] = False
 
 
 class OperatorEntry(msgspec.Struct):
@@ -45,6 +51,8 @@ class OperatorEntry(msgspec.Struct):
     name: str
     role: RoleName
     enabled: bool
+    one_time: bool
+    """The password is one that somebody else made, and was not changed yet."""
     version: int
     created_at: dt.datetime
     updated_at: dt.datetime
@@ -86,7 +94,8 @@ async def operators(request: Request[Any, Any, Any], limit: Limit = 50, cursor: 
 async def make_operator(request: Request[Any, Any, Any], data: NewOperator) -> Response[OperatorEntry]:
     accounts = _accounts(request)
     stored = await accounts.passwords.hashed(data.password)
-    return _answer(await accounts.create(data.name, data.role, stored, caller_of(request).actor), 201)
+    made = await accounts.create(data.name, data.role, stored, caller_of(request).actor, one_time=data.one_time)
+    return _answer(made, 201)
 
 
 @get("/operators/{operator_id:str}", summary="One operator")
@@ -101,6 +110,8 @@ async def change_operator(
 ) -> Response[OperatorEntry]:
     accounts = _accounts(request)
     version = expected_version(request)
+    if data.one_time and data.password is None:
+        raise ClientException("one_time: of which password?")
     entity, account = await asyncio.to_thread(accounts.get, operator_id)
     _same(entity, version)
     if (data.role not in (None, "admin") or data.enabled is False) and account.role == "admin":
@@ -108,7 +119,13 @@ async def change_operator(
     stored = await accounts.passwords.hashed(data.password) if data.password is not None else None
     await close_playground(_state(request).desk, entity.name, caller_of(request))
     changed = await accounts.put(
-        entity, account, caller_of(request).actor, role=data.role, enabled=data.enabled, password=stored
+        entity,
+        account,
+        caller_of(request).actor,
+        role=data.role,
+        enabled=data.enabled,
+        password=stored,
+        one_time=None if stored is None else data.one_time,
     )
     return _answer(changed)
 
@@ -189,6 +206,7 @@ def _entry(entity: Entity, account: Account) -> OperatorEntry:
         entity.name,
         account.role,
         account.enabled,
+        account.one_time,
         entity.version,
         _time(entity.created_us),
         _time(entity.updated_us),

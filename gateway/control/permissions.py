@@ -98,6 +98,9 @@ PERMISSIONS: dict[str, dict[str, Role | None]] = {
 }
 """Path as declared -> method -> least role."""
 
+WITH_A_ONE_TIME_PASSWORD = ("/api/me", "/api/me/password", "/api/logout")
+"""All that a session may whose password somebody else made."""
+
 
 def is_declared(path: str, method: str) -> bool:
     """Whether somebody may do this: nobody may do what is not declared."""

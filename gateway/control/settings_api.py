@@ -19,6 +19,9 @@ class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     """The whole new ``spec`` of a group; what is left out has the file's value, or its default."""
 
     spec: dict[str, Any]
+    allow_private: bool = False
+    """Of the group ``cache``: the stores it names are meant, though they lie in a private network or are spoken to
+    without TLS."""
 
 
 class SettingsList(msgspec.Struct):
@@ -42,7 +45,9 @@ def handlers_of(group: str) -> list[HTTPRouteHandler]:
     @put(path, operation_id=f"set_{name}_settings", summary=f"Change settings: {group}")
     async def change(request: Request[Any, Any, Any], data: SettingsChange) -> Response[SettingsShown]:
         version = expected_version(request)
-        return _answer(await _desk(request).put(group, version, data.spec, caller_of(request)))
+        return _answer(
+            await _desk(request).put(group, version, data.spec, caller_of(request), allow_private=data.allow_private)
+        )
 
     @delete(path, status_code=204, operation_id=f"reset_{name}_settings", summary=f"Reset settings: {group}")
     async def reset(request: Request[Any, Any, Any]) -> None:

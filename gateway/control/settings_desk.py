@@ -12,6 +12,7 @@ import msgspec
 from gateway.config.alerts import unconfirmed
 from gateway.config.schema import Config
 from gateway.config.settings import in_force, said
+from gateway.control import store_choice
 from gateway.control.configuration import Configuration
 from gateway.control.entity_desk import EntityDesk
 from gateway.control.entity_kinds import SETTINGS, Kind, Stored, spec_of, stored_of
@@ -72,21 +73,27 @@ class SettingsDesk:
     async def get(self, group: str) -> SettingsShown:
         return self._shown(group, await asyncio.to_thread(self._row, group))
 
-    async def put(self, group: str, version: int, given: Mapping[str, Any], caller: Caller) -> SettingsShown:
-        """The group with these members and no others; a secret that is sent as it was shown stays as it is. Raises
-        Unfit, Conflict, MasterKeyError."""
+    async def put(
+        self, group: str, version: int, given: Mapping[str, Any], caller: Caller, *, allow_private: bool = False
+    ) -> SettingsShown:
+        """The group with these members and no others; a secret that is sent as it was shown stays as it is.
+        ``allow_private``: an admin has confirmed the addresses of stores. Raises Unfit, Conflict, MasterKeyError."""
         desk, kind = self._desk, SETTINGS[group]
+        if allow_private and group != "cache":
+            raise Unfit(f"allow_private: {group} names no store")
         async with desk.changing():
             old = await self._expected(group, version)
             entity_id = new_id() if old is None else old.id
-            stored = await asyncio.to_thread(self._made, group, entity_id, given, old)
+            stored = await asyncio.to_thread(self._made, group, entity_id, given, old, allow_private)
             if old is not None:
                 await desk.put(kind, old, None, stored, "update", caller)
             else:
                 await desk.tried(kind, entity_id, group, stored)
                 change = Change(actor=caller.actor, action="create", after=desk.audited(kind, entity_id, stored))
                 body = msgspec.json.encode(stored)
-                await asyncio.to_thread(lambda: desk.store.create(kind.name, group, body, change, entity_id=entity_id))
+                await asyncio.to_thread(
+                    lambda: desk.store.create(kind.name, group, body, change, entity_id=entity_id, known_by_name=True)
+                )
                 await self._configuration.follow_database()
         return await self.get(group)
 
@@ -98,12 +105,17 @@ class SettingsDesk:
             raise NotFound("nothing is stored")
         await self._desk.remove(SETTINGS[group], old.id, version, caller)
 
-    def _made(self, group: str, entity_id: str, given: Mapping[str, Any], old: Entity | None) -> Stored:
+    def _made(
+        self, group: str, entity_id: str, given: Mapping[str, Any], old: Entity | None, allow_private: bool
+    ) -> Stored:
         kind, keeper = SETTINGS[group], self._desk.keeper
         spec: Any = fit(kind.spec, given)
-        if kind.has_secrets and old is not None:
-            spec = kept(spec, spec_of(kind, old, keeper.ring()))
+        before = self._readable(kind, old) if kind.has_secrets and old is not None else None
+        if kind.has_secrets:
+            spec = kept(spec, before)
         _judge(group, spec)
+        if group == "cache" and (why := store_choice.unfit(spec, before, allow_private=allow_private)):
+            raise Unfit(f"spec: {why}")
         if not kind.has_secrets or not any(secrets_of(spec)):
             body = plain(spec)
         else:
@@ -122,6 +134,13 @@ class SettingsDesk:
         try:
             return self._desk.store.by_name(SETTINGS[group].name, group)
         except NotFound:
+            return None
+
+    def _readable(self, kind: Kind, row: Entity) -> Any:
+        """Its spec; None where nobody can read it any more, so that it can still be replaced."""
+        try:
+            return spec_of(kind, row, self._desk.keeper.ring())
+        except (SealedError, ValueError):
             return None
 
     def _masked_spec(self, kind: Kind, row: Entity) -> Any:

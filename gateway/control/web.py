@@ -27,8 +27,8 @@ MEDIA = {
 
 PAGES = frozenset(
     (
-        "alerts", "audit", "cache", "dashboard", "keys", "live", "login", "logs", "playground", "prices", "providers",
-        "routes", "settings", "setup", "users", "welcome",
+        "alerts", "audit", "cache", "dashboard", "keys", "live", "login", "logs", "password", "playground", "prices",
+        "providers", "routes", "settings", "setup", "users", "welcome",
     )
 )  # fmt: skip
 """First segments of the paths that the page itself knows (``ui/src/app/router.tsx``)."""

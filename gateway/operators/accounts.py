@@ -19,7 +19,7 @@ from gateway import admin_token, operator_ticket
 from gateway.operator_ticket import API_TOKEN, SESSION
 from gateway.operators import setup_secret
 from gateway.operators.lockout import Lockout
-from gateway.operators.passwords import Passwords
+from gateway.operators.passwords import Passwords, UnfitPassword
 from gateway.operators.roles import Role, RoleName
 from gateway.snapshot.digest import key_digest
 from gateway.stores.entities import Change, Credential, Entity, new_id
@@ -45,6 +45,10 @@ class Refused(Exception):
         self.wait_s = wait_s
 
 
+class PasswordChangeRequired(Exception):
+    """A session whose password somebody else made does nothing before it is changed."""
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An operator, as stored."""
 
@@ -52,6 +56,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     password: str
     """Argon2id, in its own text form."""
     enabled: bool = True
+    one_time: bool = False
+    """Somebody else knows the password: whoever logs in with it sets another one before anything else."""
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +79,8 @@ class Caller:
     via: Via
     operator_id: str = ""
     ticket_id: str = ""
+    must_change_password: bool = False
+    """Of a session: until its operator has set a password of their own it may do nothing else."""
 
     @property
     def actor(self) -> str:
@@ -142,7 +150,7 @@ class Accounts:
                 else:
                     self.store.use(digest)
         role = min(Role.named(account.role), Role.named(msgspec.json.decode(found.body, type=Ticket).role))
-        return Caller(entity.name, role, via, entity.id, found.id)
+        return Caller(entity.name, role, via, entity.id, found.id, account.one_time and via == "session")
 
     def _account(self, operator_id: str) -> tuple[Entity, Account]:
         entity = self.store.get(KIND, operator_id)
@@ -169,9 +177,9 @@ class Accounts:
             setup_secret.redeem(self._data_dir)
         return entity, await self._begin(entity)
 
-    async def create(self, name: str, role: RoleName, stored: str, actor: str) -> Entity:
+    async def create(self, name: str, role: RoleName, stored: str, actor: str, *, one_time: bool = False) -> Entity:
         """A new operator with a password as ``Passwords.hashed`` gives it. Raises NameTaken."""
-        account = Account(role=role, password=stored)
+        account = Account(role=role, password=stored, one_time=one_time)
         change = Change(actor=actor, action="create", after=shown(account))
         return await asyncio.to_thread(self.store.create, KIND, name, msgspec.json.encode(account), change)
 
@@ -255,7 +263,9 @@ class Accounts:
         if not await self.passwords.verify(account.password, current):
             raise Refused("the current password is wrong")
         self.lockout.right(entity.name, source)
-        await self.put(entity, account, caller.actor, password=await self.passwords.hashed(new))
+        if account.one_time and new == current:
+            raise UnfitPassword("the new password is the one that somebody else knows")
+        await self.put(entity, account, caller.actor, password=await self.passwords.hashed(new), one_time=False)
         return await self._begin(entity)
 
     async def put(
@@ -267,9 +277,10 @@ class Accounts:
         role: RoleName | None = None,
         enabled: bool | None = None,
         password: str | None = None,
+        one_time: bool | None = None,
     ) -> Entity:
         """Change an operator: all sessions end, with ``enabled=False`` also API tokens. Raises Conflict, NotFound."""
-        given = {"role": role, "enabled": enabled, "password": password}
+        given = {"role": role, "enabled": enabled, "password": password, "one_time": one_time}
         new = msgspec.structs.replace(account, **{field: value for field, value in given.items() if value is not None})
         action = "password" if password is not None and role is None and enabled is None else "update"
         change = Change(actor=actor, action=action, before=shown(account), after=shown(new))
@@ -302,4 +313,7 @@ class Accounts:
 
 def shown(account: Account) -> bytes:
     """For the audit."""
-    return msgspec.json.encode({"role": account.role, "enabled": account.enabled})
+    said: dict[str, object] = {"role": account.role, "enabled": account.enabled}
+    if account.one_time:
+        said["one_time"] = True
+    return msgspec.json.encode(said)

@@ -44,6 +44,7 @@ class Paths:
         "ledger_spool",
         "lock",
         "log_dir",
+        "models_dir",
         "runtime_dir",
         "sealed",
         "spool_dir",
@@ -66,6 +67,7 @@ class Paths:
         self.workers_socket = self._socket("workers.sock")
         self.cache_dir = os.path.join(root, "cache")
         self.answers_dir = os.path.join(self.cache_dir, "answers")
+        self.models_dir = os.path.join(root, "models")
         self.cache_socket = self._socket("cache.sock")
         self.demo_socket = os.path.join(self.runtime_dir, "demo.sock")
         self.arena = os.path.join(self.runtime_dir, "arena")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
 
 LOCAL = "local:"
-"""What an embedder's name begins with that is a model directory of this host."""
+"""What an embedder's name begins with that is a model directory of this host: a name in the data directory's
+``models/``, or an absolute path, which only the configuration file says."""
+_MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+
+
+def is_model_name(text: str) -> bool:
+    """Whether it is the name of one directory, and leads nowhere else."""
+    return _MODEL_NAME.fullmatch(text) is not None
 
 
 class _Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -156,4 +156,6 @@ def defaults(group: str) -> dict[str, Any]:
         "cache": settings.cache,
         "compat": settings.compat,
     }
-    return {member: getattr(groups[group], member) for member in GROUPS[group].spec.__struct_fields__}
+    values = {member: getattr(groups[group], member) for member in GROUPS[group].spec.__struct_fields__}
+    # A store that nobody names is none.
+    return values | {"store": None} if group == "cache" else values

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
+from gateway.config.problems import Problem
 from gateway.config.references import Secret
 from gateway.config.schema import Config
-from gateway.config.settings import GROUPS, filled
+from gateway.config.settings import GROUPS, filled, group_of
 from gateway.config.units import Duration, Size
 from gateway.config.validate import validate
 from gateway.snapshot.plan import Plan
@@ -26,17 +27,30 @@ def with_stored(plan: Plan, settings: Mapping[str, Any]) -> Plan:
 
 
 def under_stored(config: Config, sealed: Plan) -> Config:
-    """The file's configuration with the settings of a sealed plan under its own; without those where they do not go
-    together any more."""
-    stored = [
-        (name, msgspec.json.decode(body, type=GROUPS[name].spec, dec_hook=lambda kind, found: kind(found)))
+    """The file's configuration with the settings of a sealed plan under its own; without groups that do not go together
+    with it any more."""
+    stored = {
+        name: msgspec.json.decode(body, type=GROUPS[name].spec, dec_hook=lambda kind, found: kind(found))
         for name, body in sealed.stored_settings.items()
         if name in GROUPS
-    ]
-    if not stored:
-        return config
-    whole = filled(config, stored)
-    return config if any(not problem.warning for problem in validate(whole)) else whole
+    }
+    while stored:
+        whole = filled(config, stored.items())
+        wrong = {group_of(p.path) for p in validate(whole) if not p.warning and not _is_sealed(p, whole, sealed)}
+        if not wrong:
+            return whole
+        if not wrong & stored.keys():
+            break
+        stored = {name: value for name, value in stored.items() if name not in wrong}
+    return config
+
+
+def _is_sealed(problem: Problem, whole: Config, sealed: Plan) -> bool:
+    """Whether it is about an embedder that the file does not know: one of the database, which comes with the plan."""
+    if problem.path != ("cache", "semantic", "embedder") or whole.cache.semantic is None:
+        return False
+    embedder = whole.cache.semantic.embedder
+    return embedder in sealed.routes or embedder.partition("/")[0] in sealed.providers
 
 
 def _plain(value: Any) -> float | int | str:

@@ -183,9 +183,12 @@ class ConfigStore(Protocol):
     """Entities that were made through the API, with stable ids and versions; the audit of their changes; what operators
     present. Calls may come from any thread and wait for the disk: never on a loop. All raise StoreUnavailable."""
 
-    def create(self, kind: str, name: str, body: bytes, change: Change, *, entity_id: str = "") -> Entity:
+    def create(
+        self, kind: str, name: str, body: bytes, change: Change, *, entity_id: str = "", known_by_name: bool = False
+    ) -> Entity:
         """A new entity of version 1, and its audit row. ``entity_id``: one that was made before (``new_id``), because
-        something is sealed for it. Raises NameTaken."""
+        something is sealed for it. ``known_by_name``: whoever asks for it says its name, not its id, so its version is
+        one that no entity of that name ever had. Raises NameTaken."""
 
     def update(
         self, kind: str, entity_id: str, body: bytes, expected_version: int, change: Change, *, name: str | None = None

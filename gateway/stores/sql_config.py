@@ -34,7 +34,9 @@ class SqlConfigStore:
 
     # -- entities
 
-    def create(self, kind: str, name: str, body: bytes, change: Change, *, entity_id: str = "") -> Entity:
+    def create(
+        self, kind: str, name: str, body: bytes, change: Change, *, entity_id: str = "", known_by_name: bool = False
+    ) -> Entity:
         now_us = _now_us()
         entity = Entity(
             kind=kind,
@@ -53,6 +55,10 @@ class SqlConfigStore:
                     (kind, entity.id, name, body.decode(), 1, now_us, now_us),
                 )
                 _changed(at, change, kind, entity.id, name)
+                if known_by_name:
+                    # Every change counts the revision up, so that no version is ahead of it.
+                    entity = msgspec.structs.replace(entity, version=_revision(at))
+                    at.run("UPDATE entities SET version = ? WHERE id = ?", (entity.version, entity.id))
         except Duplicate:
             raise NameTaken(f"there is a {kind} called {name!r}") from None
         return entity

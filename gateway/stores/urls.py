@@ -7,13 +7,15 @@ is told where their stores are.
 
 from __future__ import annotations
 
+import socket
 from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 from urllib.parse import quote, unquote, urlsplit
 
+from gateway.config.addresses import is_forbidden
 from gateway.stores.database import Database
-from gateway.stores.protocols import AnswerStore, LogStore, Role, VectorStore
+from gateway.stores.protocols import AnswerStore, LogStore, Role, StoreUnavailable, VectorStore
 from gateway.stores.rollups import Merge, RollupStore
 
 OPENERS: dict[tuple[Role, str], tuple[str, str]] = {
@@ -108,10 +110,27 @@ def open_database(url: str) -> Database:
 def open_answers(url: str, most_bytes: int) -> AnswerStore:
     """``open_store`` for the exact cache. ``most_bytes``: how much it keeps, where no server decides. Raises ValueError
     for a URL that the implementation cannot understand, as does ``open_vectors``."""
+    refuse_unreachable(url)
     return cast(AnswerStore, open_store("answers", url, most_bytes))
 
 
 def open_vectors(url: str, dimensions: int, most: int, kind: str = "float32") -> VectorStore:
     """``open_store`` for the semantic cache's index. ``most``: how many vectors it keeps; ``kind``: how, ``float32`` or
     ``int8``, where there is a choice."""
+    refuse_unreachable(url)
     return cast(VectorStore, open_store("vectors", url, dimensions, most, kind))
+
+
+def refuse_unreachable(url: str) -> None:
+    """Raises StoreUnavailable where a server's name leads to an address that the gateway never talks to: of a cloud's
+    metadata service, say, whoever wrote it into the DNS. A name that leads nowhere is told by who connects."""
+    parts = urlsplit(url)
+    if parts.scheme in _OF_THIS_HOST or not parts.hostname:
+        return
+    try:
+        found = socket.getaddrinfo(parts.hostname, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return
+    for *_, address in found:
+        if why := is_forbidden(str(address[0]), allow_private=True):
+            raise StoreUnavailable(f"the store's name leads to an address that is never asked: {why}")

@@ -51,7 +51,7 @@ def test_what_is_said_holds() -> None:
         ({"semantic": {}}, "cache.semantic"),
         ({"semantic": {"embedder": "gone/e"}}, "cache.semantic.embedder"),
         ({"semantic": {"embedder": "word"}}, "cache.semantic.embedder"),
-        ({"semantic": {"embedder": "local:relative"}}, "cache.semantic.embedder"),
+        ({"semantic": {"embedder": "local:a/b"}}, "cache.semantic.embedder"),
         ({"semantic": {"embedder": "p/e", "error_bound": 0}}, "cache.semantic.error_bound"),
         ({"semantic": {"embedder": "p/e", "embed_timeout": "2m"}}, "cache.semantic.embed_timeout"),
         ({"semantic": {"embedder": "p/e", "store": "redis://x"}}, "cache.semantic.store"),

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.cache.scope import ALL, CUSTOMER, KEY, TEAM, scope_of
 from gateway.cache.similar.audit import Audit
-from gateway.control.cache_api import place_of, sums_of
+from gateway.control.cache_api import local_models, place_of, sums_of
 from gateway.control.cache_process import Counts
 from gateway.snapshot.cache import Cache, Semantic
 from gateway.snapshot.model import id_hash
@@ -77,6 +77,14 @@ def test_without_a_cache(running: Control) -> None:
     refused = running.send_json("POST", "/api/cache/clear", {})
     assert (refused.status, refused.json["error"]["message"]) == (400, "no cache is configured (cache.enabled)")
     assert [name for name in samples(running) if name.startswith("microgate_cache")] == []
+
+
+def test_models_of_the_data_directory(tmp_path: Path) -> None:
+    assert local_models(str(tmp_path / "gone")) == []
+    for name in ("minilm", "a b", ".hidden", "bge-m3.int8"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").write_text("")
+    assert local_models(str(tmp_path)) == ["bge-m3.int8", "minilm"]
 
 
 def test_without_its_process(cached: Cached) -> None:

@@ -59,7 +59,10 @@ def test_the_first_operator_is_made_with_the_secret_once(control: Control) -> No
     assert set_up("").status == 403
     assert set_up(secret, "short").status == 400
     done = set_up(secret)
-    assert (done.status, done.json) == (201, {"name": "first", "role": "admin", "via": "session"})
+    assert (done.status, done.json) == (
+        201,
+        {"name": "first", "role": "admin", "via": "session", "must_change_password": False},
+    )
     assert control.ask("GET", "/api/me", cookie=cookie_of(done)).json["name"] == "first"
     assert set_up(secret).status == 403
     assert setup_secret.pending(control.paths.data_dir) == ""
@@ -74,7 +77,12 @@ def test_a_session_is_a_cookie_that_no_script_and_no_other_site_sees(desk: Contr
     person = Person(desk, "viewer")
     attributes = {part.strip().lower() for part in person.answer.fields["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=strict", "path=/", "max-age=43200"} <= attributes
-    assert person.ask("GET", "/api/me").json == {"name": "viewer", "role": "viewer", "via": "session"}
+    assert person.ask("GET", "/api/me").json == {
+        "name": "viewer",
+        "role": "viewer",
+        "via": "session",
+        "must_change_password": False,
+    }
 
 
 def test_a_session_ends_with_the_logout(desk: Control) -> None:
@@ -118,6 +126,40 @@ def test_a_new_password_of_ones_own(desk: Control) -> None:
     Person(desk, "self", PASSWORD + "2")
 
 
+def test_a_password_that_somebody_else_made_is_changed_first(desk: Control) -> None:
+    given = {"name": "newcomer", "role": "admin", "password": PASSWORD, "one_time": True}
+    made = desk.send_json("POST", "/api/operators", given)
+    path = f"/api/operators/{made.json['id']}"
+    assert made.json["one_time"] is True
+    for reset in (False, True):
+        if reset:
+            version = desk.get(path).json["version"]
+            change = {"password": PASSWORD, "one_time": True}
+            assert desk.send_json("PATCH", path, change, if_match=f'"{version}"').status == 200
+        person = Person(desk, "newcomer")
+        assert person.answer.json["must_change_password"] is True
+        assert person.ask("GET", "/api/me").json["must_change_password"] is True
+        for method, where in (
+            ("GET", "/api/providers"),
+            ("POST", "/api/tokens"),
+            ("GET", "/api/live"),
+            ("PATCH", path),
+        ):
+            refused = person.ask(method, where, None if method == "GET" else {})
+            assert (refused.status, refused.json["error"]["code"]) == (403, "password_change_required"), where
+        same = person.ask("POST", "/api/me/password", {"current": PASSWORD, "new": PASSWORD})
+        assert (same.status, person.ask("GET", "/api/providers").status) == (400, 403)
+        done = person.ask("POST", "/api/me/password", {"current": PASSWORD, "new": PASSWORD + "2"})
+        assert (done.status, done.json["must_change_password"]) == (200, False)
+        assert desk.ask("GET", "/api/providers", cookie=cookie_of(done)).status == 200
+        assert desk.get(path).json["one_time"] is False
+    refused = desk.send_json("PATCH", path, {"one_time": True}, if_match=f'"{desk.get(path).json["version"]}"')
+    assert refused.status == 400
+    rows = desk.get(f"/api/audit?entity_id={made.json['id']}").json["entries"]
+    told = [(row["action"], row["after"].get("one_time", False)) for row in reversed(rows) if row["after"]]
+    assert told == [("create", True), ("password", False), ("password", True), ("password", False)]
+
+
 def test_wrong_passwords_lock_the_account_alike_whether_it_exists(desk: Control) -> None:
     desk.send_json("POST", "/api/operators", {"name": "guessed", "role": "viewer", "password": PASSWORD})
 
@@ -139,7 +181,7 @@ def test_api_tokens_have_a_role_and_an_end(desk: Control) -> None:
     assert made.status == 201
     token = made.json["token"]
     assert desk.ask("GET", "/api/me", authorization=f"Bearer {token}").json == {
-        "name": "operator", "role": "operator", "via": "api_token",
+        "name": "operator", "role": "operator", "via": "api_token", "must_change_password": False,
     }  # fmt: skip
     listed = person.ask("GET", "/api/tokens").json["entries"]
     assert [(entry["name"], entry["token"]) for entry in listed] == [("ci", None)]

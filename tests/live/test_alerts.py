@@ -147,7 +147,7 @@ def test_webhooks_are_set_through_the_api(start_gateway: Start, provider: Provid
     assert (masked["url"], masked["secret"]) == ("...6789", "...cdef")
     assert shown["in_force"]["budgets"] == [0.8, 1.0]
     # As it was shown it stays what it was.
-    shown = api.told("PUT", path, {"spec": {"webhooks": [masked], "budgets": [0.5]}}, 1)
+    shown = api.told("PUT", path, {"spec": {"webhooks": [masked], "budgets": [0.5]}}, shown["version"])
     assert shown["in_force"]["budgets"] == [0.5]
     assert api.told("POST", "/api/alerts/test/pager")["ok"]
     [received] = receiver.requests

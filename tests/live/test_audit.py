@@ -188,14 +188,14 @@ def settings(api: Audited, url: str) -> None:
     hook = {"name": "pager", "url": f"{url}/hook?{SECRETS[4]}", "secret": SECRETS[3], "allow_private": True}
     for group in GROUPS:
         spec = {"webhooks": [hook]} if group == "alerts" else {}
-        _, row = api.change("PUT", f"/api/settings/{group}", {"spec": spec}, 0)
+        made, row = api.change("PUT", f"/api/settings/{group}", {"spec": spec}, 0)
         assert one(row, "setting", "create", after=True)["name"] == group
-        _, row = api.change("PUT", f"/api/settings/{group}", {"spec": spec}, 1)
+        made, row = api.change("PUT", f"/api/settings/{group}", {"spec": spec}, made["version"])
         one(row, "setting", "update", before=True, after=True)
         if group == "alerts":
             told, row = api.change("POST", "/api/alerts/test/{webhook}", webhook="pager")
             assert one(row, "webhook", "test_webhook", after=True)["after"] == {"ok": told["ok"], "status": 204}
-        _, row = api.change("DELETE", f"/api/settings/{group}", None, 2)
+        _, row = api.change("DELETE", f"/api/settings/{group}", None, made["version"])
         one(row, "setting", "delete", before=True)
 
 

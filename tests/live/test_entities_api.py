@@ -137,29 +137,60 @@ def test_settings_are_the_files_then_these_then_the_defaults(api: Api) -> None:
     assert (first["in_force"]["attempts"], first["in_force"]["backoff_initial"]) == (2, 0.1)
     spec = {"attempts": 9, "backoff_initial": "300ms"}
     shown = api.told("PUT", path, {"spec": spec}, 0)
-    assert (shown["version"], shown["state"], shown["spec"]) == (1, "in_force", {"attempts": 9, "backoff_initial": 0.3})
+    version = shown["version"]
+    assert (shown["state"], shown["spec"]) == ("in_force", {"attempts": 9, "backoff_initial": 0.3})
     assert (shown["in_force"]["attempts"], shown["in_force"]["backoff_initial"]) == (2, 0.3)
-    for version, wrong, status in (
+    for stale, wrong, status in (
         (0, spec, 412),
-        (1, {"backoff_initial": 9, "backoff_max": 1}, 400),
-        (1, {"x": 1}, 400),
+        (version, {"backoff_initial": 9, "backoff_max": 1}, 400),
+        (version, {"x": 1}, 400),
+        (version, {}, 400),
     ):
-        assert api.asked("PUT", path, {"spec": wrong}, version).status == status
+        answer = api.asked("PUT", path, {"spec": wrong, "allow_private": wrong == {}}, stale)
+        assert answer.status == status, answer.body
     assert [entry["name"] for entry in api.told("GET", "/api/settings")["entries"]][:2] == ["accounting", "retry"]
-    api.told("DELETE", path, version=1, status=204)
+    api.told("DELETE", path, version=version, status=204)
     assert api.asked("DELETE", path, version=0).status == 404
     assert api.told("GET", path) == first
     actions = [row["action"] for row in api.told("GET", "/api/audit?limit=500")["entries"] if row["kind"] == "setting"]
     assert actions == ["delete", "create"]
+    # What was read before a reset replaces nothing that was stored after it.
+    again = api.told("PUT", path, {"spec": {"budget": 1}}, 0)["version"]
+    assert again > version
+    assert api.asked("PUT", path, {"spec": spec}, version).status == 412
+    api.told("DELETE", path, version=again, status=204)
+
+
+def test_a_cache_whose_embedder_is_gone_says_so_and_comes_back(api: Api) -> None:
+    path = "/api/settings/cache"
+    made = api.make("providers", "vectors", base_url="https://vectors.example.com/v1", dialect="openai_chat")
+    spec = {"enabled": True, "semantic": {"embedder": "vectors/e"}}
+    stored = api.told("PUT", path, {"spec": spec}, 0)
+    assert (stored["state"], stored["in_force"]["enabled"]) == ("in_force", True)
+    api.told("DELETE", made["path"], version=made["version"], status=204)
+    shown = api.told("GET", path)
+    assert (shown["state"], shown["in_force"]["enabled"]) == ("unusable", False)
+    assert shown["problem"] == "no provider is called vectors"
+    problem = "the stored settings of the cache are left out: no provider is called vectors"
+    assert api.told("GET", "/api/cache")["problem"] == problem
+    assert api.told("GET", "/api/config")["shadowed"] == ["setting/cache"]
+    reasons = api.told("GET", "/api/health")["reasons"]
+    assert "1 entities of the database are not in force: /api/config names them" in reasons
+    # Nothing that is unusable is stored, and what is stored is in force with its provider, or is changed.
+    assert api.asked("PUT", path, {"spec": spec}, shown["version"]).status == 400
+    api.make("providers", "vectors", base_url="https://vectors.example.com/v1", dialect="openai_chat")
+    assert api.told("GET", path)["state"] == "in_force"
+    shown = api.told("PUT", path, {"spec": {"enabled": False}}, shown["version"])
+    api.told("DELETE", path, version=shown["version"], status=204)
 
 
 def test_a_setting_is_in_force_in_every_worker(api: Api) -> None:
     path = "/api/settings/server.limits"
     long = request(body=json.dumps({"model": "m", "messages": ["x" * 5000]}).encode())
     assert [ask(api.gateway.port, long).status for _ in range(6)] == [200] * 6
-    api.told("PUT", path, {"spec": {"json_body_bytes": "4KiB"}}, 0)
+    version = api.told("PUT", path, {"spec": {"json_body_bytes": "4KiB"}}, 0)["version"]
     assert [ask(api.gateway.port, long).status for _ in range(6)] == [413] * 6
-    api.told("DELETE", path, version=1, status=204)
+    api.told("DELETE", path, version=version, status=204)
     assert [ask(api.gateway.port, long).status for _ in range(6)] == [200] * 6
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
 from tests.live.test_cache import OTHER, THIRD, chat, send, until_hit, verdict
+from tests.live.test_entities_api import Api
 from tests.live.upstreams import USAGE, Received, Step, Upstream, http, ordinary
 from tests.live.wire import KEY
 from tests.waiting import wait_for
@@ -202,3 +203,33 @@ def test_verified_mode_learns_and_remembers(upstream: Upstream, start_gateway: S
     gateway.stop()
     gateway.start()
     wait_for(hit, "a verified hit behind the restart")
+
+
+def test_all_of_it_is_set_through_the_api(start_gateway: Start, upstream: Upstream) -> None:
+    upstream.script = embedding
+    settings = similar(upstream)
+    gateway = start_gateway({name: value for name, value in settings.items() if name != "cache"})
+    api, path = Api(gateway), "/api/settings/cache"
+    semantic = settings["cache"]["semantic"] | {"mode": "shadow"}
+    lan = {"enabled": False, "semantic": {**semantic, "store": "weaviate://:canary-0123456789@10.9.9.9"}}
+    refused = api.asked("PUT", path, {"spec": lan}, 0)
+    assert (refused.status, b"send allow_private: true" in refused.body) == (400, True), refused.body
+    shown = api.told("PUT", path, {"spec": lan, "allow_private": True}, 0)
+    assert shown["spec"]["semantic"]["store"] == "....9.9"
+    assert api.told("GET", "/api/cache")["settings"]["semantic"]["store"] == "weaviate://10.9.9.9"
+    shown = api.told("PUT", path, {"spec": {"enabled": True, "semantic": semantic}}, shown["version"])
+    wait_for(lambda: api.told("GET", "/api/cache")["running"], "the cache process")
+    until_kept(gateway, SENTENCE)
+    assert verdict(send(gateway, chat(SIMILAR), KEY, **{"": "read"})) == "miss"
+    # Another mode is in force in workers and in the process that keeps the answers, which are still there.
+    semantic["mode"] = "threshold"
+    shown = api.told("PUT", path, {"spec": {"enabled": True, "semantic": semantic}}, shown["version"])
+    wait_for(lambda: verdict(send(gateway, chat(SENTENCE), KEY, **{"": "read"})) == "hit-exact", "what was kept before")
+    until_similar(gateway, SENTENCE, SIMILAR)
+    wait_for(lambda: api.told("GET", "/api/cache")["semantic"]["mode"] == "threshold", "the cache process's mode")
+    everything = [api.asked("GET", each).body for each in ("/api/settings", "/api/cache", "/api/audit", "/api/export")]
+    everything += [each.read_bytes() for each in Path(gateway.data_dir).rglob("*") if each.is_file()]
+    assert not any(b"canary-0123456789" in each for each in everything)
+    api.told("DELETE", path, version=shown["version"], status=204)
+    assert not api.told("GET", "/api/cache")["settings"]["enabled"]
+    assert send(gateway, chat(SENTENCE)).header("x-microgate-cache") in (None, "bypass")

@@ -181,3 +181,21 @@ def test_a_sealed_plan_brings_its_settings_to_a_start() -> None:
         sealed, stored_settings={"timeouts": b'{"total": 0.0}', "of a later version": b"{}"}
     )
     assert under_stored(config(), worse) == config()
+    # A group that cannot be used takes no other one away.
+    beside = msgspec.structs.replace(
+        sealed, stored_settings={"timeouts": b'{"total": 0.0}', "retry": b'{"attempts": 7}'}
+    )
+    assert under_stored(config(), beside).retry.attempts == 7
+
+
+def test_an_embedder_of_the_database_is_there_at_a_start() -> None:
+    """The file alone does not know it: its provider comes from the sealed plan as well."""
+    provider = {("provider", "own"): msgspec.structs.replace(config().providers["p"], id=RowId("0192-own"))}
+    cache = stored("cache", '{"enabled": true, "semantic": {"embedder": "own/e"}}')
+    both = merge(config(), Entities(1, provider | dict(cache.entries)), validate, PEPPER)
+    assert both.left_out == ()
+    sealed = with_stored(plan(both.config, PEPPER), both.settings)
+    found = under_stored(config(), sealed).cache
+    assert (found.enabled, found.semantic) == (True, both.config.cache.semantic)
+    gone = msgspec.structs.replace(sealed, providers={})
+    assert under_stored(config(), gone) == config()

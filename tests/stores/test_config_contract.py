@@ -99,6 +99,18 @@ def test_a_change_needs_the_version_that_it_changes(config: ConfigStore) -> None
         config.get("team", made.id)
 
 
+def test_what_is_known_by_its_name_never_has_a_version_twice(config: ConfigStore) -> None:
+    seen = []
+    for _ in range(3):
+        made = config.create("setting", "retry", b"{}", BY_ANN, known_by_name=True)
+        assert config.by_name("setting", "retry") == made
+        changed = config.update("setting", made.id, b'{"x":1}', made.version, BY_ANN)
+        seen += [made.version, changed.version]
+        config.delete("setting", made.id, changed.version, BY_ANN)
+    assert seen == sorted(set(seen))
+    assert create(config, "a").version == 1
+
+
 def test_an_entity_may_be_renamed_but_not_to_a_taken_name(config: ConfigStore) -> None:
     made, _ = create(config, "a"), create(config, "b")
     assert config.update("team", made.id, b"{}", 1, BY_ANN, name="c").name == "c"

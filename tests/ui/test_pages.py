@@ -37,7 +37,7 @@ def findings(window: Window, path: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, "password"])
 def test_a_page_is_without_fault(window: Window, path: str) -> None:
     assert findings(window, path) == []
 

@@ -62,11 +62,17 @@ class Meanings:
             from gateway.cache.embedding.model_directory import ModelError
 
             try:
-                made.host = Host(LocalModel.open(settings.embedder[len(LOCAL) :]))
+                # An absolute path stays what it is.
+                path = os.path.join(keeping.paths.models_dir, settings.embedder.removeprefix(LOCAL))
+                made.host = Host(LocalModel.open(path))
             except (ModelError, ImportError) as error:
                 made.problem = f"the embedding model cannot be used: {error}"
                 log.error("%s", made.problem)  # noqa: TRY400 - a sentence for the operator
         return made
+
+    def follow(self, settings: Semantic) -> None:
+        """Another mode, threshold or bound: what is kept stays where it is."""
+        self.settings = self.learning.settings = settings
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         found: dict[str, Callable[..., Any]] = {"question": self.told, "nearest": self.nearest, "embed": self.no_model}

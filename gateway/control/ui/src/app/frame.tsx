@@ -30,6 +30,7 @@ export function Frame() {
     );
   }
   if (data === undefined) return null;
+  if (data.must_change_password) return <Navigate to="/password" replace />;
   return <Framed role={asMe(data)} />;
 }
 

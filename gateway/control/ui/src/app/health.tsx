@@ -47,7 +47,7 @@ export function HealthBadge() {
 /** Above every page while something is wrong that concerns who changes things. */
 export function HealthBanner() {
   const { data } = useHealth();
-  const reasons = (data?.reasons ?? []).filter((reason) => READ_ONLY.test(reason));
+  const reasons = (data?.reasons ?? []).filter((reason) => READ_ONLY.test(reason) && !reason.includes("not in force"));
   if (!reasons.length) return null;
   return (
     <Alert color="orange" title="Changes cannot be saved now" role="status" mb="md">

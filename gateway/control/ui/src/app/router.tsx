@@ -25,6 +25,7 @@ const PAGES = {
 export const router = createBrowserRouter(
   [
     { path: "/login", lazy: () => import("../pages/login"), HydrateFallback: PageLoading },
+    { path: "/password", lazy: () => import("../pages/login/password"), HydrateFallback: PageLoading },
     { path: "/setup", lazy: () => import("../pages/setup"), HydrateFallback: PageLoading },
     {
       path: "/",

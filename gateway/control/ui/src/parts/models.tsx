@@ -20,10 +20,12 @@ type Picking = Omit<AutocompleteProps, "data" | "onChange" | "value"> & {
   value: string;
   onChange: (model: string) => void;
   kind?: "chat" | "embedding";
+  /** Before the others. */
+  more?: { group: string; items: string[] }[];
 };
 
 /** A model by its name, with what can be asked as suggestions; any other name can be typed as well. */
-export function ModelPicker({ value, onChange, kind, ...rest }: Picking) {
+export function ModelPicker({ value, onChange, kind, more = [], ...rest }: Picking) {
   const [search] = useDebouncedValue(value, 200);
   const { data } = useModels(search, kind);
   const exact = data?.entries.some((entry) => entry.name === value) ?? false;
@@ -44,7 +46,7 @@ export function ModelPicker({ value, onChange, kind, ...rest }: Picking) {
       {...rest}
       value={value}
       onChange={onChange}
-      data={[...group("Routes", (entry) => entry.origin === "route"), ...group("Models", (entry) => entry.origin !== "route")]}
+      data={[...more, ...group("Routes", (entry) => entry.origin === "route"), ...group("Models", (entry) => entry.origin !== "route")]}
       filter={({ options }) => options}
       renderOption={({ option }) => <Option name={option.value} entry={known.get(option.value)} />}
     />

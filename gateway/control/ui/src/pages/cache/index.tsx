@@ -2,7 +2,7 @@ import { Alert, Button, Group, Paper, SimpleGrid, Skeleton, Text } from "@mantin
 import { IconDatabase } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useSearchParams } from "react-router";
-import { Copyable, EmptyState, ErrorNotice, Page, RangePicker, type Schemas, api, bytes, count, duration, money, percent, rangeIn, rangeText, told } from "../../parts";
+import { EmptyState, ErrorNotice, Page, RangePicker, type Schemas, api, bytes, count, duration, money, percent, rangeIn, rangeText, told } from "../../parts";
 import { ChartPanel } from "../../parts/charts";
 import { ClearForm } from "./clear";
 import { ExplainForm } from "./explain";
@@ -11,12 +11,6 @@ import { Shadow, Thresholds } from "./similar";
 import "./style.css";
 
 export type CacheReport = Schemas["CacheReport"];
-
-const SAMPLE = `cache:
-  semantic:
-    embedder: openai/text-embedding-3-small
-    mode: shadow
-`;
 
 /** What the cache keeps and what it has been good for. */
 export function Component() {
@@ -44,12 +38,17 @@ export function Component() {
         error ? null : <Skeleton height={320} />
       ) : !settings?.enabled ? (
         <Paper withBorder>
+          {data.problem ? (
+            <Alert color="orange" title="What is stored cannot be used" role="status">
+              {sentence(data.problem)}
+            </Alert>
+          ) : null}
           <EmptyState
             icon={<IconDatabase size={28} />}
-            title="No cache is configured"
+            title={data.problem ? "The cache is off" : "No cache is configured"}
             action={
               <Button component={Link} to="/settings?group=cache">
-                Switch it on
+                {data.problem ? "Open its settings" : "Switch it on"}
               </Button>
             }
           >
@@ -78,10 +77,12 @@ export function Component() {
           ) : (
             <ChartPanel title="Similar questions">
               <Text size="sm" c="dimmed" mb="sm">
-                Only equal requests are answered. To answer similar ones too, name an embedder in the configuration file, and begin with mode shadow: it tells here what would have been a hit at which
-                threshold, and how often that would have been wrong.
+                Only equal requests are answered. To answer similar ones too, choose what turns questions into vectors (an embedder) under Settings, and begin with mode shadow: it tells here what would have
+                been a hit at which threshold, and how often that would have been wrong.
               </Text>
-              <Copyable block value={SAMPLE} label="Copy the lines" />
+              <Button component={Link} to="/settings?group=cache" variant="default">
+                Choose an embedder
+              </Button>
             </ChartPanel>
           )}
           <SimpleGrid cols={{ base: 1, md: 2 }}>
@@ -92,6 +93,10 @@ export function Component() {
       )}
     </Page>
   );
+}
+
+function sentence(text: string) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function Tiles({ report }: { report: CacheReport }) {

@@ -23,10 +23,11 @@ export function useSettings() {
 
 export function useSaveSettings() {
   const client = useQueryClient();
-  return useMutation<Stored, ApiError, { name: string; version: number; spec: Spec }>({
-    mutationFn: ({ name, version, spec }) => json("PUT", `/api/settings/${name}`, { spec }, { "if-match": `"${version}"` }),
+  return useMutation<Stored, ApiError, { name: string; version: number; spec: Spec; confirmed: boolean }>({
+    mutationFn: ({ name, version, spec, confirmed }) => json("PUT", `/api/settings/${name}`, { spec, ...(confirmed ? { allow_private: true } : {}) }, { "if-match": `"${version}"` }),
     onSuccess: (saved) => {
       client.setQueryData<Stored[]>(["settings"], (old) => old?.map((each) => (each.name === saved.name ? saved : each)));
+      if (saved.name === "cache") void client.invalidateQueries({ queryKey: ["cache"] });
       done("Saved, and in force in every worker");
     },
   });

@@ -1,5 +1,6 @@
 import { Badge, JsonInput, NumberInput, Select, TagsInput, Text, TextInput, Tooltip } from "@mantine/core";
 import { IconLock } from "@tabler/icons-react";
+import { EmbedderPicker } from "./embedder";
 import { type Field, labelOf, shown } from "./schema";
 
 interface Props {
@@ -10,13 +11,16 @@ interface Props {
   ofFile: unknown;
   disabled: boolean;
   onChange: (value: unknown) => void;
+  /** Of a member of an object: what its id begins with. */
+  within?: string;
 }
 
 /** One member: what it means, what is stored of it, what holds and why. */
-export function FieldRow({ field, value, inForce, ofFile, disabled, onChange }: Props) {
+export function FieldRow({ field, value, inForce, ofFile, disabled, onChange, within = "" }: Props) {
   const declared = ofFile !== null && ofFile !== undefined;
   const label = labelOf(field.name);
-  const id = `setting-${field.name}`;
+  const id = `setting-${within}${field.name}`;
+  if (field.kind === "object" && !declared) return <Members field={field} value={value} inForce={inForce} disabled={disabled} onChange={onChange} within={`${within}${field.name}-`} />;
   return (
     <div className="setting">
       <div className="setting-words">
@@ -51,6 +55,46 @@ export function FieldRow({ field, value, inForce, ofFile, disabled, onChange }: 
   );
 }
 
+/** An object: a row for each of its members. Without any of them nothing of it is stored. */
+function Members({ field, value, inForce, disabled, onChange, within }: Omit<Props, "ofFile">) {
+  const stored = isObject(value) ? value : {};
+  const holds = isObject(inForce) ? inForce : undefined;
+  const set = (name: string, next: unknown) => {
+    const changed = { ...stored, [name]: next };
+    if (next === undefined) delete changed[name];
+    onChange(Object.keys(changed).length ? changed : undefined);
+  };
+  return (
+    <fieldset className="setting-object">
+      <legend>
+        <Text size="sm" fw={600} span>
+          {labelOf(field.name)}
+        </Text>
+        <Text size="xs" c="dimmed" span>
+          {field.description}
+          {holds ? "" : " Nothing of it is in force."}
+        </Text>
+      </legend>
+      {field.fields.map((each) => (
+        <FieldRow
+          key={each.name}
+          field={each}
+          value={stored[each.name]}
+          inForce={holds && (holds[each.name] ?? each.usual)}
+          ofFile={undefined}
+          disabled={disabled}
+          onChange={(next) => set(each.name, next)}
+          within={within}
+        />
+      ))}
+    </fieldset>
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 interface Editing {
   id: string;
   field: Field;
@@ -63,6 +107,7 @@ interface Editing {
 function Editor({ id, field, value, placeholder, disabled, onChange }: Editing) {
   const text = value === undefined || value === null ? "" : String(value);
   const shared = { id, size: "sm" as const, disabled, placeholder };
+  if (field.name === "embedder") return <EmbedderPicker {...shared} value={text} onChange={(next) => onChange(next || undefined)} />;
   switch (field.kind) {
     case "switch":
       return (

@@ -1,4 +1,4 @@
-import { Alert, Button, Group, JsonInput, Paper, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, JsonInput, Paper, SegmentedControl, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import { ConfirmButton, ConflictNotice, ErrorNotice, Explained, LatestChange, TimeAgo, useMe } from "../../parts";
 import { type Spec, type Stored, useResetSettings, useSaveSettings } from "./data";
@@ -23,6 +23,7 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
   const reset = useResetSettings();
   const [view, setView] = useState("form");
   const [version, setVersion] = useState(group.version);
+  const [confirmed, setConfirmed] = useState(false);
   const why = me.mayNot("admin");
   const spec = draft ?? storedIn(group);
   const text = (draft as { raw?: string } | undefined)?.raw;
@@ -42,7 +43,7 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
         return;
       }
     }
-    await save.mutateAsync({ name: group.name, version: draft === undefined ? group.version : version, spec: sent }).then(
+    await save.mutateAsync({ name: group.name, version: draft === undefined ? group.version : version, spec: sent, confirmed: confirmed && namesStore(spec) }).then(
       () => onDraft(undefined),
       // The notice below says what is wrong.
       () => undefined,
@@ -91,7 +92,7 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
       </Group>
       {group.state === "unusable" ? (
         <Alert color="orange" title="What is stored cannot be used" mb="md">
-          {group.problem} Reset the group, or change it.
+          Nothing of it is in force: {group.problem}. Change it, or reset the group.
         </Alert>
       ) : null}
       {shape === undefined ? (
@@ -130,6 +131,14 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
         ) : (
           <ErrorNotice error={save.error ?? reset.error} title="Not saved" />
         )}
+        {group.name === "cache" && draft !== undefined && namesStore(spec) ? (
+          <Checkbox
+            checked={confirmed}
+            onChange={(event) => setConfirmed(event.currentTarget.checked)}
+            disabled={why !== undefined}
+            label="The store is meant, though it lies in a private network or is spoken to without TLS"
+          />
+        ) : null}
         <Group justify="space-between" className="form-buttons">
           {group.version > 0 ? (
             <ConfirmButton
@@ -161,6 +170,12 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
       </Stack>
     </Paper>
   );
+}
+
+/** Whether a cache is kept in a server. */
+function namesStore(spec: Spec): boolean {
+  const raw = (spec as { raw?: string }).raw;
+  return raw === undefined ? Boolean(spec["store"] || (spec["semantic"] as Spec | undefined)?.["store"]) : raw.includes('"store"');
 }
 
 /** Members that are stored, without those that are not given. */

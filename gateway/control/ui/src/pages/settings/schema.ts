@@ -25,7 +25,7 @@ interface Document {
   components: { schemas: Record<string, JsonSchema> };
 }
 
-export type FieldKind = "switch" | "choice" | "number" | "whole" | "span" | "size" | "text" | "list" | "json";
+export type FieldKind = "switch" | "choice" | "number" | "whole" | "span" | "size" | "text" | "list" | "object" | "json";
 
 export interface Field {
   name: string;
@@ -37,6 +37,10 @@ export interface Field {
   /** Of a list: whether it has numbers. */
   numbers: boolean;
   examples: string[];
+  /** Of an object: its members. */
+  fields: Field[];
+  /** What holds of a member where its object does not say it. */
+  usual: unknown;
 }
 
 export interface GroupShape {
@@ -79,6 +83,8 @@ function fieldOf(document: Document, name: string, schema: JsonSchema): Field {
     maximum: number?.maximum,
     numbers: resolved(document, inner.items).type === "integer",
     examples: (inner.examples ?? outer.examples ?? []).map(String),
+    fields: Object.entries(inner.properties ?? {}).map(([member, each]) => fieldOf(document, member, each)),
+    usual: outer.default ?? undefined,
   };
 }
 
@@ -89,6 +95,7 @@ function kindOf(inner: JsonSchema, parts: JsonSchema[]): FieldKind {
   if (inner.type === "number") return "number";
   if (inner.type === "string") return "text";
   if (inner.type === "array" && ["string", "integer"].includes(String(inner.items?.type ?? ""))) return "list";
+  if (inner.properties) return "object";
   const text = parts.find((each) => each.type === "string")?.pattern ?? "";
   if (parts.length === 2 && text.includes("ms|s|m|h|d")) return "span";
   if (parts.length === 2 && text.includes("kKMGT")) return "size";

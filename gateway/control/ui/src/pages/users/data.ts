@@ -27,17 +27,19 @@ export interface OperatorChange {
   enabled: boolean;
   /** Empty: stays. */
   password: string;
+  /** Whoever logs in with it has to set another one. */
+  oneTime: boolean;
 }
 
 export function useSaveOperator() {
   const client = useQueryClient();
   return useMutation<Operator, ApiError, OperatorChange>({
-    mutationFn: ({ operator, name, role, enabled, password }) => {
-      if (!operator) return json("POST", "/api/operators", { name, role, password });
+    mutationFn: ({ operator, name, role, enabled, password, oneTime }) => {
+      if (!operator) return json("POST", "/api/operators", { name, role, password, one_time: oneTime });
       const change = {
         ...(role === operator.role ? {} : { role }),
         ...(enabled === operator.enabled ? {} : { enabled }),
-        ...(password ? { password } : {}),
+        ...(password ? { password, one_time: oneTime } : {}),
       };
       return json("PATCH", `/api/operators/${operator.id}`, change, { "if-match": `"${operator.version}"` });
     },

@@ -36,8 +36,8 @@ export function Operators() {
       key: "state",
       title: "State",
       render: (operator) => (
-        <Badge variant="light" tt="none" color={operator.enabled ? "green" : "gray"}>
-          {operator.enabled ? "may log in" : "switched off"}
+        <Badge variant="light" tt="none" color={operator.enabled ? (operator.one_time ? "orange" : "green") : "gray"}>
+          {operator.enabled ? (operator.one_time ? "has to set a password" : "may log in") : "switched off"}
         </Badge>
       ),
       sort: (operator) => Number(operator.enabled),
@@ -85,7 +85,7 @@ function OperatorForm({ opened, onClose }: { opened: Operator | "new" | null; on
   const self = operator?.name === me.name;
 
   const submit = async () => {
-    await save.mutateAsync({ operator: base, name: name.trim(), role, enabled, password });
+    await save.mutateAsync({ operator: base, name: name.trim(), role, enabled, password, oneTime: !self });
     if (once) {
       setTold(password);
     } else {
@@ -108,7 +108,7 @@ function OperatorForm({ opened, onClose }: { opened: Operator | "new" | null; on
     return (
       <EntityForm opened={opened !== null} onClose={onClose} title={`The password of ${name}`} onSubmit={onClose} submit="Done">
         <Alert color="green" title={operator ? "The password is changed" : "The operator is made"}>
-          Pass this password on now: it is shown this once. Whoever logs in with it sets another one under Account, Change password.
+          Pass this password on now: it is shown this once. Whoever logs in with it has to set another one before anything else.
         </Alert>
         <Copyable block value={told_} label="Copy the password" />
       </EntityForm>
@@ -170,7 +170,7 @@ function OperatorForm({ opened, onClose }: { opened: Operator | "new" | null; on
       <div>
         <PasswordInput
           label={operator ? "New password" : "Password"}
-          description={operator ? "Empty: it stays. Every session of this operator ends." : "At least 12 characters"}
+          description={operator ? `Empty: it stays. Every session ends${self ? "" : ", and whoever logs in with it has to set another one"}.` : "At least 12 characters; whoever logs in with it has to set another one"}
           required={!operator}
           minLength={12}
           maxLength={256}
