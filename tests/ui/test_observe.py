@@ -116,6 +116,9 @@ def test_rows_are_reached_by_keyboard(window: Window) -> None:
     expect(page.get_by_role("dialog", name="Request", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     page.wait_for_url("**/ui/logs")
+    # It gives the focus back when it is gone.
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("tbody a[data-row]").first).to_be_focused()
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
 
