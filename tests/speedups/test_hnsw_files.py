@@ -242,7 +242,7 @@ def write_until_killed(hnsw: ModuleType, path: Path, done: mmap.mmap, most: int,
 
 
 def test_a_killed_writer_loses_nothing(hnsw: ModuleType, tmp_path: Path) -> None:
-    """Every vector that was kept is found after each kill, those of a graph through it; reading goes on meanwhile."""
+    """Every vector that was kept is found after each kill, nearly all through the graph; reading goes on meanwhile."""
     is_c = hnsw is INDEXES.get("c")
     most, path, rolls, vectors = 1500 if is_c else 120, tmp_path / "index", random.Random(3), gaussian(WRITES)
     done, wrong = mmap.mmap(-1, 16), mmap.mmap(-1, 16)
@@ -288,8 +288,14 @@ def kill_and_look(hnsw: ModuleType, path: Path, done: mmap.mmap, most: int, vect
     # One more was begun at most, and the oldest may have been removed for it.
     assert most - 65 <= len(writer) <= most - 63
     kept = range(last - (most - 64) + 1, last, 1 if hnsw is INDEXES.get("c") else 3)
-    missed = [key for key in kept if key not in dict(writer.nearest(key % 2, vectors[key % WRITES].tobytes(), 1, 64))]
-    assert missed == []
+
+    def missed(ef: int) -> list[int]:
+        return [k for k in kept if k not in dict(writer.nearest(k % 2, vectors[k % WRITES].tobytes(), 1, ef))]
+
+    # So large beside the scope that all of it is compared.
+    assert missed(256) == []
+    # A graph is approximate, the most where a slot was taken out and is not in use again, killed or not: up to 1 %.
+    assert len(missed(64)) <= len(kept) * 0.02
     writer.close()
 
 
