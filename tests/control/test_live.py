@@ -232,13 +232,18 @@ def test_nothing_is_heard_of_who_does_not_exist(running: Control) -> None:
     stream.close()
 
 
-def test_watching_keeps_no_session_alive(running: Control) -> None:
-    made = running.send_json("POST", "/api/operators", {"name": "eve", "role": "viewer", "password": "a-long-password"})
+def session_of(control: Control, name: str) -> str:
+    """The cookie of a new viewer of this name, who has logged in."""
+    password = "a-long-password"
+    made = control.send_json("POST", "/api/operators", {"name": name, "role": "viewer", "password": password})
     assert made.status == 201, made.body
-    login = running.ask(
-        "POST", "/api/login", b'{"name": "eve", "password": "a-long-password"}', content_type="application/json"
-    )
-    stream = Stream(running, cookie=login.fields["set-cookie"].partition(";")[0])
+    asked = json.dumps({"name": name, "password": password}).encode()
+    login = control.ask("POST", "/api/login", asked, content_type="application/json")
+    return login.fields["set-cookie"].partition(";")[0]
+
+
+def test_watching_keeps_no_session_alive(running: Control) -> None:
+    stream = Stream(running, cookie=session_of(running, "eve"))
     assert next(stream.events())
     with contextlib.closing(sqlite3.connect(running.paths.control_db)) as database, database:
         # As after half an hour without a request: it would be prolonged if this were one.
@@ -253,12 +258,7 @@ def test_watching_keeps_no_session_alive(running: Control) -> None:
 
 
 def test_it_ends_with_the_session_and_with_the_process(control: Control) -> None:
-    made = control.send_json("POST", "/api/operators", {"name": "ann", "role": "viewer", "password": "a-long-password"})
-    assert made.status == 201, made.body
-    login = control.ask(
-        "POST", "/api/login", b'{"name": "ann", "password": "a-long-password"}', content_type="application/json"
-    )
-    cookie = login.fields["set-cookie"].partition(";")[0]
+    cookie = session_of(control, "ann")
     watching, other = Stream(control, cookie=cookie), Stream(control, authorization=f"Bearer {control.token()}")
     assert next(watching.events())
     logged_out = control.ask("POST", "/api/logout", cookie=cookie, sec_fetch_site="same-origin")
