@@ -98,8 +98,8 @@ class ControlDatabase:
 
     @property
     def problem(self) -> str:
-        """Why it is of no use now; empty: it is."""
-        return self._problem or self.database.problem
+        """Why it is of no use now; empty: it is. Once it is open, whoever writes with success ends the problem."""
+        return self.database.problem if self.is_ready else self._problem or self.database.problem
 
     def open(self) -> Mapping[int, str]:
         """Migrate if needed; the names known from earlier. What goes wrong becomes ``problem``: nothing then."""
@@ -126,12 +126,12 @@ class ControlDatabase:
             with self.database.reading() as at:
                 return at.rows(statement)
 
-    def note(self, names: Mapping[int, str], snapshot: Snapshot, source: str) -> None:
-        """Remember a configuration that came into force, and the names that are new with it."""
+    def note(self, names: Mapping[int, str], snapshot: Snapshot, source: str) -> bool:
+        """Remember a configuration that came into force, and the names that are new with it. False: not now."""
         if not self.is_ready:
             self.open()
         if not self.is_ready:
-            return
+            return False
         now_us = time.time_ns() // 1000
         changed = [
             (signed(identity), *name.split("/", 1), now_us, now_us)
@@ -153,11 +153,11 @@ class ControlDatabase:
             with self.database.writing() as at:
                 at.many(_NAME, changed)
                 at.run(_VERSION, version)
-        except StoreUnavailable as error:
-            self._fail(error)
-            return
-        self._problem = ""
+        except StoreUnavailable:
+            # It is the database's ``problem`` now, and in its log.
+            return False
         self._noted.update(names)
+        return True
 
     def _fail(self, error: Exception) -> None:
         problem = describe(error)

@@ -63,6 +63,9 @@ TELL_S = 0.5
 DATABASE_S = 2.0
 """How often a control database is tried again that could not be used at the start."""
 
+NOTE_S = 30.0
+"""How often a configuration that came into force is noted again, where that could not be done."""
+
 FILL_S = 0.5
 """How often it is tried to find out what budgets have spent, where that is not known."""
 
@@ -252,14 +255,16 @@ class _Control:
         note waits for the disk."""
         configuration.remember(await asyncio.to_thread(self.database.open))
         self.database.tried.set()
+        noted = True
         while True:
             while not self.database.is_ready:
                 await asyncio.sleep(DATABASE_S)
                 if names := await asyncio.to_thread(self.database.open):
                     configuration.remember(names)
-            await self.adopted.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.adopted.wait(), None if noted else NOTE_S)
             self.adopted.clear()
-            await asyncio.to_thread(
+            noted = await asyncio.to_thread(
                 self.database.note, configuration.names, configuration.snapshot, configuration.source
             )
 

@@ -22,7 +22,9 @@ from gateway.control.database import ControlDatabase
 from gateway.control.migrate import HEAD, MigrationError, SchemaState, ensure, state_of, upgrade
 from gateway.control.schema import metadata
 from gateway.snapshot.model import Snapshot
+from gateway.stores.entities import Change
 from gateway.stores.protocols import StoreUnavailable
+from gateway.stores.sqlite_database import SqliteDatabase
 from gateway.stores.urls import sqlite_url
 from tests.postgres import PostgresServer
 
@@ -103,6 +105,24 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     assert database.open() == {}
     assert "control database" in database.problem
     assert path.read_bytes() == b"no database at all" * 500
+
+
+def test_whoever_writes_again_ends_the_problem(tmp_path: Path) -> None:
+    database = ControlDatabase(sqlite_url(str(tmp_path / "control.db")))
+    assert database.open() == {}
+    whole = database.database.whole
+    assert isinstance(whole, SqliteDatabase)
+    assert whole._writer is not None
+    whole._writer.execute("PRAGMA query_only = 1")
+    assert not database.note({1: "provider/house"}, SNAPSHOT, "file")
+    assert database.problem == "control database: it can be read, but not changed"
+    database.config.note(Change(actor="test", action="create"), "team", "", "research")
+    assert database.problem == ""
+    assert database.note({1: "provider/house"}, SNAPSHOT, "file")
+    database.close()
+    again = ControlDatabase(sqlite_url(str(tmp_path / "control.db")))
+    assert again.open() == {1: "provider/house"}
+    again.close()
 
 
 _KILLED = """
