@@ -36,6 +36,8 @@ once, and each costs control a third of a millisecond."""
 
 PAGES = frozenset((b"/ui", b"/docs"))
 BELOW_PAGES = (b"/ui/", b"/docs/")
+FRONT = b"/ui/"
+"""Where a browser is sent that opens the bare address."""
 
 MOST_SOURCES = 4096
 """Addresses that are remembered; the one that knocked longest ago makes room."""
@@ -76,6 +78,13 @@ def lets_in(knock: Knock, token: bytes, pepper: bytes) -> bool:
         return knock.credential.startswith(b"mgt-") and operator_ticket.is_issued(pepper, knock.credential)
     session = operator_ticket.in_cookies(knock.cookie)
     return session.startswith(b"mgs-") and operator_ticket.is_issued(pepper, session)
+
+
+def visits(knock: Knock, accept: bytes, names: Collection[str]) -> bool:
+    """Whether a browser has opened the bare address of the gateway, and no program with a credential has."""
+    if knock.path != b"/" or knock.method not in (b"GET", b"HEAD") or knock.credential:
+        return False
+    return b"text/html" in accept.lower() and is_ours(knock.host, names)
 
 
 def is_page(path: bytes) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from gateway.admin_door import FOREIGN_HOST, Knock, is_ours, lets_in
+from gateway.admin_door import FOREIGN_HOST, FRONT, Knock, is_ours, lets_in, visits
 from gateway.catalogue import Catalogue, Facts, members
 from gateway.errors import GatewayError, Response, refuse
 from gateway.exchange import Exchange
@@ -24,6 +24,7 @@ from providers.operations import Dialect, Operation
 
 LAST_OF_OPENAI = int(Dialect.OPENAI_COMPLETIONS)
 _FIELDS = [re.compile(rb"(?i)\n%b:[ \t]*([^\r\n]*)" % name) for name in (b"cookie", b"origin", b"host")]
+_ACCEPT = re.compile(rb"(?i)\naccept:[ \t]*([^\r\n]*)")
 PAGES_KEPT = 64
 """Lists of models, one for each set of rules that asked; then the oldest goes. A long one has half a megabyte."""
 
@@ -48,6 +49,8 @@ def serve(x: Exchange) -> Response | None:
         return begin(x)
     if x.path == b"/readyz":
         return ready(x)
+    if x.path == b"/" and is_visitor(x):
+        return Response(303, b"", b"text/plain", headers=b"location: " + FRONT + b"\r\n")
     return Response(200, b'{"status":"alive"}')
 
 
@@ -71,6 +74,16 @@ def unauthorized(x: Exchange) -> Response:
     response = refuse(GatewayError("unauthorized", "Send a virtual key."), x.request_id.decode())
     response.headers = b"www-authenticate: Bearer\r\n"
     return response
+
+
+def is_visitor(x: Exchange) -> bool:
+    """Whether a browser is at the bare address of a port that serves the web interface."""
+    core = x.core
+    settings = core.view.snapshot.settings
+    if settings.admin_listen:
+        return False
+    knock = knock_of(x, credential_of(core.request_head) or b"")
+    return visits(knock, b",".join(_ACCEPT.findall(x.head)), (*settings.admin_hosts, core.own_host))
 
 
 def authenticate_operator(x: Exchange) -> Response | None:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 PASSWORD = "s3cr3t/@:%#?"
@@ -36,13 +37,6 @@ def program() -> str:
     if found is None:
         raise FileNotFoundError("Redis is not installed: apt-get install redis-server")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def certificate(directory: Path) -> None:

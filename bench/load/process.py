@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +15,10 @@ from types import TracebackType
 from typing import Self
 
 from bench.load import placement, tree
+
+DEALT_OUT_FROM = 32_768
+PORTS = 8192
+"""So many of those below, which Linux's ``ip_local_port_range`` leaves to whoever names one."""
 
 
 class NotReady(RuntimeError):
@@ -103,7 +108,9 @@ def wait_for_port(port: int, process: Process, timeout: float = 20) -> None:
 
 
 def free_port() -> int:
-    """A TCP port nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port nobody uses now, below those that the system deals out: one of these might be some connection's by the
+    time it is wanted."""
+    while True:
+        port = DEALT_OUT_FROM - 1 - random.randrange(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from gateway.admin_door import FOREIGN_HOST, Knock, Knocking, is_ours, lets_in
+from gateway.admin_door import FOREIGN_HOST, FRONT, Knock, Knocking, is_ours, lets_in, visits
 from gateway.control.admin_server import AdminServer, server_config
 from gateway.server.forwarded import UNKNOWN, Forwarded, is_loopback, known_source, packed, spelled
 from gateway.snapshot.model import Settings
@@ -44,6 +44,7 @@ _SOURCE = b"x-microgate-source"
 _HEALTH = {"/livez", "/readyz"}
 _Refusal = tuple[int, str, str, str, tuple[tuple[bytes, bytes], ...]]
 """Status, type, code, message, header fields."""
+_EMPTY = (b"content-length", b"0")
 _ASK = ((b"www-authenticate", b"Bearer"),)
 _STRANGER: _Refusal = (401, "authentication_error", "authentication_error", "Send the operator's token.", _ASK)
 
@@ -71,6 +72,10 @@ class Gate:
         if scope["type"] == "http" and scope["path"] in _HEALTH and scope["method"] in ("GET", "HEAD"):
             await _answer(send, *self._health(scope["path"]), [])
             return
+        if scope["type"] == "http" and scope["path"] == "/" and self._is_visitor(scope):
+            await send({"type": "http.response.start", "status": 303, "headers": [(b"location", FRONT), _EMPTY]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         refusal = self._refusal(scope) if scope["type"] == "http" else _STRANGER
         if refusal is None:
             await self._app(scope, receive, send)
@@ -78,6 +83,11 @@ class Gate:
             status, kind, code, message, fields = refusal
             error = {"message": message, "type": kind, "param": None, "code": code}
             await _answer(send, status, {"error": error}, [*fields])
+
+    def _is_visitor(self, scope: Scope) -> bool:
+        headers = scope["headers"]
+        accept = b",".join(value for name, value in headers if name == b"accept")
+        return visits(_knock(scope, _credential(headers)), accept, self._settings().admin_hosts)
 
     def _refusal(self, scope: Scope) -> _Refusal | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]

@@ -14,7 +14,7 @@ from gateway.cli.cache import size, span
 from gateway.cli.commands import cli
 from gateway.cli.running import Unreachable
 from tests.cli.played_gateway import KEY, Played, error, explained
-from tests.live.instance import free_port
+from tests.ports import free_port
 
 SUMS = {
     "lookups": 12000, "exact": 6000, "similar": 0, "joined": 3000, "missed": 3000, "exact_rate": 0.5,

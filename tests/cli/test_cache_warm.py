@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import cache_warm
 from gateway.cli.commands import cli
 from tests.cli.played_gateway import KEY, Played, Said, Sent, error
-from tests.live.instance import free_port
+from tests.ports import free_port
 
 
 def body(number: int) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cli.calling import Asked, BadRequest, Calling, NobodyThere, read_request, read_requests
 from tests.cli.played_gateway import KEY, Played
-from tests.live.instance import free_port
+from tests.ports import free_port
 
 
 def test_a_chat_body_is_sent_as_it_is_spelled() -> None:

@@ -3,7 +3,6 @@
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from gateway.config.loader import loads as configuration
 from gateway.faults import reading
 from gateway.faults.schema import KINDS, Fault, Prices, Setup, UpstreamEntry
 from tests.faults.client import call
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "faults.md").read_text()
@@ -47,9 +47,7 @@ def test_every_field_of_the_file_is_named() -> None:
 def free_ports(text: str) -> str:
     """The ports of the page are replaced by free ones."""
     for port in ("9001", "9002", "8474"):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            text = text.replace(port, str(probe.getsockname()[1]))
+        text = text.replace(port, str(free_port()))
     return text
 
 

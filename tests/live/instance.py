@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,17 +19,12 @@ from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
 from gateway.stores.urls import sqlite_url
 from tests.live.wire import KEY, Answer, ask, request
+from tests.ports import free_port
 from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = PATIENCE_S
 STOP_TIMEOUT = 30.0
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return int(s.getsockname()[1])
 
 
 @cache

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration, free_port
+from tests.live.instance import Gateway, configuration
 from tests.live.upstreams import Upstream
 from tests.live.wire import KEY, Answer, ask, request
+from tests.ports import free_port
 from tests.upstream.servers import Authority
 from tests.waiting import wait_for
 
@@ -40,6 +41,11 @@ def test_administration_has_its_own_address_and_only_that(upstream: Upstream, st
             answer = get(port, path, key)
             assert answer.status == 401, (path, key)
             assert json.loads(answer.body)["error"]["code"] == "authentication_error"
+    # A browser that opens the bare address is led to the interface: here, and no longer at the server's port.
+    browsers = {"Accept": "text/html,application/xhtml+xml"}
+    assert get(port, "/", **browsers).header("location") == "/ui/"
+    assert [get(port, "/", key, **browsers).status for key in ("", KEY, token)] == [303, 401, 404]
+    assert get(gateway.port, "/", **browsers).body == b'{"status":"alive"}'
     seen = [get(port, path, token) for path in ("/api/health", "/api/config", "/docs", "/nothing")]
     assert [answer.status for answer in seen] == [200, 200, 200, 404]
     # The page in which one logs in is anybody's, whether or not it is built.

@@ -11,8 +11,9 @@ import pytest
 
 from gateway.operators import setup_secret
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration, free_port
+from tests.live.instance import Gateway, configuration
 from tests.live.wire import Answer, ask, request
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 PASSWORD = "correct horse battery"
@@ -93,6 +94,9 @@ def names_of_others(port: int, token: Fields) -> None:
             assert b"admin.hosts" in answer.body
     for host in (b"127.0.0.1:%d" % port, b"[::1]", b"gw.EXAMPLE.com", b"localhost"):
         assert ask(port, asked[0].replace(b"gateway.localhost", host)).status == 200, host
+    browser = request("GET", "/", None, "", fields=[("Accept", "text/html")])
+    assert ask(port, browser).header("location") == "/ui/"
+    assert ask(port, browser.replace(b"gateway.localhost", b"evil.test")).header("location") is None
     # Without a credential it is told no more than of any path; with its own the scraper may use any name.
     assert ask(port, request("GET", "/api/me", None, "").replace(b"gateway.localhost", b"evil.test")).status == 401
     scraper = request("GET", "/metrics", None, SCRAPER).replace(b"gateway.localhost", b"microgate:8080")

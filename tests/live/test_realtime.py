@@ -45,9 +45,10 @@ from tests.live.frames import (
     refusing,
     run,
 )
-from tests.live.instance import Gateway, configuration, free_port
+from tests.live.instance import Gateway, configuration
 from tests.live.trail import trail_of
 from tests.live.wire import KEY, Answer, ask, request, split_bytes
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 PATH = "/v1/realtime?model=m"

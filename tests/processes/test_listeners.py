@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from gateway.processes.listeners import ListenError, Listeners
+from tests.ports import free_port
 
 
 def test_all_slots_share_one_free_port() -> None:
@@ -25,7 +26,7 @@ def test_all_slots_share_one_free_port() -> None:
 
 
 def test_a_port_that_another_gateway_listens_on_is_refused() -> None:
-    first = Listeners("127.0.0.1", 0, 1)
+    first = Listeners("127.0.0.1", free_port(), 1)
     first.listen()
     try:
         with pytest.raises(ListenError, match=rf"127\.0\.0\.1:{first.port}: Address already in use"):
@@ -37,7 +38,7 @@ def test_a_port_that_another_gateway_listens_on_is_refused() -> None:
 
 
 def test_connections_in_time_wait_do_not_keep_the_port() -> None:
-    first = Listeners("127.0.0.1", 0, 1)
+    first = Listeners("127.0.0.1", free_port(), 1)
     first.listen()
     caller = socket.create_connection(("127.0.0.1", first.port))
     first.sockets[0].setblocking(True)

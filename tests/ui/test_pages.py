@@ -66,6 +66,9 @@ def test_who_is_not_logged_in_is_led_there_and_back(chromium: Browser, seeded: G
     page.context.clear_cookies()
     page.reload()
     page.wait_for_url("**/ui/login?back=%2Froutes*")
+    # The bare address will do.
+    page.goto(seeded.base_url)
+    page.wait_for_url("**/ui/login*")
     window.close()
 
 

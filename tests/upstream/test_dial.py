@@ -19,6 +19,7 @@ from gateway.upstream.dns import Resolver
 from gateway.upstream.origin import Origin
 from gateway.upstream.proxy import Proxy
 from gateway.upstream.tls import TlsContexts
+from tests.ports import free_port
 from tests.upstream.servers import Authority, Client, TlsServer, exchange
 
 Run = Callable[[Callable[[], Any]], Any]
@@ -99,11 +100,6 @@ def listener() -> Iterator[Listener]:
     server = Listener()
     yield server
     server.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return int(s.getsockname()[1])
 
 
 def plain(port: int, host: str = "127.0.0.1", **more: Any) -> Origin:
