@@ -1,4 +1,4 @@
-"""Ports for programs that are told theirs on the command line, or that are found again at it."""
+"""Ports for programs that are told theirs, that are found again at it, or that nobody is to be found at afterwards."""
 
 from __future__ import annotations
 

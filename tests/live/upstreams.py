@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import uvloop
 
+from tests.ports import free_port
 from tests.waiting import PATIENCE_S, wait_for
 
 
@@ -188,7 +189,7 @@ class Upstream:
         self.served = 0
         self.open = 0
         self._tls = tls
-        self._listener = socket.create_server((host, port), backlog=1024)
+        self._listener = socket.create_server((host, port or free_port()), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}/v1"
         # uvloop leaves handshakes that fail half closed when the loop ends.

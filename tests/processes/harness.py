@@ -18,6 +18,7 @@ from pathlib import Path
 from gateway.processes.instance import holder
 from gateway.processes.paths import Paths
 from tests.beside import Beside
+from tests.ports import free_port
 from tests.waiting import PATIENCE_S, wait_for
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -80,7 +81,7 @@ class Gateway:
 
     def start(self, *, workers: int = 1, **stub: str) -> Gateway:
         """Start and wait until it listens."""
-        self.launch(workers=workers, **stub)
+        self.launch(workers=workers, port=free_port(), **stub)
         wait_for(lambda: "listens on" in self.out or self.ended, "the gateway listens")
         found = re.search(r"listens on http://127\.0\.0\.1:(\d+)", self.out)
         assert found, self.err
