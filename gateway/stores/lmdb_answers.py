@@ -216,17 +216,27 @@ class LmdbAnswers:
     def _store(self, env: lmdb.Environment, answers: Answers) -> None:
         now_ns = self._clock()
         stamp, too_large = self._stamp, 0
+        by_expiry: list[tuple[bytes, bytes]] = []
+        by_age: list[tuple[bytes, bytes]] = []
         with env.begin(write=True) as txn:
-            for key, value, expires_ns in answers:
-                self._delete(txn, key)
-                if len(value) > self.most_value_bytes:
-                    too_large += 1
-                elif expires_ns > now_ns:
-                    stamp += 1
-                    expiry, age = index_rows(expires_ns, stamp)
-                    txn.put(key, pack(key, value, now_ns, expires_ns, stamp), db=self._answers)
-                    txn.put(expiry, key, db=self._by_expiry)
-                    txn.put(age, key, append=True, db=self._by_age)
+            # The last of those under one key counts.
+            for key, value, expires_ns in {answer[0]: answer for answer in answers}.values():
+                if len(value) > self.most_value_bytes or expires_ns <= now_ns:
+                    too_large += len(value) > self.most_value_bytes
+                    self._delete(txn, key)
+                    continue
+                stamp += 1
+                entry = pack(key, value, now_ns, expires_ns, stamp)
+                if not txn.put(key, entry, overwrite=False, db=self._answers):
+                    self._delete(txn, key)
+                    txn.put(key, entry, db=self._answers)
+                expiry, age = index_rows(expires_ns, stamp)
+                by_expiry.append((expiry, key))
+                by_age.append((age, key))
+            with txn.cursor(self._by_expiry) as cursor:
+                cursor.putmulti(by_expiry)
+            with txn.cursor(self._by_age) as cursor:
+                cursor.putmulti(by_age, append=True)
             self._make_room(txn, now_ns)
         self._stamp = stamp
         if too_large and not self._too_large:

@@ -15,9 +15,12 @@ ENTRY = struct.Struct(f"<4sIQQQ{KEY_BYTES}s")
 """Magic, CRC-32 of all behind it, wall-clock times in ns at which it was stored and is forgotten, stamp (grows with
 every entry stored: the order in which they are evicted), key."""
 
+_FIRST, _SUMMED = struct.Struct("<4sI"), struct.Struct(f"<QQQ{KEY_BYTES}s")
+"""The same in two parts: the second one is summed up."""
+
 MAGIC = b"mga1"
 HEADER_BYTES = ENTRY.size
-_SUMMED_FROM = 8
+_SUMMED_FROM = _FIRST.size
 
 unpack = ENTRY.unpack_from
 
@@ -27,9 +30,8 @@ TIME_AND_KEY_FROM = 16
 
 
 def pack(key: bytes, value: bytes, stored_ns: int, expires_ns: int, stamp: int) -> bytes:
-    unsummed = ENTRY.pack(MAGIC, 0, stored_ns, expires_ns, stamp, key)
-    crc = zlib.crc32(value, zlib.crc32(unsummed[_SUMMED_FROM:]))
-    return ENTRY.pack(MAGIC, crc, stored_ns, expires_ns, stamp, key) + value
+    summed = _SUMMED.pack(stored_ns, expires_ns, stamp, key)
+    return b"".join((_FIRST.pack(MAGIC, zlib.crc32(value, zlib.crc32(summed))), summed, value))
 
 
 def is_whole(key: bytes | memoryview, entry: bytes | memoryview) -> bool:
