@@ -119,7 +119,7 @@ def replay(exchanges: Iterable[Exchange], gateway: Gateway) -> dict[str, Answer 
         async def one(e: Exchange, turn: int) -> None:
             case = f"{e.id}|{turn}"
             async with slots:
-                outcome = await talk(gateway.port, [request_for(e, case)], quiet=0.0, total=15)
+                outcome = await talk(gateway.port, [request_for(e, case)], quiet=0.0)
             answers[case] = outcome.answers[0] if len(outcome.answers) == 1 and not outcome.error else None
 
         await asyncio.gather(*(one(e, turn) for e in exchanges for turn in range(ROUNDS)))

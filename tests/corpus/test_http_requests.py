@@ -122,7 +122,6 @@ async def send(row: Row, port: int, pieces: list[bytes]) -> Outcome:
         half_close=bool(row.get("half_close")),
         expect=row.get("n_requests") if expected == "accept" else None,
         quiet=0.4,
-        total=10.0,
         until_closed=expected == "reject-4xx" and not row.get("allow_app"),
         methods=methods_of(row["raw"]),
     )

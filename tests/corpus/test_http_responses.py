@@ -154,12 +154,12 @@ def run(jobs: list[tuple[Row, bool]], gateway: Gateway, torturer: Torturer) -> l
             row, passthrough = queue.pop()
             name = f"{row['name']}{' [passthrough]' if passthrough else ''} {row['expected']}"
             torturer.connections.pop(row["name"], None)
-            outcome = await talk(gateway.port, [asking(number, row["name"], passthrough)], quiet=0.02, total=6)
+            outcome = await talk(gateway.port, [asking(number, row["name"], passthrough)], quiet=0.02)
             verdict = judge(row, outcome, passthrough)
             if verdict:
                 wrong.append(f"{name}: {verdict}")
             follow = f"after-{row['name']}-{passthrough}"
-            plain = await talk(gateway.port, [asking(number, follow, False)], quiet=0.0, total=6)
+            plain = await talk(gateway.port, [asking(number, follow, False)], quiet=0.0)
             if [a.body for a in plain.answers] != [CHAT]:
                 wrong.append(f"{name}: the next request got {[(a.status, a.body[:60]) for a in plain.answers]}")
             if row.get("no_reuse") and torturer.connections[follow] == torturer.connections[row["name"]]:

@@ -30,7 +30,7 @@ def statuses_of(gateway: Gateway, bodies: dict[str, bytes]) -> dict[str, int]:
 
         async def one(name: str, body: bytes) -> None:
             async with slots:
-                outcome = await talk(gateway.port, [request(body=body)], quiet=0.0, total=5)
+                outcome = await talk(gateway.port, [request(body=body)], quiet=0.0)
             found[name] = outcome.answers[0].status if outcome.answers and outcome.answers[0].complete else 0
 
         await asyncio.gather(*(one(name, body) for name, body in bodies.items()))

@@ -143,7 +143,7 @@ def replayed(corpus: object, start_for_module: Start) -> Replayed:
 
             async def one(case: Case) -> None:
                 async with slots:
-                    outcome = await talk(gateway.port, [case.request()], quiet=0.0, total=15)
+                    outcome = await talk(gateway.port, [case.request()], quiet=0.0)
                 answers[case.id] = outcome.answers[0] if len(outcome.answers) == 1 and not outcome.error else None
 
             await asyncio.gather(*map(one, known.values()))

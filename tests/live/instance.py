@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,19 @@ from tests.waiting import PATIENCE_S, wait_for
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = PATIENCE_S
 STOP_TIMEOUT = 30.0
+
+
+def files_in(folder: Path) -> dict[Path, bytes]:
+    """What lies below it. A file that goes meanwhile, as a WAL does and what is written beside a file before it takes
+    its name, is none."""
+    found = {}
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            path = Path(directory, name)
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    found[path] = path.read_bytes()
+    return found
 
 
 @cache
@@ -168,10 +182,10 @@ class Gateway:
             self._process.wait()
             self._process = None
             for pid in children:
-                try:
+                with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            # Who comes next wants their port and their locks.
+            wait_for(lambda: not any(map(_alive, children)), "the end of killed processes")
             if not keep_memory:
                 self._remove_runtime_files()
 
@@ -218,6 +232,21 @@ class Gateway:
             frontier = below
         return found
 
+    def process(self, name: str) -> int:
+        """The supervisor's child that is called so, as ``mg-control``; 0 while there is none. Control has children of
+        its own, which come and go."""
+        for pid in _children_of(self.pid):
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    return pid
+        return 0
+
+    def send(self, name: str, number: int) -> int:
+        """Send this signal to the child that is called so, as soon as there is one; its process id."""
+        pid = wait_for(lambda: self.process(name), name)
+        os.kill(pid, number)
+        return pid
+
     def worker_pids(self) -> list[int]:
         """As the workers themselves published them."""
         arena = Arena.attach(self.paths.arena)
@@ -252,6 +281,16 @@ class Gateway:
         while ask(self.port, request("GET", "/metrics", None), timeout=START_TIMEOUT).status != 200:
             assert time.monotonic() < end, f"no control process:\n{self.stderr()}"
             time.sleep(0.05)
+
+    def wait_for_workers(self) -> None:
+        """Until every worker serves the version that control has: it takes one over before they do."""
+        token = (self.data_dir / "admin.token").read_text().strip()
+
+        def equal() -> bool:
+            health = json.loads(self.get("/api/health", token).body)
+            return {worker["snapshot_version"] for worker in health["workers"]} == {health["snapshot_version"]}
+
+        wait_for(equal, "the version in force in every worker")
 
     def metrics(self) -> dict[str, float]:
         """Every sample of /metrics by its full name with labels."""

@@ -108,7 +108,10 @@ def test_keys_that_rest_and_deployments_that_are_out_are_told(desk: Desk) -> Non
     assert out["in_flight"] == 0
     assert after["mock", None, "m"]["failures"] == 0
     # Counted from records, which come a little later.
-    wait_for(lambda: standing(desk)["sick", None, "m"]["requests"] >= 3, "the requests that were counted")
+    wait_for(
+        lambda: standing(desk)["sick", None, "m"]["requests"] >= 3 and standing(desk)["two", "k0", None]["errors"],
+        "the requests that were counted",
+    )
     counted = standing(desk)
     sick, limited = counted["sick", None, "m"], counted["two", "k0", None]
     assert sick["requests"] == sick["errors"]

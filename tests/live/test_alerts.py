@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.alerts.test_deliveries import SECRET, genuine
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration
+from tests.live.instance import Gateway, configuration, files_in
 from tests.live.test_entities_api import Api
 from tests.live.upstreams import CHAT, Received, Step, Upstream, http
 from tests.live.wire import KEY, ask, request
@@ -157,7 +156,7 @@ def test_webhooks_are_set_through_the_api(start_gateway: Start, provider: Provid
     [webhook] = api.told("GET", "/api/alerts")["webhooks"]
     assert webhook == {"name": "pager", "host": "127.0.0.1", "kinds": [], "levels": [], "enabled": True}
     everything = [api.asked("GET", each).body for each in ("/api/settings", "/api/audit", "/api/config", "/api/alerts")]
-    everything += [each.read_bytes() for each in Path(gateway.data_dir).rglob("*") if each.is_file()]
+    everything += files_in(gateway.data_dir).values()
     for secret in (SECRET[8:], "canary-0123456789"):
         assert not any(secret.encode() in each for each in everything)
     # Another master key opens them still.

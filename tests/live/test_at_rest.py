@@ -17,7 +17,7 @@ from gateway.snapshot.store import load_or_create_keys
 from gateway.stores.urls import sqlite_url
 from gateway.virtual_key import is_own
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration
+from tests.live.instance import Gateway, configuration, files_in
 from tests.live.rounds import measured, rounds
 from tests.live.test_providers_api import CANARY, made, provider
 from tests.live.test_virtual_keys_api import Desk
@@ -59,11 +59,8 @@ class Stolen:
         wait_for((Path(gateway.data_dir) / "snapshot.sealed").exists, "the sealed copy")
         self.backup = folder / "backup.db"
         save(sqlite_url(gateway.paths.control_db), str(self.backup))
-        self.files = {
-            path: path.read_bytes()
-            for path in (*Path(gateway.data_dir).rglob("*"), self.backup)
-            if path.is_file() and path.name not in KEYS_THEMSELVES
-        }
+        found = files_in(gateway.data_dir) | files_in(folder)
+        self.files = {path: content for path, content in found.items() if path.name not in KEYS_THEMSELVES}
 
     def candidates(self) -> Iterator[str]:
         """Everything in the database that could be a credential, in every spelling."""

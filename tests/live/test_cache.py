@@ -221,18 +221,14 @@ def test_an_answer_of_another_provider_is_not_told(upstream: Upstream, start_gat
 
 
 def cache_pid(gateway: Gateway) -> int:
-    for pid in gateway.children():
-        if Path(f"/proc/{pid}/comm").read_text().strip() == "mg-cache":
-            return pid
-    return 0
+    return gateway.process("mg-cache")
 
 
 def test_requests_do_not_depend_on_the_cache_process(upstream: Upstream, start_gateway: Start) -> None:
     gateway = start_gateway(cached(upstream))
     send(gateway, chat("kept"))
     until_hit(gateway, chat("kept"))
-    first = cache_pid(gateway)
-    os.kill(first, signal.SIGSTOP)
+    first = gateway.send("mg-cache", signal.SIGSTOP)
     assert verdict(send(gateway, chat("kept"))) == "hit-exact"
     assert send(gateway, chat("unkept")).status == 200
     os.kill(first, signal.SIGKILL)

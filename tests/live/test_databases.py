@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -21,10 +22,13 @@ ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def processes(root: int) -> Iterator[int]:
-    """A process and all below it."""
+    """A process and all below it; some come and go."""
     yield root
     for listing in Path(f"/proc/{root}/task").glob("*/children"):
-        for child in listing.read_text().split():
+        children = ""
+        with contextlib.suppress(OSError):
+            children = listing.read_text()
+        for child in children.split():
             yield from processes(int(child))
 
 
@@ -58,10 +62,15 @@ def test_one_process_writes_each_database_and_none_maps_it(gateway: Gateway) -> 
     writers: dict[str, set[int]] = {}
     maps: set[str] = set()
     for pid in processes(root):
-        for path, modes in opened(pid).items():
+        try:
+            files, mappings = opened(pid), mapped(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            assert pid != root
+            continue
+        for path, modes in files.items():
             if path.endswith((".db", ".db-wal")) and modes & {os.O_WRONLY, os.O_RDWR}:
                 writers.setdefault(path, set()).add(pid)
-        maps |= {path for path in mapped(pid) if path.endswith((".db", ".db-wal"))}
+        maps |= {path for path in mappings if path.endswith((".db", ".db-wal"))}
     databases = {path for path in writers if path.endswith(".db")}
     measured(
         "database files, processes that write them", f"{len(databases)}, {len(set().union(*writers.values()))}", "1"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from gateway.records import ErrorKind
 from tests.live.blackhole import blackhole
 from tests.live.fixtures import Start
+from tests.live.frames import End, Provider, connect, handshake, run
 from tests.live.instance import Gateway, configuration
 from tests.live.trail import trail_of
 from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, chunk, chunked_head, delta, http
@@ -76,14 +77,23 @@ def test_a_place_that_does_not_come_free_is_not_waited_for(start_gateway: Start)
 
 
 def test_the_total_deadline_holds_for_who_waits_for_a_place(start_gateway: Start) -> None:
-    """Of four at once one has the only connection. The others' time is over when its own is, and they never begin."""
-    with Upstream(hanging) as upstream:
-        provider = {"max_connections": 1, "timeouts": {"total": "1s"}}
-        gateway = start_gateway(configuration(upstream.url, provider=provider, retry={"attempts": 1}))
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: ask(gateway.port, request(), timeout=60), range(4)))
-        assert [answer.status for answer in answers] == [504] * 4
-        assert len(upstream.requests) == 1
+    """A session has the only connection for as long as it likes: the others' time is over, and they never begin."""
+    with Provider() as provider:
+        bounds = {"max_connections": 1, "timeouts": {"total": "1s"}}
+        gateway = start_gateway(configuration(provider.url, provider=bounds, retry={"attempts": 1}))
+
+        async def main() -> list[int]:
+            session = await connect(gateway.port, handshake("/v1/realtime?model=m"))
+            assert isinstance(session, End)
+            asked = (asyncio.to_thread(ask, gateway.port, request(), timeout=60) for _ in range(3))
+            answers = await asyncio.gather(*asked)
+            # It still has it.
+            await session.json()
+            session.abort()
+            return [answer.status for answer in answers]
+
+        assert run(main()) == [504] * 3
+        assert len(provider.heads) == 1
 
 
 def test_no_pause_goes_beyond_it(start_gateway: Start) -> None:

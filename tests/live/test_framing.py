@@ -15,6 +15,7 @@ from tests.live.instance import Gateway, configuration
 from tests.live.rounds import measured, rounds
 from tests.live.upstreams import CHAT, Received, Step, Upstream, http
 from tests.live.wire import KEY, AnswerReader, Outcome, ask, request, split_bytes, split_whole, talk
+from tests.waiting import PATIENCE_S
 
 GET = b"GET /v1/models HTTP/1.1\r\nHost: gw.test\r\n\r\n"
 SMUGGLED = b"GET /__smuggled__ HTTP/1.1\r\nHost: gw.test\r\n\r\n"
@@ -22,7 +23,7 @@ SMUGGLED = b"GET /__smuggled__ HTTP/1.1\r\nHost: gw.test\r\n\r\n"
 
 def say(gateway: Gateway, *pieces: bytes, **options: Any) -> Outcome:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(talk(gateway.port, pieces, **{"quiet": 0.1, "total": 5.0, **options}))
+        return runner.run(talk(gateway.port, pieces, **{"quiet": 0.1, **options}))
 
 
 def head(*lines: str, version: str = "HTTP/1.1", target: str = "/v1/models", method: str = "GET") -> bytes:
@@ -136,7 +137,7 @@ def test_an_absolute_target_and_a_leading_empty_line_are_understood(shared_gatew
 def test_expect_is_answered_before_the_body_is_sent(shared_gateway: Gateway) -> None:
     body = b'{"model":"m","messages":[]}'
     raw = request(body=body, fields=[("Expect", "100-continue")])
-    with socket.create_connection(("127.0.0.1", shared_gateway.port), 5) as sock:
+    with socket.create_connection(("127.0.0.1", shared_gateway.port), PATIENCE_S) as sock:
         sock.sendall(raw[: -len(body)])
         assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(body)
@@ -186,7 +187,7 @@ def test_a_refused_head_has_no_body_either(shared_gateway: Gateway, raw: bytes, 
 
 
 def test_a_half_closed_caller_is_answered(shared_gateway: Gateway) -> None:
-    outcome = say(shared_gateway, request(), half_close=True)
+    outcome = say(shared_gateway, request(), half_close=True, until_closed=True)
     assert outcome.statuses == [200]
     assert outcome.closed
 
@@ -292,7 +293,7 @@ def test_pipelined_requests_wait_outside_when_nobody_reads(shared_gateway: Gatew
         assert risen <= 2 << 20
         # What it did take is answered in full once the caller reads.
         reader = AnswerReader()
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE_S)
         while len(reader.final) < 200:
             reader.feed(sock.recv(65536))
         assert {a.status for a in reader.final if a.complete} == {200}

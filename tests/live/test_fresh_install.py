@@ -39,11 +39,12 @@ def listening(gateway: Gateway) -> Iterator[str]:
     """Local addresses of all TCP sockets on which its processes listen, as the kernel writes them."""
     inodes = set()
     for pid in (gateway.pid, *gateway.children()):
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            # A file may be closed meanwhile; a socket that listens is not.
-            with contextlib.suppress(FileNotFoundError):
-                if found := re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{name}")):
-                    inodes.add(found[1])
+        # A file may be closed meanwhile, and a process that control has asked something may end; who listens stays.
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    if found := re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{name}")):
+                        inodes.add(found[1])
     for table in ("tcp", "tcp6"):
         path = Path(f"/proc/{gateway.pid}/net/{table}")
         for line in path.read_text().splitlines()[1:] if path.exists() else ():

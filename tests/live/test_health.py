@@ -102,7 +102,7 @@ def test_it_is_probed_and_comes_back(start_gateway: Start) -> None:
 
     with upstreams(config, script, None) as made:
         gateway = start_gateway(config)
-        many(gateway, 6)
+        many(gateway, 5)
         assert len(made[0].requests) == 5
         mended = True
         made[0].clear()

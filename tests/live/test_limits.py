@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
 
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
-from tests.live.upstreams import CHAT, Received, Step, Upstream, http, stream, stream_events
-from tests.live.wire import Answer, ask, request, talk
-from tests.waiting import wait_for
+from tests.live.upstreams import CHAT, Received, Step, Until, Upstream, chunk, chunked_head, http, stream_events
+from tests.live.wire import Answer, AnswerReader, ask, request, talk
+from tests.waiting import PATIENCE_S, wait_for
 
 RED, BLUE, LONE = "sk-red-0123456789012345678", "sk-blue-012345678901234567", "sk-lone-012345678901234567"
 DEAR = [{"input": 0, "output": 1000}]
@@ -24,10 +25,10 @@ def keys(**more: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "value": values[name], **own} for name, own in more.items()]
 
 
-def post(gateway: Gateway, key: str, path: str = "/v1/chat/completions", timeout: float = 10.0, **body: Any) -> Answer:
+def post(gateway: Gateway, key: str, path: str = "/v1/chat/completions", **body: Any) -> Answer:
     whole = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **body}
     raw = request(path=path, body=json.dumps(whole).encode(), key=key)
-    return ask(gateway.port, raw, timeout=timeout)
+    return ask(gateway.port, raw)
 
 
 def usage(gateway: Gateway, key: str) -> dict[str, Any]:
@@ -233,33 +234,60 @@ def test_another_figure_keeps_what_was_spent(upstream: Upstream, start_gateway: 
     assert post(gateway, LONE, max_tokens=5).status == 429
 
 
-def cut_streams(x: Received) -> list[Step]:
-    """A long stream, or a whole answer."""
-    if b'"stream":true' in x.body.replace(b" ", b""):
+PART = 20
+"""Tokens that come at once."""
+
+
+class Stepwise:
+    """A stream of 3,000 tokens, of which each part is sent once its caller has the one before it: what a gateway reads
+    at once is a part, however long it was kept from reading."""
+
+    def __init__(self) -> None:
+        self.read = b""
+        """What the caller has last read."""
+
+    def __call__(self, received: Received) -> list[Step]:
         events = stream_events(tokens=3000)
-        return stream((b"".join(events[at : at + 5]) for at in range(0, len(events), 5)), pause=0.001)
-    return [http(CHAT)]
+        steps: list[Step] = [chunked_head(), chunk(b"".join(events[:PART]))]
+        for at in range(PART, len(events), PART):
+            steps.append(Until(lambda last=b'"t%d "' % (at - 1): last in self.read))  # type: ignore[misc]
+            steps.append(chunk(b"".join(events[at : at + PART])))
+        return [*steps, chunk(b"")]
+
+    def asked(self, gateway: Gateway, path: str, model: str = "m", **body: Any) -> Answer:
+        """Ask with the key ``LONE``."""
+        asked = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": True, **body})
+        answers = AnswerReader()
+        with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE_S) as sock:
+            sock.sendall(request(path=path, body=asked.encode(), key=LONE))
+            while not (answers.final and answers.final[0].complete):
+                data = sock.recv(65536)
+                assert data, answers.answers
+                answers.feed(data)
+                self.read = answers.final[0].body[-10_000:]
+        return answers.final[0]
 
 
 @pytest.mark.parametrize("model", ["m", "claude"])
 def test_a_stream_ends_with_its_budget(start_gateway: Start, model: str) -> None:
     """Nothing bounds the answer of 3,000 tokens; the budget is for 1,500, which is more than is reserved at first."""
-    with Upstream(cut_streams) as upstream:
+    stepwise = Stepwise()
+    with Upstream(stepwise) as upstream:
         gateway = start_gateway(
             configuration(upstream.url, prices=DEAR, virtual_keys=keys(lone={"budgets": [{"usd": "1.5"}]}))
         )
         if model == "m":
-            answer = post(gateway, LONE, stream=True, timeout=60)
+            answer = stepwise.asked(gateway, "/v1/chat/completions")
             events = [line[6:] for line in answer.body.decode().splitlines() if line.startswith("data: ")]
             assert events[-1] == "[DONE]"
             chunks = [json.loads(event) for event in events[:-1]]
-            assert {chunk["id"] for chunk in chunks} == {"c"}
-            finishes = [chunk["choices"][0]["finish_reason"] for chunk in chunks if chunk["choices"]]
+            assert {each["id"] for each in chunks} == {"c"}
+            finishes = [each["choices"][0]["finish_reason"] for each in chunks if each["choices"]]
             assert finishes[-1] == "length"
             assert set(finishes[:-1]) == {None}
-            texts = sum(bool(chunk["choices"] and chunk["choices"][0]["delta"].get("content")) for chunk in chunks)
+            texts = sum(bool(each["choices"] and each["choices"][0]["delta"].get("content")) for each in chunks)
         else:
-            answer = post(gateway, LONE, "/anthropic/v1/messages", stream=True, timeout=60)
+            answer = stepwise.asked(gateway, "/anthropic/v1/messages")
             events = [json.loads(line[6:]) for line in answer.body.decode().splitlines() if line.startswith("data: ")]
             assert [event["type"] for event in events[-3:]] == ["content_block_stop", "message_delta", "message_stop"]
             assert events[-2]["delta"]["stop_reason"] == "max_tokens"
@@ -271,10 +299,11 @@ def test_a_stream_ends_with_its_budget(start_gateway: Start, model: str) -> None
 
 
 def test_a_stream_that_its_request_bounds_is_not_cut(start_gateway: Start) -> None:
-    with Upstream(cut_streams) as upstream:
+    stepwise = Stepwise()
+    with Upstream(stepwise) as upstream:
         gateway = start_gateway(
             configuration(upstream.url, prices=DEAR, virtual_keys=keys(lone={"budgets": [{"usd": "4"}]}))
         )
-        answer = post(gateway, LONE, stream=True, max_tokens=3500, timeout=60)
+        answer = stepwise.asked(gateway, "/v1/chat/completions", max_tokens=3500)
         assert answer.body.count(b"data: ") == 3003
         assert b'"finish_reason":"stop"' in answer.body.replace(b" ", b"")

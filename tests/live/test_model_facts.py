@@ -50,6 +50,7 @@ def test_facts_of_every_kind_of_name(start_gateway: Start) -> None:
         assert models(gateway)["fast"]["context_length"] == 1_000_000
         both = {"openai/never-heard-of", "mine/never-heard-of"}
         wait_for(lambda: both <= models(gateway).keys(), "the providers' lists")
+        gateway.wait_for_workers()
         found = models(gateway)
         whole = found["openai/gpt-4o-2024-08-06"]
         assert whole["context_length"] == 128_000
@@ -75,6 +76,7 @@ def test_facts_of_every_kind_of_name(start_gateway: Start) -> None:
         config["routes"]["slow"] = {"targets": ["mine/local"]}
         gateway.configure(config)
         wait_for(lambda: "slow" in models(gateway), "the new route")
+        gateway.wait_for_workers()
         found = models(gateway)
         assert found["slow"]["context_length"] == found["mine/local"]["context_length"] == 4096
         with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=KEY, max_retries=0) as sdk:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
+import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
-from tests.live.upstreams import Act, Received, Step, Upstream, chunk, chunked_head, http, ordinary
+from tests.live.upstreams import Act, Received, Step, Until, Upstream, chunk, chunked_head, http, ordinary
 from tests.live.wire import KEY, request
 from tests.live.wire import ask as ask_once
 from tests.waiting import wait_for
@@ -53,10 +52,14 @@ def test_lists_are_merged_followed_and_kept(start_gateway: Start) -> None:
         config = settings(p=provider(upstream.url, models=["declared", "a"], aliases={"short": "a"}, query="v=1"))
         config["routes"] = {"mine": {"targets": ["p/a"]}}
         config["virtual_keys"].append({"name": "few", "value": "sk-few-0123456789abcdef", "models": ["p/b*"]})
+        told = threading.Event()
+        script.steps = [Until(told.is_set), *script.steps]
         gateway = start_gateway(config, workers=2)
         assert listed(gateway) == ["mine", "p/declared", "p/a", "p/short"]
+        told.set()
         merged = ["mine", "p/declared", "p/a", "p/short", "p/b/c"]
         wait_for(lambda: listed(gateway) == merged, "the provider's list")
+        gateway.wait_for_workers()
         assert listed(gateway, "sk-few-0123456789abcdef") == ["p/b/c"]
         one = ask_once(gateway.port, request("GET", "/v1/models/p%2Fb%2Fc", None))
         assert json.loads(one.body).get("owned_by") == "p", one.body
@@ -79,14 +82,14 @@ def test_lists_are_merged_followed_and_kept(start_gateway: Start) -> None:
         assert listed(gateway) == merged
         script.steps = [http(Listing.body("new"))]
         wait_for(lambda: listed(gateway) == ["mine", "p/declared", "p/a", "p/short", "p/new"], "the new list")
+        gateway.wait_for_workers()
         # What a list says is no reason to send a bare name anywhere.
         body = json.dumps({"model": "new", "messages": []}).encode()
         assert ask_once(gateway.port, request(body=body)).status == 404
         assert ask_once(gateway.port, request(body=body.replace(b'"new"', b'"p/new"'))).status == 200
         # Control may die: workers have the list, and its successor begins with it.
-        (control,) = [pid for pid in gateway.children() if Path(f"/proc/{pid}/comm").read_text() == "mg-control\n"]
         script.steps = [http("{}", 500)]
-        os.kill(control, signal.SIGKILL)
+        gateway.send("mg-control", signal.SIGKILL)
         gateway.wait_for_control()
         config["routes"] = {}
         gateway.configure(config)
@@ -153,10 +156,14 @@ def test_who_is_asked(start_gateway: Start) -> None:
         wait_for(lambda: listed(gateway) == ["mistral/a", "told-to/a"], "the lists")
         assert {r.target for r in upstream.requests} == {"/mistral/models", "/told/models"}
         gateway.configure(settings("0s", **providers))
-        time.sleep(1.5)
-        count = upstream.served
-        time.sleep(1.5)
-        assert upstream.served == count
+
+        def quiet() -> bool:
+            """Nobody is asked for longer than an interval."""
+            count = upstream.served
+            time.sleep(1.5)
+            return upstream.served == count
+
+        wait_for(quiet, "the end of the questions")
         assert listed(gateway) == ["mistral/a", "told-to/a"]
 
 

@@ -34,7 +34,7 @@ from tests.live.upstreams import (
     ordinary,
 )
 from tests.live.wire import KEY, Answer, ask, request
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 BODY = b'{"model":"m","messages":[]}'
 HIGH, LOW = "sk-test-high", "sk-test-low"
@@ -88,13 +88,14 @@ def statuses(futures: list[Future[Answer]]) -> list[int]:
     return sorted(future.result().status for future in futures)
 
 
-def cut_off(port: int, raw: bytes) -> bytes:
+def cut_off(port: int, raw: bytes, begun: threading.Event) -> bytes:
     """All that comes until the connection ends."""
-    with socket.create_connection(("127.0.0.1", port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as sock:
         sock.sendall(raw)
         received = b""
         while data := sock.recv(65536):
             received += data
+            begun.set()
     return received
 
 
@@ -266,6 +267,7 @@ def test_the_largest_stream_is_given_up_with_an_error_event_when_nothing_else_he
     start_gateway: Start, upstream: Upstream, memory: Memory, callers: ThreadPoolExecutor
 ) -> None:
     end, gate = chunk(delta("", "stop") + DONE), threading.Event()
+    begun = threading.Event(), threading.Event()
     upstream.script = lambda received: [chunked_head(), chunk(delta("a")), Until(gate.is_set), end, chunk(b"")]
     gateway = start_gateway(overload(upstream), env={"MICROGATE_CGROUP": str(memory.folder)})
     padding = b"x" * 200_000
@@ -273,10 +275,12 @@ def test_the_largest_stream_is_given_up_with_an_error_event_when_nothing_else_he
         cut_off,
         gateway.port,
         request(body=b'{"model":"m","stream":true,"messages":[{"role":"user","content":"%b"}]}' % padding),
+        begun[0],
     )
-    small = callers.submit(ask, gateway.port, request(body=b'{"model":"m","stream":true,"messages":[]}'))
-    upstream.wait(lambda: upstream.served == 2)
-    time.sleep(0.3)
+    fields = [("Connection", "close")]
+    few = request(body=b'{"model":"m","stream":true,"messages":[]}', fields=fields)
+    small = callers.submit(cut_off, gateway.port, few, begun[1])
+    assert all(each.wait(PATIENCE_S) for each in begun)
     memory.use(0.97)
     cut = large.result()
     memory.use(0.5)
@@ -284,6 +288,7 @@ def test_the_largest_stream_is_given_up_with_an_error_event_when_nothing_else_he
     assert b"short of memory" in cut
     assert b"[DONE]" not in cut
     assert not cut.endswith(b"0\r\n\r\n")
-    assert b"short of memory" not in small.result().body
+    assert b"short of memory" not in small.result()
+    assert small.result().endswith(b"0\r\n\r\n")
     rows = {row.request_bytes > 100_000: row for row in trail_of(gateway).values()}
     assert (rows[True].outcome, rows[True].error_kind) == (Outcome.TRUNCATED, ErrorKind.OVERLOADED)

@@ -16,8 +16,8 @@ from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
 from tests.live.rounds import measured, rounds
 from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, chunk, chunked_head, delta
-from tests.live.wire import AnswerReader, ask, request
-from tests.waiting import wait_for
+from tests.live.wire import AnswerReader, ask, request, talk
+from tests.waiting import PATIENCE_S, wait_for
 
 STREAM = request(body=b'{"model":"m","messages":[],"stream":true}')
 
@@ -40,30 +40,14 @@ def test_endless_heads_are_refused_cheaply(start_gateway: Start, upstream: Upstr
     statuses: list[int] = []
     peak = [0]
 
+    # Far more than is read before it is refused, or after that.
+    endless = [b"GET / HTTP/1.1\r\nHost: gw.test\r\n", *[b"X-Endless: " + b"a" * 1000 + b"\r\n"] * 10_000]
+
     async def main() -> None:
         async def one() -> None:
-            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-            answers = AnswerReader()
-            writer.write(b"GET / HTTP/1.1\r\nHost: gw.test\r\n")
-            line = b"X-Endless: " + b"a" * 1000 + b"\r\n"
-            try:
-                while True:
-                    writer.write(line)
-                    await asyncio.sleep(0)
-                    try:
-                        async with asyncio.timeout(0.001):
-                            data = await reader.read(65536)
-                    except TimeoutError:
-                        continue
-                    if not data:
-                        break
-                    answers.feed(data)
-            except ConnectionError:
-                pass
-            statuses.extend(a.status for a in answers.final)
+            outcome = await talk(gateway.port, endless, until_closed=True, total=120)
+            statuses.extend(outcome.statuses)
             peak[0] = max(peak[0], gateway.rss_bytes())
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
         await asyncio.gather(*(one() for _ in range(count)))
 
@@ -191,13 +175,13 @@ def test_connections_over_the_cap_are_refused_at_once(start_gateway: Start, upst
     with ExitStack() as stack:
         held = []
         for _ in range(20):
-            sock = socket.create_connection(("127.0.0.1", gateway.port), 5)
+            sock = socket.create_connection(("127.0.0.1", gateway.port), PATIENCE_S)
             stack.callback(sock.close)
             sock.sendall(request())
             assert sock.recv(65536).startswith(b"HTTP/1.1 200")
             held.append(sock)
         for _ in range(20):
-            over = socket.create_connection(("127.0.0.1", gateway.port), 5)
+            over = socket.create_connection(("127.0.0.1", gateway.port), PATIENCE_S)
             stack.callback(over.close)
             assert over.recv(65536).startswith(b"HTTP/1.1 503")
             assert over.recv(65536) == b""
@@ -217,9 +201,8 @@ def test_running_out_of_descriptors_is_survived(start_gateway: Start, upstream: 
     with ExitStack() as stack:
         refused = 0
         for _ in range(80):
-            sock = socket.create_connection(("127.0.0.1", gateway.port), 5)
+            sock = socket.create_connection(("127.0.0.1", gateway.port), PATIENCE_S)
             stack.callback(sock.close)
-            sock.settimeout(5)
             sock.sendall(request())
             try:
                 refused += sock.recv(65536).startswith(b"HTTP/1.1 503")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -18,7 +17,7 @@ import pytest
 from gateway.cli import secrets as command
 from gateway.secrets import master_key
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration
+from tests.live.instance import Gateway, configuration, files_in
 from tests.live.rounds import measured, rounds
 from tests.live.test_virtual_keys_api import Desk
 from tests.live.upstreams import Upstream
@@ -45,7 +44,7 @@ def desk(upstream_for_module: Upstream, start_for_module: Start) -> Desk:
 
 
 def files_of(gateway: Gateway) -> bytes:
-    return b"".join(path.read_bytes() for path in Path(gateway.data_dir).rglob("*") if path.is_file())
+    return b"".join(files_in(gateway.data_dir).values())
 
 
 def test_a_provider_and_a_route_to_it_serve(desk: Desk, upstream_for_module: Upstream) -> None:
@@ -137,8 +136,7 @@ def test_rotation_survives_being_killed_and_old_keys_can_go(upstream: Upstream, 
         rotating = threading.Thread(target=command.rotate, args=(data_dir, False, io.StringIO()))
         rotating.start()
         time.sleep(pause.uniform(0, 0.15))
-        control = next(pid for pid in gateway.children() if "mg-control" in Path(f"/proc/{pid}/comm").read_text())
-        os.kill(control, signal.SIGKILL)
+        gateway.send("mg-control", signal.SIGKILL)
         rotating.join()
         Desk(gateway)
         listed = json.loads(desk.ask("GET", "/api/providers?limit=100").body)["entries"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.fixtures import Start
 from tests.live.test_health import asked, body, many, several, upstreams
-from tests.live.upstreams import CHAT, Received, Step, http
+from tests.live.upstreams import CHAT, Received, Step, Until, http
 from tests.live.wire import ask, request
 
 
@@ -52,7 +52,9 @@ def test_least_latency_leaves_a_slow_one(start_gateway: Start) -> None:
 def test_least_busy(start_gateway: Start) -> None:
     config = several(2)
     config["routes"]["m"]["strategy"] = "least-busy"
-    with upstreams(config, slow, None) as made:
+    with upstreams(config, None, None) as made:
+        # As slow as forty answers of the other one.
+        made[0].script = lambda received: [Until(lambda: len(made[1].requests) >= 40), http(CHAT)]
         many(start_gateway(config), 60, 8)
         assert len(made[0].requests) < 25
         assert len(made[1].requests) > 35

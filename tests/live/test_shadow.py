@@ -68,6 +68,9 @@ def test_a_copy_is_sent_with_its_own_model_and_key_and_is_not_shown(start_gatewa
             assert copy.header("authorization") == f"Bearer sk-u{index}-canary"
             assert copy.header("openai-beta") == "assistants=v2"
         request_id = answer.header("x-microgate-request-id") or ""
+        # A stop waits for none of them.
+        gateway.wait_for_control()
+        wait_for(lambda: sum(shadow_metrics(gateway).values()) >= 2, "the records of the copies")
         rows = trail_of(gateway)
         shadows = trail_of(gateway, Kind.SHADOW)
         assert rows[request_id].flags & Flags.SHADOW == 0
@@ -124,11 +127,14 @@ def test_one_that_is_out_is_left_alone(start_gateway: Start) -> None:
     config = shadowed()
     with upstreams(config, None, failing) as made:
         gateway = start_gateway(config)
-        many(gateway, 20)
+        for number in range(5):
+            # One after the other: none is still on its way when it is left out.
+            many(gateway, 1)
+            made[1].wait(lambda number=number: len(made[1].requests) > number)  # type: ignore[misc]
         wait_for(lambda: "deployment u1/other-1 is left out" in gateway.stderr(), "five failures in a row to eject it")
         made[1].clear()
         many(gateway, 20)
-        assert asked(made) == [40, 0]
+        assert asked(made) == [25, 0]
 
 
 def test_an_unreachable_one(start_gateway: Start) -> None:

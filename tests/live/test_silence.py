@@ -76,9 +76,9 @@ def test_a_deployment_whose_streams_do_not_begin_is_left_out(start_gateway: Star
 
 def test_without_another_target_what_there_is_is_shown(start_gateway: Start) -> None:
     """Comments and roles go to the caller, and from then on only the idle time-out counts."""
-    late: list[Step] = [chunked_head(), chunk(ROLE), 0.7, *map(chunk, stream_events(2)), chunk(b"")]
+    late: list[Step] = [chunked_head(), chunk(ROLE), 1.5, *map(chunk, stream_events(2)), chunk(b"")]
     with Upstream(lambda received: late) as slow:
-        gateway = start_gateway(configuration(slow.url, provider={"timeouts": {"first_token": "300ms"}}))
+        gateway = start_gateway(configuration(slow.url, provider={"timeouts": {"first_token": "1s"}}))
         answer = ask(gateway.port, request(body=BODY))
         assert (answer.status, answer.complete, len(slow.requests)) == (200, True, 1)
         assert answer.body.startswith(ROLE)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.live.fixtures import Start
-from tests.live.instance import Gateway, configuration
+from tests.live.instance import Gateway, configuration, files_in
 from tests.live.test_cache import OTHER, THIRD, chat, send, until_hit, verdict
 from tests.live.test_entities_api import Api
 from tests.live.upstreams import USAGE, Received, Step, Upstream, http, ordinary
@@ -228,7 +228,7 @@ def test_all_of_it_is_set_through_the_api(start_gateway: Start, upstream: Upstre
     until_similar(gateway, SENTENCE, SIMILAR)
     wait_for(lambda: api.told("GET", "/api/cache")["semantic"]["mode"] == "threshold", "the cache process's mode")
     everything = [api.asked("GET", each).body for each in ("/api/settings", "/api/cache", "/api/audit", "/api/export")]
-    everything += [each.read_bytes() for each in Path(gateway.data_dir).rglob("*") if each.is_file()]
+    everything += files_in(gateway.data_dir).values()
     assert not any(b"canary-0123456789" in each for each in everything)
     api.told("DELETE", path, version=shown["version"], status=204)
     assert not api.told("GET", "/api/cache")["settings"]["enabled"]

@@ -21,6 +21,7 @@ from tests.live.trail import trail_of
 from tests.live.upstreams import CHAT, Act, Received, Step, Upstream, chunk, chunked_head, http, stream_events
 from tests.live.wire import Answer, AnswerReader, ask, request
 from tests.upstream.servers import Authority
+from tests.waiting import PATIENCE_S
 
 STREAM = request(body=b'{"model":"m","messages":[],"stream":true}')
 
@@ -136,7 +137,7 @@ async def one_answer(gateway: Gateway, raw: bytes) -> Any:
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(raw)
     answers = AnswerReader()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not (answers.final and answers.final[0].complete):
             data = await reader.read(65536)
             if not data:
@@ -172,7 +173,7 @@ def test_unsolicited_bytes_never_become_an_answer(start_gateway: Start) -> None:
             written = threading.Event()
             upstream.call(lambda: [c.transport.write(poison) for c in list(upstream._connections)])
             upstream.call(written.set)
-            assert written.wait(5)
+            assert written.wait(PATIENCE_S)
 
 
 def test_a_connection_serves_one_provider_only(start_gateway: Start) -> None:

@@ -206,7 +206,7 @@ async def talk(
     half_close: bool = False,
     expect: int | None = None,
     quiet: float = 0.3,
-    total: float = 8.0,
+    total: float = PATIENCE_S,
     methods: Iterable[str] = (),
     until_closed: bool = False,
 ) -> Outcome:
