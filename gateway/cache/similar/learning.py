@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import threading
@@ -10,7 +11,7 @@ import time
 from typing import Any
 
 from gateway.cache.similar.audit import Audit
-from gateway.cache.similar.record import POOL_KEY, learned_key
+from gateway.cache.similar.record import learned_key, pool_key
 from gateway.cache.similar.threshold import ThresholdCurve
 from gateway.cache.similar.verified import FRESH, EntryState, Pool
 from gateway.snapshot.cache import Semantic
@@ -23,12 +24,14 @@ POOL_NS = 366 * 86400 * 10**9
 
 
 class Learning:
-    """Used on the writing thread of the cache process; ``counted`` and ``stats`` from any."""
+    """Of one embedder. Used on the writing thread of the cache process; ``counted`` and ``stats`` from any."""
 
     def __init__(self, answers: AnswerStore, settings: Semantic, directory: str) -> None:
         self.answers = answers
         self.settings = settings
         self._lock = threading.Lock()
+        self._pool_key = pool_key(settings.embedder)
+        directory = os.path.join(directory, hashlib.sha256(settings.embedder.encode()).hexdigest()[:16])
         self._curve_path = os.path.join(directory, "curve")
         self._audit_path = os.path.join(directory, "audit")
         os.makedirs(directory, mode=0o700, exist_ok=True)
@@ -38,7 +41,7 @@ class Learning:
         with contextlib.suppress(OSError, ValueError), open(self._audit_path, "rb") as file:
             self.audit = Audit.from_bytes(file.read())
         with contextlib.suppress(StoreUnavailable, ValueError):
-            data = answers.get(POOL_KEY)
+            data = answers.get(self._pool_key)
             if data:
                 self.pool = Pool.from_bytes(data)
 
@@ -78,7 +81,7 @@ class Learning:
             claim = self.pool.claim(state, score)
         state = self.pool.observe(state, claim, score, right)
         self.answers.put(
-            [(key, state.to_bytes(), expires_ns), (POOL_KEY, self.pool.to_bytes(), time.time_ns() + POOL_NS)]
+            [(key, state.to_bytes(), expires_ns), (self._pool_key, self.pool.to_bytes(), time.time_ns() + POOL_NS)]
         )
 
     def stats(self) -> dict[str, Any]:
@@ -101,7 +104,7 @@ class Learning:
         """To the disk; what was learned of all entries is among the answers, where it must not grow old."""
         with contextlib.suppress(StoreUnavailable):
             if self.pool.observations:
-                self.answers.put([(POOL_KEY, self.pool.to_bytes(), time.time_ns() + POOL_NS)])
+                self.answers.put([(self._pool_key, self.pool.to_bytes(), time.time_ns() + POOL_NS)])
         for path, data in ((self._curve_path, self.curve.to_bytes()), (self._audit_path, self.audit.to_bytes())):
             try:
                 with open(f"{path}.new", "wb") as file:

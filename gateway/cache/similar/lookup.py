@@ -19,7 +19,7 @@ from gateway.cache.asking import NotAnswered
 from gateway.cache.ready import ready
 from gateway.cache.similar import record as records
 from gateway.cache.similar.guard import BadFeatures, Features, agree, evidence, features
-from gateway.cache.similar.record import POOL_KEY, SCOPE_BYTES, Record
+from gateway.cache.similar.record import SCOPE_BYTES, Record, pool_key
 from gateway.cache.similar.turns import Rules, last_turn
 from gateway.cache.similar.verified import FRESH, Budget, EntryState, Policy, Pool, decide
 from gateway.cache.wish import WRITE
@@ -110,6 +110,9 @@ class Similar:
         self.budget = Budget()
         self.random = random.Random()
         self.counts: dict[str, int] = {}
+        self.apart = b"similar\0" + settings.embedder.encode()
+        """What keeps questions of different embedders apart, and what was learned of them."""
+        self.pool_key = pool_key(settings.embedder)
         self.tending: asyncio.Task[None] | None = None
 
     def look(self, x: Exchange, key: bytes, policy: int) -> Awaitable[Response | None] | None:
@@ -129,7 +132,7 @@ class Similar:
         found = last_turn(x.dialect, body, self.rules)
         if found is None:
             return None
-        rest = asked_with(x, orjson.dumps(found.rest), self.cache.prefix_of(x, principal) + b"similar")
+        rest = asked_with(x, orjson.dumps(found.rest), self.cache.prefix_of(x, principal) + self.apart)
         if rest is None:
             return None
         return Question(key[:SCOPE_BYTES], rest, found.text)
@@ -257,7 +260,7 @@ class Similar:
             self.indexes.refresh()
         if self.settings.mode != "verified":
             return
-        data = await self.read(POOL_KEY)
+        data = await self.read(self.pool_key)
         try:
             if data:
                 self.pool = Pool.from_bytes(data)

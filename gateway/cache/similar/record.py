@@ -19,8 +19,6 @@ HEAD_BYTES = _HEAD.size
 KEY_BYTES = 48
 SCOPE_BYTES = 16
 WORD = 8
-POOL_KEY = bytes(SCOPE_BYTES) + hashlib.sha256(b"pool").digest()
-"""Where it is kept what was learned of all answers together; no scope has this beginning."""
 
 
 class Record(NamedTuple):
@@ -84,6 +82,12 @@ def index_scope(scope: bytes, rest: bytes) -> int:
 def question_key(scope: bytes, number: int) -> bytes:
     """Where the record of a question is kept."""
     return scope + hashlib.sha256(b"question\0" + number.to_bytes(WORD, "little")).digest()
+
+
+def pool_key(embedder: str) -> bytes:
+    """Where it is kept what was learned of all answers together; no scope has this beginning. Cosines of different
+    embedders do not compare."""
+    return bytes(SCOPE_BYTES) + hashlib.sha256(b"pool\0" + embedder.encode()).digest()
 
 
 def learned_key(scope: bytes, number: int) -> bytes:
