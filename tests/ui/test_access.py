@@ -120,6 +120,74 @@ def test_who_comes_second_is_told_and_may_go_on(window: Window, seeded: Gateway)
     assert entity(admin, "routes", "shared")["spec"]["targets"] == ["openai/mine"]
 
 
+def test_nothing_typed_is_lost(window: Window, seeded: Gateway) -> None:
+    """By a key that closes, by a way to elsewhere, by the session's end; a dialog over another one closes alone."""
+    page = window.page
+    window.open("keys")
+    page.get_by_role("button", name="bob").click()
+    detail = page.get_by_role("dialog", name="bob")
+    detail.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog", name="Revoke the key bob?").get_by_role("button", name="Cancel").press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(1)
+    detail.get_by_role("button", name="Edit").click()
+    form = page.get_by_role("dialog", name="Edit the virtual key bob")
+    form.get_by_role("button", name="Add a limit").click()
+    amount = form.get_by_label("Amount of limit 1")
+    amount.fill("77")
+    ask = page.get_by_role("dialog", name="Leave without saving?")
+    for leave in (lambda: amount.press("Escape"), lambda: page.evaluate("() => history.back()")):
+        leave()
+        ask.get_by_role("button", name="Keep editing").click()
+        expect(ask).to_be_hidden()
+        expect(amount).to_have_value("77")
+    page.context.clear_cookies()
+    window.expected |= {401}
+    form.get_by_role("button", name="Save").click()
+    again = page.get_by_role("dialog", name="Your session has ended")
+    again.get_by_label("Password").fill(PASSWORD)
+    assert serious(page) == []
+    again.get_by_role("button", name="Log in").click()
+    expect(again).to_be_hidden()
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_be_hidden()
+    assert entity(Admin(seeded), "virtual-keys", "bob")["spec"]["limits"] == [{"requests": 77, "per": 60.0}]
+
+
+def test_several_keys_at_once(window: Window, seeded: Gateway) -> None:
+    page, admin = window.page, Admin(seeded)
+    made = [str(admin.make("virtual-keys", f"many-{number}")["key"]) for number in range(3)]
+    window.open("keys")
+    page.get_by_role("textbox", name="Search virtual keys").fill("many-")
+    expect(page.locator("tbody tr")).to_have_count(3)
+    page.get_by_role("checkbox", name="Choose all virtual keys shown").check()
+    page.get_by_role("checkbox", name="Choose many-0").uncheck()
+    several = page.get_by_role("group", name="Chosen keys")
+    several.get_by_role("button", name="Switch off").click()
+    expect(page.get_by_text("2 keys switched off")).to_be_visible()
+    assert [admin.chat(key, "demo/echo") for key in made] == [200, 401, 401]
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Taken back")).to_be_visible()
+    assert [admin.chat(key, "demo/echo") for key in made] == [200, 200, 200]
+    page.get_by_role("checkbox", name="Choose all virtual keys shown").check()
+    several.get_by_role("button", name="Revoke").click()
+    dialog = page.get_by_role("dialog", name="Revoke 3 keys?")
+    dialog.get_by_label("Type 3 to confirm").fill("3")
+    dialog.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("Nothing here")).to_be_visible()
+    assert [admin.chat(key, "demo/echo") for key in made] == [401, 401, 401]
+
+
+def test_what_an_address_names_is_found_or_told(window: Window) -> None:
+    page = window.page
+    # As if it stood on a later page of the list.
+    page.route("**/api/virtual-keys?limit=100", lambda route: route.fulfill(json={"entries": [], "next": None}))
+    window.open("keys?open=bob")
+    expect(page.get_by_role("dialog", name="bob")).to_be_visible()
+    for path, text in (("keys", "virtual key"), ("routes", "route"), ("providers", "provider")):
+        window.open(f"{path}?open=nobody")
+        expect(page.get_by_text(f"There is no {text} nobody")).to_be_visible()
+
+
 def test_a_viewer_sees_and_changes_nothing(chromium: Browser, seeded: Gateway) -> None:
     window = Window(chromium, seeded.base_url)
     window.log_in("reader", PASSWORD)

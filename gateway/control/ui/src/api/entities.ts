@@ -28,6 +28,12 @@ export const NOUNS: Record<Kind, string> = {
   prices: "price",
 };
 
+/** What is made again after a removal is a new one: what that means, where it means something. */
+const UNDONE: Partial<Record<Kind, string>> = {
+  customers: "Made again. It is a new customer: its limits and budgets begin anew.",
+  teams: "Made again. It is a new team: its limits and budgets begin anew.",
+};
+
 /** A spec as it is sent: what is left out has its default. */
 export type Draft<K extends Kind> = Partial<Spec<K>>;
 
@@ -114,7 +120,7 @@ export function useRemove<K extends Kind>(kind: K, options: { undo?: boolean; on
       options.onGone?.();
       const what = `${NOUNS[kind]} ${entity.name}`;
       if (undo && entity.spec !== null) {
-        undoable(`Removed the ${what}`, () => save.mutateAsync({ name: entity.name, spec: entity.spec as Draft<K> }));
+        undoable(`Removed the ${what}`, () => save.mutateAsync({ name: entity.name, spec: entity.spec as Draft<K> }), UNDONE[kind] ?? "Taken back");
       } else {
         notifications.show({ message: `Removed the ${what}` });
       }

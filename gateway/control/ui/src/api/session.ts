@@ -14,6 +14,7 @@ export function hasSession(): boolean {
 
 export function sessionBegun(): void {
   keep("1");
+  for (const tell of listeners) tell();
 }
 
 /** The gateway no longer knows it, or somebody logged out. */

@@ -7,22 +7,24 @@ import { asMe, meQuery } from "../api/me";
 import { hasSession, onSessionEnd } from "../api/session";
 import { ErrorNotice } from "../parts/notices";
 import { AccountMenu } from "./account";
+import { LogInAgain } from "./again";
 import { HealthBadge, HealthBanner } from "./health";
 import { PageLoading } from "./loading";
 import { DOCS, NAVIGATION } from "./navigation";
 import { SchemeMenu } from "./scheme";
 import { Shortcuts } from "./shortcuts";
 
-/** Everything around the pages, for who is logged in; others are led to the log-in, and back afterwards. */
+/** Everything around the pages, for who is logged in; others are led to the log-in, and back afterwards. Whose session ends
+ * meanwhile logs in where they are. */
 export function Frame() {
   const location = useLocation();
   const known = useSyncExternalStore(onSessionEnd, hasSession);
   const { data, error, refetch } = useQuery({ ...meQuery(), enabled: known });
-  if (!known) {
+  if (!known && data === undefined) {
     const back = location.pathname + location.search;
     return <Navigate to={back === "/" ? "/login" : `/login?back=${encodeURIComponent(back)}`} replace />;
   }
-  if (error) {
+  if (error && known) {
     return (
       <Box p="xl">
         <ErrorNotice error={error} retry={() => void refetch()} />
@@ -31,7 +33,12 @@ export function Frame() {
   }
   if (data === undefined) return null;
   if (data.must_change_password) return <Navigate to="/password" replace />;
-  return <Framed role={asMe(data)} />;
+  return (
+    <>
+      <Framed role={asMe(data)} />
+      {known ? null : <LogInAgain name={data.name} />}
+    </>
+  );
 }
 
 function Framed({ role: me }: { role: ReturnType<typeof asMe> }) {

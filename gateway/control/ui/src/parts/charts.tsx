@@ -58,7 +58,7 @@ export function TimeChart({ label, points, series, kind = "area", stacked = fals
     withLegend: legend ?? series.length > 1,
     legendProps: { verticalAlign: "bottom" as const, height: 40 },
     // A blank that breaks would have a value stand in two lines.
-    yAxisProps: { width: 68, tickMargin: 6, tickFormatter: (value: number) => format(value).replaceAll(" ", "\u00a0") },
+    yAxisProps: { width: axisWidth(points, series, stacked, format), tickMargin: 6, tickFormatter: (value: number) => format(value).replaceAll(" ", "\u00a0") },
     xAxisProps: { minTickGap: 40 },
     gridAxis: "x" as const,
     tickLine: "none" as const,
@@ -148,6 +148,23 @@ function sparkline(values: number[], height: number): string {
     return `${x.toFixed(1)},${(height - 2 - (value / most) * (height - 4)).toFixed(1)}`;
   });
   return `M${points.join(" L")}`;
+}
+
+const LEAST_WIDTH = 52;
+const CHARACTER = 6.7;
+
+/** Pixels that the labels of the axis take: those of quarters of a round number above the largest value. */
+function axisWidth(points: readonly Point[], series: readonly Series[], stacked: boolean, format: (value: number) => string): number {
+  let most = 0;
+  for (const point of points) {
+    const values = series.map(({ key }) => point[key] ?? 0);
+    most = Math.max(most, stacked ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values));
+  }
+  if (!(most > 0)) return LEAST_WIDTH;
+  const unit = 10 ** Math.floor(Math.log10(most));
+  const round = Math.ceil(most / unit) * unit;
+  const longest = Math.max(...[1, 2, 3, 4].map((quarter) => format((round * quarter) / 4).length));
+  return Math.max(LEAST_WIDTH, Math.ceil(longest * CHARACTER) + 14);
 }
 
 /** Whether a value stands alone: no line leads to it, and without a dot nobody would see it. */

@@ -1,6 +1,7 @@
 import { Button, type ButtonProps, Group, Modal, Stack, Text, TextInput, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { type ReactNode, useState } from "react";
+import { useOver } from "./over";
 
 type Confirming = ButtonProps & {
   children: ReactNode;
@@ -21,6 +22,7 @@ type Confirming = ButtonProps & {
 /** A button that asks before it does something that cannot easily be undone. */
 export function ConfirmButton({ children, title, message, confirm, typed, onConfirm, why, ...button }: Confirming) {
   const [opened, { open, close }] = useDisclosure(false);
+  useOver(opened);
   const [busy, setBusy] = useState(false);
   const [text, setText] = useState("");
 

@@ -31,6 +31,7 @@ export function CurveChart({ label, axis, points, series, format, formatX = Stri
           withLegend={series.length > 1}
           legendProps={{ verticalAlign: "bottom", height: 40 }}
           withDots={false}
+          connectNulls={false}
           strokeWidth={2}
           curveType="monotone"
           gridAxis="y"

@@ -2,7 +2,9 @@ import { Alert, Button, Drawer, Group, ScrollArea, Stack } from "@mantine/core";
 import { IconLock } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { ApiError } from "../api/client";
+import { AskLeaving, Leaving } from "./leaving";
 import { ConflictNotice, ErrorNotice } from "./notices";
+import { isCovered } from "./over";
 
 interface EntityFormProps {
   opened: boolean;
@@ -11,8 +13,8 @@ interface EntityFormProps {
   title: ReactNode;
   /** Called at Enter and by the button; a promise that rejects leaves the form open and shows why. */
   onSubmit: () => Promise<unknown> | void;
-  /** Whether there is something to save; leaving a changed form is asked about. */
-  dirty?: boolean;
+  /** Whether there is something to save; leaving a changed form is asked about. Undefined: what was typed tells. */
+  dirty?: boolean | undefined;
   /** Why nothing can be changed here: the file declares it, the role is not enough. Fields below are then disabled
    * by a fieldset. */
   readOnly?: ReactNode;
@@ -35,9 +37,13 @@ interface EntityFormProps {
 
 /** The drawer in which one entity is made or changed. Its fields are the caller's own; Enter saves, Esc closes. */
 export function EntityForm(props: EntityFormProps) {
-  const { opened, onClose, title, onSubmit, dirty = true, readOnly, submit = "Save", error, what = "this", more, size = 560, children } = props;
+  const { opened, onClose, title, onSubmit, dirty, readOnly, submit = "Save", error, what = "this", more, size = 560, children } = props;
   const [busy, setBusy] = useState(false);
   const [thrown, setThrown] = useState<unknown>(null);
+  const [typed, setTyped] = useState(false);
+  const [asking, setAsking] = useState(false);
+  // Saving leads away, and so does what is decided here.
+  const free = useRef(false);
   const form = useId();
   const shown = error ?? thrown;
   const notice = useRef<HTMLDivElement>(null);
@@ -49,24 +55,40 @@ export function EntityForm(props: EntityFormProps) {
   const save = async () => {
     setBusy(true);
     setThrown(null);
+    free.current = true;
     try {
       await onSubmit();
+      setTyped(false);
     } catch (failure) {
       setThrown(failure);
     } finally {
+      free.current = false;
       setBusy(false);
     }
   };
-  const close = () => {
+  const changed = opened && !readOnly && (dirty ?? typed);
+  const leave = () => {
+    free.current = true;
+    setAsking(false);
     setThrown(null);
+    setTyped(false);
     onClose();
+    free.current = false;
+  };
+  const close = () => {
+    if (isCovered()) return;
+    if (changed) setAsking(true);
+    else leave();
   };
   const conflict = shown instanceof ApiError && shown.isConflict && props.onLoadTheirs && props.onKeepEditing;
 
   return (
     <Drawer opened={opened} onClose={close} title={title} position="right" size={size} scrollAreaComponent={ScrollArea.Autosize} classNames={{ body: "form-body" }}>
+      <AskLeaving opened={asking} onStay={() => setAsking(false)} onLeave={leave} />
+      {changed ? <Leaving free={() => free.current} /> : null}
       <form
         id={form}
+        onChange={() => setTyped(true)}
         onSubmit={(event) => {
           event.preventDefault();
           event.stopPropagation();
@@ -103,7 +125,7 @@ export function EntityForm(props: EntityFormProps) {
                 {readOnly ? "Close" : "Cancel"}
               </Button>
               {readOnly ? null : (
-                <Button type="submit" loading={busy} disabled={!dirty}>
+                <Button type="submit" loading={busy} disabled={dirty === false}>
                   {submit}
                 </Button>
               )}

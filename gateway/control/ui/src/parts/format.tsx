@@ -39,9 +39,15 @@ export function duration(us: number | null | undefined): string {
   if (us < 1_000_000) return `${Math.round(us / 1000)} ms`;
   if (us < 60_000_000) return `${(us / 1e6).toFixed(us < 10_000_000 ? 2 : 1)} s`;
   const seconds = Math.round(us / 1e6);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+  if (seconds < 3600) return two(seconds, 60, "min", 1, "s");
+  if (seconds < 86_400) return two(seconds, 3600, "h", 60, "min");
+  return two(seconds, 86_400, "d", 3600, "h");
+}
+
+/** In two units; the smaller one is left out where there is none of it. */
+function two(seconds: number, large: number, name: string, small: number, rest: string): string {
+  const left = Math.floor((seconds % large) / small);
+  return `${Math.floor(seconds / large)} ${name}${left ? ` ${left} ${rest}` : ""}`;
 }
 
 /** 1536 -> "1.5 KiB". */

@@ -13,7 +13,7 @@ export { EntityForm } from "./form";
 export { Duration, Money, TimeAgo, Tokens, bytes, clock, count, dateTime, duration, money, percent, timeAgo, useNow } from "./format";
 export { LatestChange } from "./latest-change";
 export { ModelPicker } from "./models";
-export { ConflictNotice, EmptyState, ErrorNotice, SourceBadge } from "./notices";
+export { ConflictNotice, EmptyState, ErrorNotice, Gone, SourceBadge } from "./notices";
 export { Page } from "./page";
 export { RANGES, RangePicker, bounds, rangeIn, rangeLabel, rangeText } from "./range";
 export type { Range } from "./range";

@@ -60,6 +60,15 @@ export function ConflictNotice({ error, what, onLoadTheirs, onKeepEditing, child
   );
 }
 
+/** An address names something that is not there. */
+export function Gone({ what, onClose }: { what: string; onClose: () => void }) {
+  return (
+    <Alert color="gray" title={`There is no ${what}`} role="status" withCloseButton closeButtonLabel="Dismiss" onClose={onClose}>
+      It was removed or has another name now.
+    </Alert>
+  );
+}
+
 /** Nothing is there yet: what it would be, and what to do. */
 export function EmptyState({ icon, title, children, action }: { icon?: ReactNode; title: string; children?: ReactNode; action?: ReactNode }) {
   return (

@@ -1,4 +1,4 @@
-import { Box, Button, Group, Paper, Skeleton, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { Box, Button, Checkbox, Group, Paper, Skeleton, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { IconArrowDown, IconArrowUp, IconSearch } from "@tabler/icons-react";
 import { type ReactNode, useMemo, useRef, useState } from "react";
@@ -14,6 +14,17 @@ export interface Column<T> {
   width?: number | string;
   /** Left out below this width: `"sm"` 768 px, `"md"` 992 px. */
   from?: "sm" | "md" | "lg";
+}
+
+/** Rows that are picked out, to do something with all of them. */
+export interface Choosing<T> {
+  /** `rowKey` of those that are chosen. */
+  keys: ReadonlySet<string>;
+  onChange: (keys: Set<string>) => void;
+  /** Name of a row. */
+  name: (row: T) => string;
+  /** Whether nothing can be done with a row. */
+  never?: (row: T) => boolean;
 }
 
 interface DataTableProps<T> {
@@ -37,6 +48,7 @@ interface DataTableProps<T> {
   toolbar?: ReactNode;
   /** Column that is sorted by at first; `-` before it: descending. */
   sorted?: string;
+  choosing?: Choosing<T> | undefined;
   /** Rows drawn at first; a button draws more. */
   pageSize?: number;
 }
@@ -44,7 +56,7 @@ interface DataTableProps<T> {
 /** Rows that are all here: sorted and searched in the browser. On narrow screens the first column and those without
  * `from` remain. Lists that are paged by the gateway give `rows` and their own button below. */
 export function DataTable<T>(props: DataTableProps<T>) {
-  const { label, columns, rows, rowKey, error, retry, onOpen, rowLabel, empty, searchText, toolbar, pageSize = 100 } = props;
+  const { label, columns, rows, rowKey, error, retry, onOpen, rowLabel, empty, searchText, toolbar, choosing, pageSize = 100 } = props;
   const [search, setSearch] = useState("");
   const [order, setOrder] = useState(props.sorted ?? "");
   const [drawn, setDrawn] = useState(pageSize);
@@ -62,7 +74,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
     return [...found].sort((a, b) => sign * compared(by(a), by(b)));
   }, [rows, search, order, columns, searchText]);
 
-  if (error) return <ErrorNotice error={error} title={`${label} could not be loaded`} {...(retry ? { retry } : {})} />;
+  const notice = error ? <ErrorNotice error={error} title={`${label} could not be loaded${rows ? " anew" : ""}`} {...(retry ? { retry } : {})} /> : null;
+  if (notice && rows === undefined) return notice;
   if (rows !== undefined && rows.length === 0 && empty) {
     return (
       <Paper withBorder>
@@ -74,6 +87,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
 
   return (
     <Paper withBorder className="table-paper">
+      {notice}
       {searchText || toolbar ? (
         <Group p="sm" gap="sm" justify="space-between">
           {searchText ? (
@@ -97,6 +111,11 @@ export function DataTable<T>(props: DataTableProps<T>) {
         <Table highlightOnHover={onOpen !== undefined} verticalSpacing="sm" aria-label={label} aria-busy={rows === undefined}>
           <Table.Thead>
             <Table.Tr>
+              {choosing ? (
+                <Table.Th w={36}>
+                  <ChooseAll choosing={choosing} rows={(shown ?? []).slice(0, drawn)} rowKey={rowKey} label={label} />
+                </Table.Th>
+              ) : null}
               {columns.map((column) => (
                 <Table.Th key={column.key} ta={column.align} w={column.width} visibleFrom={column.from} aria-sort={sortOf(order, column.key)}>
                   {column.sort ? (
@@ -116,6 +135,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
             {shown === undefined
               ? Array.from({ length: 5 }, (_, line) => (
                   <Table.Tr key={line}>
+                    {choosing ? <Table.Td /> : null}
                     {columns.map((column) => (
                       <Table.Td key={column.key} visibleFrom={column.from}>
                         <Skeleton height={16} my={3} />
@@ -125,6 +145,17 @@ export function DataTable<T>(props: DataTableProps<T>) {
                 ))
               : shown.slice(0, drawn).map((row) => (
                   <Table.Tr key={rowKey(row)} className={onOpen ? "opens" : undefined} onClick={onOpen ? (event) => isPlain(event) && onOpen(row) : undefined}>
+                    {choosing ? (
+                      <Table.Td className="chooses">
+                        <Checkbox
+                          size="xs"
+                          aria-label={`Choose ${choosing.name(row)}`}
+                          checked={choosing.keys.has(rowKey(row))}
+                          disabled={choosing.never?.(row) ?? false}
+                          onChange={(event) => choosing.onChange(withKey(choosing.keys, rowKey(row), event.currentTarget.checked))}
+                        />
+                      </Table.Td>
+                    ) : null}
                     {columns.map((column, at) => (
                       <Table.Td key={column.key} ta={column.align} visibleFrom={column.from}>
                         {at === 0 && onOpen ? (
@@ -158,6 +189,29 @@ export function DataTable<T>(props: DataTableProps<T>) {
   );
 }
 
+function ChooseAll<T>({ choosing, rows, rowKey, label }: { choosing: Choosing<T>; rows: T[]; rowKey: (row: T) => string; label: string }) {
+  const able = rows.filter((row) => !choosing.never?.(row)).map(rowKey);
+  const chosen = able.filter((key) => choosing.keys.has(key)).length;
+  const every = able.length > 0 && chosen === able.length;
+  return (
+    <Checkbox
+      size="xs"
+      aria-label={`Choose all ${label.toLowerCase()} shown`}
+      checked={every}
+      indeterminate={chosen > 0 && !every}
+      disabled={able.length === 0}
+      onChange={() => choosing.onChange(new Set(every ? [] : able))}
+    />
+  );
+}
+
+function withKey(keys: ReadonlySet<string>, key: string, chosen: boolean): Set<string> {
+  const next = new Set(keys);
+  if (chosen) next.add(key);
+  else next.delete(key);
+  return next;
+}
+
 function compared(a: string | number, b: string | number): number {
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
 }
@@ -168,6 +222,6 @@ function sortOf(order: string, key: string): "ascending" | "descending" | undefi
 
 /** A click on the row itself: not on a control in it, and no end of a selection of text. */
 function isPlain(event: React.MouseEvent): boolean {
-  const inside = (event.target as Element).closest("button, a, input, label, [role=switch], [role=menuitem]");
+  const inside = (event.target as Element).closest("button, a, input, label, .chooses, [role=switch], [role=menuitem]");
   return inside === null && !window.getSelection()?.toString();
 }

@@ -2,7 +2,7 @@ import { Button, Group, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 
 /** Tell that something was done, with a button that takes it back for eight seconds. */
-export function undoable(message: string, undo: () => Promise<unknown>): void {
+export function undoable(message: string, undo: () => Promise<unknown>, undone = "Taken back"): void {
   const id = notifications.show({
     autoClose: 8000,
     message: (
@@ -14,7 +14,7 @@ export function undoable(message: string, undo: () => Promise<unknown>): void {
           onClick={() => {
             notifications.hide(id);
             undo().then(
-              () => notifications.show({ color: "green", message: "Taken back" }),
+              () => notifications.show({ color: "green", message: undone }),
               (error: Error) => notifications.show({ color: "red", title: "Not taken back", message: error.message }),
             );
           }}

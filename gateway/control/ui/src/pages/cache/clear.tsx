@@ -28,7 +28,7 @@ export function ClearForm() {
     const body = whose === "all" ? {} : { [whose]: name, ...(partition ? { partition } : {}) };
     try {
       const answer = await told(api.POST("/api/cache/clear", { body }));
-      done(`${count(answer.forgotten)} answers forgotten`);
+      done(`${count(answer.forgotten)} forgotten: answers, and questions kept beside them`);
       setNote(answer.note);
       await client.invalidateQueries({ queryKey: ["cache"] });
     } catch (error) {

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Explained, duration, fetched, useMe } from "../../parts";
 import { ChartPanel } from "../../parts/charts";
 import { askGateway } from "../playground/asking";
+import { Nearest, type SimilarTold } from "./nearest";
 
 const SAMPLE = `{
   "model": "provider/model",
@@ -15,7 +16,7 @@ interface Explanation {
   key: { shared_by: string; partition: string | null; leads_to: string[]; form: string | null } | null;
   exact: { usable: boolean; because: string | null; age_s: number; provider: string | null; model: string | null } | null;
   under_way: boolean;
-  similar: ({ nearest?: Record<string, unknown>[] } & Record<string, unknown>) | null;
+  similar: SimilarTold | null;
 }
 
 /** What the cache would say of a request. */
@@ -88,11 +89,7 @@ function Told({ found }: { found: Explanation }) {
     ["Leads to", found.key?.leads_to.join(", ") ?? ""],
     ["Equal request", found.exact ? `${duration(found.exact.age_s * 1e6)} old, by ${found.exact.provider}/${found.exact.model}${found.exact.usable ? "" : `: ${found.exact.because}`}` : found.key ? "none is kept" : ""],
     ["Under way", found.under_way ? "an equal request, whose answer it would share" : ""],
-    ...Object.entries(found.similar ?? {})
-      .filter(([name]) => name !== "nearest")
-      .map(([name, value]): [string, string] => [`Similar: ${name.replaceAll("_", " ")}`, String(value)]),
   ];
-  const nearest = found.similar?.nearest ?? [];
   return (
     <Stack gap="xs" role="status">
       <Group gap="xs">
@@ -113,11 +110,7 @@ function Told({ found }: { found: Explanation }) {
             ))}
         </Table.Tbody>
       </Table>
-      {nearest.map((each, at) => (
-        <Code key={at} block className="cache-value">
-          {JSON.stringify(each)}
-        </Code>
-      ))}
+      {found.similar ? <Nearest told={found.similar} /> : null}
       {found.key?.form ? (
         <details>
           <summary>

@@ -106,7 +106,7 @@ function Tiles({ report }: { report: CacheReport }) {
     ["Answered from the cache", totals?.lookups ? percent((hits ?? 0) / totals.lookups) : "–", totals ? `${count(hits)} of ${count(totals.lookups)} look-ups` : ""],
     ["Money saved", totals ? money(Number(totals.saved_usd) * 1e9) : "–", "what the answers had cost"],
     ["Time saved", totals ? duration(totals.saved_s * 1e6) : "–", "what providers had taken"],
-    ["Kept", store ? (store.entries === null ? bytes(store.bytes) : `${count(store.entries)} answers`) : "–", store ? `${bytes(store.bytes)} of ${store.max_bytes ? bytes(store.max_bytes) : "as much as there is room"}` : ""],
+    ["Kept", store ? (store.entries === null ? bytes(store.bytes) : count(store.entries)) : "–", store ? `${store.entries === null ? "" : settings.semantic ? "answers and questions, " : "answers, "}${bytes(store.bytes)} of ${store.max_bytes ? bytes(store.max_bytes) : "as much as there is room"}` : ""],
     ["Shared by", settings.scope, `kept for ${duration(settings.ttl_s * 1e6)}${settings.store ? `, in ${settings.store}` : ""}`],
   ];
   return (

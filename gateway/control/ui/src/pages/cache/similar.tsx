@@ -1,6 +1,7 @@
-import { Badge, Group, SimpleGrid, Slider, Switch, Table, Text } from "@mantine/core";
+import { Badge, Button, Group, SimpleGrid, Slider, Stack, Switch, Table, Text } from "@mantine/core";
 import { useState } from "react";
-import { Copyable, type Schemas, count, percent } from "../../parts";
+import { Link } from "react-router";
+import { Copyable, type Schemas, count, percent, useMe } from "../../parts";
 import { ChartPanel } from "../../parts/charts";
 import { CurveChart } from "../../parts/curve";
 
@@ -9,11 +10,24 @@ type InForce = Schemas["SemanticInForce"];
 
 /** Lower ones ask for wrong answers. */
 const LEAST = 0.7;
+/** Of fewer hits no share is drawn: one answer more or less would move it by a third. */
+const FEWEST = 3;
+
+type Curve = Semantic["curve"];
+
+/** Where the curve has something to tell: below, no neighbour was compared. The threshold in force is always in it. */
+function toldPart(curve: Curve, inForce: number): Curve {
+  const sorted = curve.toSorted((a, b) => a.threshold - b.threshold);
+  const least = Math.min(LEAST, inForce);
+  const first = sorted.findIndex((point, at) => point.threshold >= least - 1e-9 && point.plain_hits > (sorted[at + 1]?.plain_hits ?? 0));
+  return first < 0 ? [] : sorted.filter((point, at) => at >= first || point.threshold >= inForce - 1e-9);
+}
 
 /** What each threshold would have meant, with a slider over the curve. */
 export function Thresholds({ figures, settings }: { figures: Semantic; settings: InForce }) {
   const [guard, setGuard] = useState(settings.guard);
-  const curve = figures.curve.filter((point) => point.threshold >= LEAST).toSorted((a, b) => a.threshold - b.threshold);
+  const me = useMe();
+  const curve = toldPart(figures.curve, settings.threshold);
   const [wanted, setWanted] = useState(settings.threshold);
   if (figures.compared === 0 || curve.length === 0) {
     return (
@@ -25,10 +39,13 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
       </ChartPanel>
     );
   }
+  // In shadow mode every near neighbour is compared. In the others those that were told are not, but for a sample.
+  const whole = figures.mode === "shadow";
+  const all = whole ? figures.lookups : figures.compared;
   const told = curve.map((point) => {
     const hits = guard ? point.hits : point.plain_hits;
     const wrong = guard ? point.wrong : point.plain_wrong;
-    return { x: point.threshold, rate: hits / figures.compared, wrong: hits ? wrong / hits : 0, hits, wrongHits: wrong };
+    return { x: point.threshold, rate: all ? hits / all : 0, wrong: hits ? wrong / hits : null, hits, wrongHits: wrong };
   });
   const at = told.reduce((near, point) => (Math.abs(point.x - wanted) < Math.abs(near.x - wanted) ? point : near), told[0] as (typeof told)[number]);
   return (
@@ -36,9 +53,9 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
       <CurveChart
         label="Hits and wrong hits by threshold"
         axis="Threshold"
-        points={told.map(({ x, rate, wrong }) => ({ x, rate, wrong }))}
+        points={told.map(({ x, rate, wrong, hits }) => ({ x, rate, wrong: hits < FEWEST ? null : wrong }))}
         series={[
-          { key: "rate", label: "hits, of what was compared", color: "teal.6" },
+          { key: "rate", label: whole ? "hits, of the look-ups" : "hits, of what was compared", color: "teal.6" },
           { key: "wrong", label: "wrong, of the hits", color: "red.6" },
         ]}
         format={percent}
@@ -54,14 +71,28 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
         onChange={setWanted}
         label={(value) => value.toFixed(2)}
         thumbLabel="Threshold"
-        marks={settings.threshold >= LEAST ? [{ value: settings.threshold, label: "now" }] : []}
+        marks={[{ value: settings.threshold, label: "in force" }]}
       />
-      <Group justify="space-between" mt="xl">
-        <Text size="sm" role="status">
-          From <b>{at.x.toFixed(2)}</b> on: <b>{percent(at.rate)}</b> of the {count(figures.compared)} compared questions would be hits, <b>{percent(at.wrong)}</b> of these wrong ({count(at.wrongHits)} of{" "}
-          {count(at.hits)}).
-        </Text>
-        <Copyable value={`threshold: ${at.x.toFixed(2)}`} label="Copy the line for cache.semantic" />
+      <Group justify="space-between" mt="xl" align="flex-start">
+        <Stack gap={2} flex="1 1 320px">
+          <Text size="sm" role="status">
+            From <b>{at.x.toFixed(2)}</b> on, {guard ? "with the guard" : "without the guard"}: <b>{count(at.hits)}</b> of {count(all)} {whole ? "look-ups" : "compared questions"} would be hits (
+            {percent(at.rate)}), and <b>{count(at.wrongHits)}</b> of these wrong{at.wrong === null ? "" : ` (${percent(at.wrong)})`}.
+          </Text>
+          <Text size="xs" c="dimmed">
+            {whole
+              ? `Neighbours further away than ${(told[0]?.x ?? 0).toFixed(2)} were not compared.`
+              : "Answers that are told are compared only now and then, those that are not far more often: shares of hits are too low from the threshold in force on. Shadow mode compares all."}
+          </Text>
+        </Stack>
+        <Group gap="xs">
+          <Copyable value={`threshold: ${at.x.toFixed(2)}`} label="Copy the line for cache.semantic" />
+          {me.may("admin") && at.x.toFixed(2) !== settings.threshold.toFixed(2) ? (
+            <Button component={Link} to="/settings?group=cache" state={{ semantic: { threshold: Number(at.x.toFixed(2)) } }} variant="light" size="xs">
+              Set it …
+            </Button>
+          ) : null}
+        </Group>
       </Group>
     </ChartPanel>
   );

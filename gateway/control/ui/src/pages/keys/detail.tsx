@@ -5,6 +5,7 @@ import { IconListSearch, IconPencil, IconRefresh } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { type ApiError, ConfirmButton, type Entity, Money, NOUNS, SourceBadge, TimeAgo, Tokens, api, dateTime, failed, json, told, useMe, useRemove } from "../../parts";
+import { isCovered } from "../../parts/over";
 import { type Holder } from "./form";
 import { Standings } from "./standing";
 
@@ -37,7 +38,7 @@ export function Detail<K extends Holder>({ kind, entity, onClose, onEdit, onRene
   const shown = (entity as { shown?: string }).shown;
 
   return (
-    <Drawer opened onClose={onClose} position="right" size={640} title={entity.name}>
+    <Drawer opened onClose={() => { if (!isCovered()) onClose(); }} position="right" size={640} title={entity.name}>
       <Stack gap="lg">
         <Group gap="xs">
           <Button size="xs" leftSection={<IconPencil size={16} aria-hidden />} onClick={onEdit} data-autofocus>

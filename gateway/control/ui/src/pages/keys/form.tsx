@@ -1,7 +1,7 @@
 /** A virtual key, a team or a customer in its form. */
 import { Accordion, Group, MultiSelect, Select, Switch, TagsInput, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { type Draft, type Entity, EntityForm, NOUNS, SourceBadge, api, done, told, useEntities, useMe } from "../../parts";
+import { type Draft, type Entity, EntityForm, LatestChange, NOUNS, SourceBadge, api, done, told, useEntities, useMe } from "../../parts";
 import { useDraft } from "../../parts/draft";
 import { RawSpec } from "../../parts/raw";
 import { type Budget, Budgets, type Limit, Limits } from "./limits-form";
@@ -51,6 +51,7 @@ export function HolderForm<K extends Holder>({ kind, entity, onClose, onSaved }:
       readOnly={readOnly}
       error={draft.error}
       what={`the ${noun} ${draft.name}`}
+      changed={draft.base ? <LatestChange kind={noun.replace(" ", "_")} name={draft.base.name} /> : null}
       onLoadTheirs={draft.loadTheirs}
       onKeepEditing={draft.keepEditing}
       onSubmit={async () => {

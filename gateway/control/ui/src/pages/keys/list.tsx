@@ -4,11 +4,12 @@ import { useDebouncedValue, useHotkeys } from "@mantine/hooks";
 import { IconKey, IconPlus, IconSearch, IconUsers } from "@tabler/icons-react";
 import { useRef, useState } from "react";
 import { useSearchParams } from "react-router";
-import { type Column, DataTable, EmptyState, type Entity, Explained, NOUNS, SourceBadge, TimeAgo, dateTime, useEntities, useMe, useNow } from "../../parts";
+import { type Column, DataTable, EmptyState, type Entity, Explained, Gone, NOUNS, SourceBadge, TimeAgo, dateTime, useEntities, useMe, useNow } from "../../parts";
 import { Detail } from "./detail";
 import { type Holder, HolderForm } from "./form";
 import { ShownOnce } from "./once";
-import { usePaged } from "./paged";
+import { useNamed, usePaged } from "./paged";
+import { Several } from "./several";
 import { MiniBar, useStanding } from "./standing";
 
 const WHAT: Record<Holder, { label: string; empty: string; say: string }> = {
@@ -24,14 +25,20 @@ export function HolderList({ kind }: { kind: Holder }) {
   const [typed, setTyped] = useState("");
   const [search] = useDebouncedValue(typed.trim(), 250);
   const [params, setParams] = useSearchParams();
-  const [form, setForm] = useState<"new" | Entity<Holder> | null>(null);
+  const [held, setHeld] = useState<{ at: string | null; form: "new" | Entity<Holder> } | null>(null);
   const [once, setOnce] = useState<{ name: string; value: string; model: string } | null>(null);
   const field = useRef<HTMLInputElement>(null);
   const list = usePaged(kind, search);
   const routes = useEntities("routes");
   const rows = list.rows as Entity<Holder>[] | undefined;
   const opened = params.get("open");
-  const entity = rows?.find((each) => each.name === opened);
+  const entity = useNamed(kind, opened, rows) as Entity<Holder> | null | undefined;
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const picked = (rows ?? []).filter((each) => chosen.has(each.path)) as Entity<"virtual-keys">[];
+  const many = kind === "virtual-keys" && me.may("operator");
+  // Back and Forward lead to another one, or to none: the form goes with the one that it was opened at.
+  const form = held !== null && held.at === opened ? held.form : null;
+  const setForm = (next: "new" | Entity<Holder> | null) => setHeld(next === null ? null : { at: opened, form: next });
   const making = form === "new" || (form === null && params.get("new") !== null);
   useHotkeys([["/", () => field.current?.focus()]]);
   const noun = NOUNS[kind];
@@ -40,7 +47,7 @@ export function HolderList({ kind }: { kind: Holder }) {
     next.delete("new");
     if (name) next.set("open", name);
     else next.delete("open");
-    setParams(next);
+    if (String(next) !== String(params)) setParams(next);
   };
   const shownOnce = (saved: Entity<Holder>) => {
     const value = (saved as { key?: string | null }).key;
@@ -89,6 +96,8 @@ export function HolderList({ kind }: { kind: Holder }) {
         <TextInput ref={field} aria-label={`Search ${WHAT[kind].label.toLowerCase()}`} placeholder="Search by name" leftSection={<IconSearch size={16} aria-hidden />} value={typed} onChange={(event) => setTyped(event.currentTarget.value)} onKeyDown={(event) => { if (event.key === "Escape") setTyped(""); }} className="table-search" />
         {add}
       </Group>
+      {opened && entity === null ? <Gone what={`${noun} ${opened}`} onClose={() => show(null)} /> : null}
+      {picked.length ? <Several chosen={picked} onDone={() => setChosen(new Set())} /> : null}
       {rows?.length === 0 && !search ? (
         <Paper withBorder>
           <EmptyState icon={kind === "virtual-keys" ? <IconKey size={28} aria-hidden /> : <IconUsers size={28} aria-hidden />} title={WHAT[kind].empty} action={add}>
@@ -96,7 +105,7 @@ export function HolderList({ kind }: { kind: Holder }) {
           </EmptyState>
         </Paper>
       ) : (
-        <DataTable label={WHAT[kind].label} columns={columns} rows={rows} rowKey={(each) => each.path} error={list.error} retry={() => void list.refetch()} onOpen={(each) => show(each.name)} pageSize={1_000_000} />
+        <DataTable label={WHAT[kind].label} columns={columns} rows={rows} rowKey={(each) => each.path} error={list.error} retry={() => void list.refetch()} onOpen={(each) => show(each.name)} choosing={many ? { keys: chosen, onChange: setChosen, name: (each) => each.name, never: (each) => each.source === "file" } : undefined} pageSize={1_000_000} />
       )}
       {list.hasNextPage ? (
         <Group justify="center">

@@ -103,6 +103,7 @@ export function RuleForm({ opened, entity, provider, model, onClose }: Props) {
       what={`the rule ${values.name}`}
       onSubmit={submit}
       error={save.error}
+      dirty={entity === undefined ? undefined : JSON.stringify(values) !== JSON.stringify(valuesOf(base, "", ""))}
       readOnly={readOnly}
       submit={entity ? "Save" : "Make"}
       changed={entity ? <LatestChange kind="price" name={entity.name} /> : null}

@@ -1,7 +1,7 @@
 /** One provider: made, changed or looked at. */
 import { Accordion, Anchor, Autocomplete, Checkbox, Group, NumberInput, Select, Stack, Switch, TagsInput, Text, TextInput } from "@mantine/core";
 import { useMemo } from "react";
-import { ConfirmButton, type Entity, EntityForm, SourceBadge, done, useMe, useRemove } from "../../parts";
+import { ConfirmButton, type Entity, EntityForm, LatestChange, SourceBadge, done, useMe, useRemove } from "../../parts";
 import { useDraft } from "../../parts/draft";
 import { RawSpec } from "../../parts/raw";
 import { type Deployment } from "./health";
@@ -69,6 +69,7 @@ export function ProviderEditor({ entity, vendors, standing, listed, onClose }: E
       readOnly={readOnly}
       error={draft.error}
       what={`the provider ${draft.name}`}
+      changed={base ? <LatestChange kind="provider" name={base.name} /> : null}
       onLoadTheirs={draft.loadTheirs}
       onKeepEditing={draft.keepEditing}
       onSubmit={async () => {

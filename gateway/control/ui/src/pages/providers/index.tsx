@@ -2,7 +2,7 @@ import { Button, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { IconPlug, IconPlus } from "@tabler/icons-react";
 import { useSearchParams } from "react-router";
-import { type Column, DataTable, EmptyState, type Entity, Explained, Page, SourceBadge, api, told, useEntities, useMe } from "../../parts";
+import { type Column, DataTable, EmptyState, type Entity, Explained, Gone, Page, SourceBadge, api, told, useEntities, useMe } from "../../parts";
 import { ProviderEditor } from "./editor";
 import { type Deployment, HealthSummary, Traffic, useDeployments } from "./health";
 import { useVendors, vendorOf } from "./vendors";
@@ -56,6 +56,7 @@ export function Component() {
 
   return (
     <Page title="Providers & keys" description="Who is asked, with which keys, and how they are doing right now." actions={add}>
+      {opened && providers.data && !edited ? <Gone what={`provider ${opened}`} onClose={() => setSearch({})} /> : null}
       <DataTable
         label="Providers"
         columns={columns}

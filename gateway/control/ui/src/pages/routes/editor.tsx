@@ -2,9 +2,11 @@
 import { Accordion, Alert, Anchor, Autocomplete, Button, Group, NumberInput, Paper, Select, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { IconArrowLeft, IconLock } from "@tabler/icons-react";
+import { useRef } from "react";
 import { Link } from "react-router";
-import { ApiError, ConfirmButton, ConflictNotice, type Entity, ErrorNotice, Page, SourceBadge, done, json, useMe, useRemove } from "../../parts";
+import { ApiError, ConfirmButton, ConflictNotice, type Entity, ErrorNotice, LatestChange, Page, SourceBadge, done, json, useMe, useRemove } from "../../parts";
 import { useDraft } from "../../parts/draft";
+import { Leaving } from "../../parts/leaving";
 import { RawSpec } from "../../parts/raw";
 import { DryRun } from "./dry-run";
 import { type Target, Targets, longOf } from "./targets";
@@ -19,7 +21,12 @@ interface EditorProps {
 export function RouteEditor({ entity, providers, onClose }: EditorProps) {
   const me = useMe();
   const draft = useDraft("routes", entity, { targets: [] } as never);
-  const remove = useRemove("routes", { onGone: onClose });
+  const left = useRef(false);
+  const close = () => {
+    left.current = true;
+    onClose();
+  };
+  const remove = useRemove("routes", { onGone: close });
   const { spec, set, base } = draft;
   const targets = (spec.targets ?? []) as Target[];
   const readOnly = base?.source === "file" ? "The configuration file declares it: change it there." : me.mayNot("operator");
@@ -31,7 +38,7 @@ export function RouteEditor({ entity, providers, onClose }: EditorProps) {
     mutationFn: async () => {
       const saved = await draft.save();
       done(`Saved the route ${saved.name}`);
-      onClose();
+      close();
     },
   });
   const error = draft.error;
@@ -50,6 +57,7 @@ export function RouteEditor({ entity, providers, onClose }: EditorProps) {
         </>
       }
     >
+      {draft.dirty ? <Leaving free={() => left.current} /> : null}
       <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
         <form
           onSubmit={(event) => {
@@ -107,7 +115,7 @@ export function RouteEditor({ entity, providers, onClose }: EditorProps) {
                   </Accordion>
                 </Stack>
               </fieldset>
-              {conflict ? <ConflictNotice error={error} what={`the route ${draft.name}`} onLoadTheirs={draft.loadTheirs} onKeepEditing={draft.keepEditing} /> : <ErrorNotice error={error} title="Not saved" />}
+              {conflict ? <ConflictNotice error={error} what={`the route ${draft.name}`} onLoadTheirs={draft.loadTheirs} onKeepEditing={draft.keepEditing}>{base ? <LatestChange kind="route" name={base.name} /> : null}</ConflictNotice> : <ErrorNotice error={error} title="Not saved" />}
               <div aria-live="polite">
                 {check.error ? <ErrorNotice error={check.error} title="It cannot be used like this" /> : null}
                 {check.isSuccess && !check.isPending ? <Alert color="green">Nothing is wrong with it.</Alert> : null}

@@ -2,7 +2,7 @@ import { Badge, Button, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { IconPlus, IconRoute } from "@tabler/icons-react";
 import { Link, useNavigate, useSearchParams } from "react-router";
-import { type Column, DataTable, EmptyState, type Entity, Explained, Page, SourceBadge, api, told, useEntities, useMe } from "../../parts";
+import { type Column, DataTable, EmptyState, type Entity, Explained, Gone, Page, SourceBadge, api, told, useEntities, useMe } from "../../parts";
 import { DryRun } from "./dry-run";
 import { RouteEditor } from "./editor";
 import { type Target, longOf } from "./targets";
@@ -59,6 +59,7 @@ export function Component() {
   ];
   return (
     <Page title="Routes" description="Model names of your own: which targets stand behind them, and who is asked when one fails." actions={add}>
+      {opened && routes.data && !entity ? <Gone what={`route ${opened}`} onClose={() => void navigate("/routes")} /> : null}
       <DataTable
         label="Routes"
         columns={columns}

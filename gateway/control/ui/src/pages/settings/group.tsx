@@ -183,6 +183,14 @@ export function storedIn(group: Stored): Spec {
   return Object.fromEntries(Object.entries(group.spec ?? {}).filter(([, value]) => value !== null && value !== undefined));
 }
 
+/** The group with members of an object changed; nothing where the file gives it, or where it is so already. */
+export function proposed(group: Stored, change: Spec): Spec | undefined {
+  const stored = storedIn(group);
+  if (Object.keys(change).some((name) => group.file[name] !== null && group.file[name] !== undefined)) return undefined;
+  const changed = { ...stored, ...Object.fromEntries(Object.entries(change).map(([name, part]) => [name, { ...(stored[name] as object | undefined), ...(part as object) }])) };
+  return JSON.stringify(changed) === JSON.stringify(stored) ? undefined : changed;
+}
+
 function read(text: string): Spec | undefined {
   try {
     return JSON.parse(text) as Spec;

@@ -2,11 +2,12 @@ import { NavLink, Paper, Select, Skeleton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { useSearchParams } from "react-router";
+import { useLocation, useSearchParams } from "react-router";
 import { ErrorNotice, Page } from "../../parts";
+import { Leaving } from "../../parts/leaving";
 import { type Spec, type Stored, useSettings } from "./data";
 import { ExportButton } from "./export";
-import { GroupForm } from "./group";
+import { GroupForm, proposed } from "./group";
 import { labelOf, shapeOf, useDocument } from "./schema";
 import "./style.css";
 
@@ -40,6 +41,14 @@ export function Component() {
   const wide = useMediaQuery("(min-width: 62em)", true);
   const group = groups?.find((each) => each.name === search.get("group")) ?? groups?.[0];
   const choose = (name: string) => setSearch({ group: name });
+  // What another page proposes (the threshold explorer of the cache) is typed in, and saved by whoever wants it.
+  const proposal = useLocation().state as Spec | null;
+  const [taken, setTaken] = useState<Spec | null>(null);
+  if (proposal !== taken && group !== undefined) {
+    setTaken(proposal);
+    const draft = proposal === null ? undefined : proposed(group, proposal);
+    if (draft) setDrafts({ ...drafts, [group.name]: draft });
+  }
   const reload = async (name: string): Promise<Stored | undefined> => {
     await refetch();
     return client.getQueryData<Stored[]>(["settings"])?.find((each) => each.name === name);
@@ -47,6 +56,7 @@ export function Component() {
 
   return (
     <Page title="Settings" description="What the configuration file gives holds, and is changed there; everything else is changed here, and in force in every worker once it is saved." actions={<ExportButton />}>
+      {Object.values(drafts).some(Boolean) ? <Leaving within /> : null}
       <ErrorNotice error={error ?? undescribed} title="The settings could not be loaded" retry={() => void refetch()} />
       {groups === undefined || group === undefined ? (
         error ? null : <Skeleton height={420} />
