@@ -129,6 +129,8 @@ class Ingest:
         """Held while a reader is closed, and by whoever asks readers something from another thread."""
         self._counted: dict[_Source, int] = {}
         """Sequence of the last record that is counted and perhaps not stored."""
+        self._watched: list[Values] = []
+        """Of the present batch, for those who watch, who hear of a request once the log has it or would not take it."""
         self._unsure = True
         """What is stored has to be asked of the log before anything is read."""
         self._look_at = 0.0
@@ -265,6 +267,8 @@ class Ingest:
             log.exception("a batch is not fit for the log; its records are taken one by one")
             self._resume()
             new = self._store_singly()
+        finally:
+            self._tell_watchers()
         self.stored += new
         self._counted = {}
         self._free()
@@ -298,8 +302,14 @@ class Ingest:
         if self.taps:
             tell(self.taps, values, self.choice.told(values))
         if self._live is not None and self._live.wanted and (rowed := self.choice.of(values)):
-            self._live.offer(rowed)
+            self._watched.append(rowed)
         self._counted[source] = max(last, counted)
+
+    def _tell_watchers(self) -> None:
+        watched, self._watched = self._watched, []
+        if self._live is not None:
+            for values in watched:
+                self._live.offer(values)
 
     def _store_singly(self) -> int:
         new = 0

@@ -116,7 +116,7 @@ class Live:
         self._skipped = 0
 
     def offer(self, values: Values) -> None:
-        """Records that have just been counted."""
+        """Records that the log has by now, or would not take."""
         records = len(values) // WIDTH
         with self._lock:
             if self._records + records > MOST_WAITING:

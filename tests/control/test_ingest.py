@@ -16,10 +16,13 @@ import pytest
 from _speedups._bucket import RingWriter
 from gateway.control.aggregate import Aggregates
 from gateway.control.ingest import Ingest
+from gateway.control.live import Live
+from gateway.control.trail import WIDTH, Values
 from gateway.processes.paths import Paths
-from gateway.stores.protocols import LogQuery, LogStore, Positions, StoreUnavailable
+from gateway.stores.protocols import LogQuery, LogRow, LogStore, Positions, StoreUnavailable
 from gateway.stores.sqlite_log import SqliteLog
 from tests.control.trail_records import SMALL_RING, exchange
+from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -88,10 +91,8 @@ def test_rings_of_all_workers_are_found_also_those_that_come_later(paths: Paths,
         for slot, writer in enumerate(writers):
             writer.push(exchange(slot))
             writer.close()
-        deadline = time.monotonic() + 5
-        while ready.aggregates.records < 3 and time.monotonic() < deadline:
-            ready.drain_all()
-            time.sleep(0.05)
+        wait_for(lambda: ready.drain_all() or ready.aggregates.records == 3, "all rings")
+        ready.drain_all()
     assert numbers(store) == [0, 1, 2]
 
 
@@ -186,6 +187,54 @@ def test_an_error_that_leaves_open_what_is_stored(
         assert len(stored) == len(set(stored)) == number + 1 - ready.ingest.rejected
 
 
+class Watching(Live):
+    """Looks for each request that it is told of."""
+
+    wanted = True
+
+    def __init__(self, store: SqliteLog) -> None:
+        super().__init__()
+        self.wanted = True
+        self.store = store
+        self.told: list[int] = []
+        self.found: list[int] = []
+
+    def offer(self, values: Values) -> None:
+        for at in range(0, len(values), WIDTH):
+            self.told.append(int.from_bytes(LogRow(*values[at : at + WIDTH]).request_id, "big"))
+        self.found = numbers(self.store)
+
+
+@pytest.mark.parametrize("mood", [None, OverflowError("one does not fit")])
+def test_whoever_watches_can_look_up_what_is_told(
+    paths: Paths, writer: RingWriter, store: SqliteLog, mood: Exception | None
+) -> None:
+    moody, live = Moody(store), Watching(store)
+    moody.moods = [mood]
+    ingest = Ingest(paths, moody, Aggregates(), live=live)  # type: ignore[arg-type] # delegates the rest
+    for number in range(40):
+        writer.push(exchange(number))
+    ingest.drain()
+    ingest.stop()
+    assert live.told == live.found == list(range(40))
+
+
+def test_a_log_that_refuses_keeps_nothing_from_whoever_watches(
+    paths: Paths, writer: RingWriter, store: SqliteLog
+) -> None:
+    moody, live = Moody(store), Watching(store)
+    moody.moods, moody.middle = [StoreUnavailable("full")], True
+    ingest = Ingest(paths, moody, Aggregates(), live=live)  # type: ignore[arg-type] # delegates the rest
+    for number in range(10):
+        writer.push(exchange(number))
+    ingest.drain()
+    assert (live.told, live.found) == (list(range(10)), [])
+    while ingest.drain():
+        pass
+    ingest.stop()
+    assert (live.told, numbers(store)) == (list(range(10)), list(range(10)))
+
+
 def test_a_record_that_does_not_fit_does_not_keep_the_others_out(
     paths: Paths, writer: RingWriter, store: SqliteLog, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,10 +262,7 @@ def test_the_thread_is_woken_by_the_eventfd_and_reads_all_at_the_end(
         for number in range(3):
             time.sleep(0.2)
             writer.push(exchange(number))
-            deadline = time.monotonic() + 10
-            while ingest.stored <= number and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert ingest.stored == number + 1
+            wait_for(lambda n=number: ingest.stored == n + 1, "the record")  # type: ignore[misc]
         writer.push(exchange(3))
     finally:
         ingest.stop()
@@ -286,7 +332,7 @@ def test_killed_at_any_step_every_record_is_stored_exactly_once(paths: Paths) ->
                 [sys.executable, "-c", _CONTROL, paths.data_dir, ROOT, step, str(countdown)], cwd=ROOT
             )
             # More records while it lives, so that it comes to each step as often as it takes.
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE_S
             while control.poll() is None and time.monotonic() < deadline:
                 assert writers[number % 2].push(exchange(number))
                 number += 1

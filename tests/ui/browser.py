@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from playwright.sync_api import (
 )
 
 from tests.live.instance import Gateway
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "gateway" / "control" / "static"
@@ -36,13 +38,13 @@ FLAGS = (
 DESK: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 NAME, PASSWORD = "me", "a long enough password"
-PATIENCE_MS = 30_000
-"""Reached only by a fault."""
+PATIENCE_MS = PATIENCE_S * 1000
 
 TELL_VIOLATIONS = (
     "document.addEventListener('securitypolicyviolation', event => "
     "console.error('CSP: ' + event.violatedDirective + ' ' + event.blockedURI + ' ' + event.sample))"
 )
+WIDTH = "() => document.documentElement.scrollWidth"
 PAGES = (
     "dashboard", "live", "logs", "alerts", "playground", "providers", "routes", "keys", "cache", "prices", "settings",
     "users", "audit", "welcome",
@@ -60,7 +62,7 @@ def executable() -> str:
 def browser() -> Iterator[Browser]:
     assert (STATIC / "SOURCES").exists(), "the web interface is not built: make .venv/interface"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=executable(), args=FLAGS, timeout=PATIENCE_MS)
         try:
             yield chromium
         finally:
@@ -122,6 +124,16 @@ class Window:
             0, timeout=PATIENCE_MS
         )
         self.page.evaluate("() => document.fonts.ready.then(() => new Promise(done => requestAnimationFrame(done)))")
+
+    def on_a_phone(self) -> int:
+        """Turn the window into a phone's; how wide the page is there."""
+        self.page.set_viewport_size(PHONE)
+        self.settled()
+        end = time.monotonic() + PATIENCE_S
+        while (width := int(self.page.evaluate(WIDTH))) > PHONE["width"] and time.monotonic() < end:
+            # Charts follow the window a moment later.
+            self.page.wait_for_timeout(20)
+        return width
 
     def log_in(self, name: str = NAME, password: str = PASSWORD, to: str = "prices") -> None:
         page = self.page

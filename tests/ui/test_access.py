@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.live.instance import Gateway
 from tests.live.test_virtual_keys_api import Desk
-from tests.ui.browser import PASSWORD, PHONE, Admin, Window, serious
+from tests.ui.browser import DESK, PASSWORD, PHONE, Admin, Window, serious
 
 
 def entity(admin: Admin, kind: str, name: str) -> dict[str, Any]:
@@ -20,11 +20,9 @@ def entity(admin: Admin, kind: str, name: str) -> dict[str, Any]:
 def without_fault(window: Window) -> None:
     """Of what is open over the page too, on a phone as well."""
     assert serious(window.page) == []
-    window.page.set_viewport_size(PHONE)
-    window.settled()
-    assert window.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert window.on_a_phone() <= PHONE["width"]
     assert serious(window.page) == []
-    window.page.set_viewport_size({"width": 1440, "height": 900})
+    window.page.set_viewport_size(DESK)
 
 
 def test_a_provider_is_tried_and_added(window: Window, seeded: Gateway) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.live.instance import Gateway
 from tests.ui.browser import NAME, PASSWORD, Admin, Window
 
-ECHO, PACED = "openai/echo", "openai/words-400+pace-20ms"
+ECHO, PACED = "openai/echo", "openai/words-5000+pace-20ms"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.instance import Gateway
-from tests.ui.browser import PHONE, Window, serious
+from tests.ui.browser import PHONE, WIDTH, Window, serious
 
 QUICK = ("scrollable-region-focusable", "link-name", "heading-order", "landmark-one-main", "page-has-heading-one")
 """Rules that depend on what stands on a page; the rest is looked at where all kinds of text are."""
@@ -27,7 +27,7 @@ def reader(chromium: Browser, fresh: Gateway) -> Iterator[Window]:
 def faults(window: Window, *rules: str) -> list[str]:
     page = window.page
     found = serious(page, *rules)
-    width = page.evaluate("() => document.documentElement.scrollWidth")
+    width = page.evaluate(WIDTH)
     return [*found, *([f"{width} px wide"] if width > PHONE["width"] else [])]
 
 

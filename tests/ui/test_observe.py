@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.live.instance import Gateway
 from tests.ui.browser import Admin, Window
@@ -39,10 +39,15 @@ def recorded(gateway: Gateway, query: str) -> None:
     wait_for(lambda: Admin(gateway).ask("GET", f"/api/logs?{query}")["entries"], f"a request with {query}")
 
 
+def listens(page: Page) -> None:
+    """Until the page is told of what ends from now on."""
+    expect(page.get_by_role("status").filter(has_text=re.compile("^live$"))).to_be_visible()
+
+
 def test_a_request_appears_in_live_and_in_the_log(window: Window, seeded: Gateway) -> None:
     key, page = make_key(seeded, "watcher"), window.page
     window.open("live")
-    expect(page.get_by_role("status").filter(has_text="live")).to_be_visible()
+    listens(page)
     assert Admin(seeded).chat(key, "demo/echo", stream=True) == 200
     row = page.locator("tbody tr").filter(has_text="watcher").first
     row.click()
@@ -129,7 +134,7 @@ def test_charts_are_tables_as_well(window: Window) -> None:
     page.get_by_role("button", name="Requests: show as a table").click()
     expect(page.get_by_role("table", name="Requests, the newest first")).to_be_visible()
     page.get_by_role("button", name="Live").click()
-    expect(page.get_by_role("status").filter(has_text="live")).to_be_visible()
+    listens(page)
     expect(page.get_by_role("region", name="Requests a second")).to_be_visible()
 
 
@@ -139,6 +144,7 @@ def test_what_strangers_write_is_text(window: Window, seeded: Gateway) -> None:
     page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
     admin = Admin(seeded)
     window.open("live")
+    listens(page)
     for payload in PAYLOADS:
         ask(seeded, key, payload)
     view = {"name": PAYLOADS[0], "page": "logs", "query": {"model": PAYLOADS[0]}, "shared": True}

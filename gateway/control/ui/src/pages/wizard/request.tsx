@@ -1,8 +1,11 @@
 import { Alert, Badge, Button, Code, Group, Loader, Stack, Tabs, Text } from "@mantine/core";
 import { IconCircleCheck } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { useCallback, useState } from "react";
-import { Copyable, Duration, ErrorNotice, Money, type Schemas, Tokens, fetched, useLive, useMe, useSave } from "../../parts";
+import { Copyable, Duration, ErrorNotice, Money, type Schemas, Tokens, api, fetched, told, useLive, useMe, useSave } from "../../parts";
 import type { Model } from "./provider";
+
+const LOOK_MS = 2_000;
 
 /** A key that is shown once, the request to send with it, and the moment it arrives. */
 export function FirstRequest({ model, onSeen }: { model: Model; onSeen: () => void }) {
@@ -21,6 +24,14 @@ export function FirstRequest({ model, onSeen }: { model: Model; onSeen: () => vo
     [key],
   );
   const live = useLive({}, { onRequests }, key !== null);
+  // What ended before the stream was open, or while it was lost, stands in the log.
+  const logged = useQuery({
+    queryKey: ["logs", "first", key?.name],
+    queryFn: () => told(api.GET("/api/logs", { params: { query: { key: key?.name ?? "", limit: 1 } } })),
+    enabled: key !== null && seen === null,
+    refetchInterval: (query) => (query.state.data?.entries.length ? false : LOOK_MS),
+  });
+  const arrived = seen ?? logged.data?.entries[0];
 
   const make = async () => {
     setError(null);
@@ -86,17 +97,17 @@ export function FirstRequest({ model, onSeen }: { model: Model; onSeen: () => vo
         </Tabs.Panel>
       </Tabs>
       <ErrorNotice error={error} title="The request was answered with an error" />
-      {seen ? (
+      {arrived ? (
         <Alert color="green" icon={<IconCircleCheck aria-hidden />} title="It has arrived" role="status">
           <Stack gap="xs" align="flex-start">
             <Group gap="xs">
-              <Badge color={seen.status < 400 ? "green" : "red"} variant="light">
-                {seen.status}
+              <Badge color={arrived.status < 400 ? "green" : "red"} variant="light">
+                {arrived.status}
               </Badge>
-              <Code>{seen.provider ? `${seen.provider}/${seen.target_model}` : seen.model}</Code>
+              <Code>{arrived.provider ? `${arrived.provider}/${arrived.target_model}` : arrived.model}</Code>
               <Text size="sm">
-                in <Duration value={seen.total_us} />, of which the gateway took <Duration value={seen.gateway_us} />; <Tokens value={seen.prompt_tokens + seen.completion_tokens} />{" "}
-                tokens, <Money value={seen.cost_nanodollars} />
+                in <Duration value={arrived.total_us} />, of which the gateway took <Duration value={arrived.gateway_us} />; <Tokens value={arrived.prompt_tokens + arrived.completion_tokens} />{" "}
+                tokens, <Money value={arrived.cost_nanodollars} />
               </Text>
             </Group>
             <Button size="compact-md" onClick={onSeen}>
