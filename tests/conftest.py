@@ -1,13 +1,17 @@
 """What every test is held to: nothing that a test started outlives it unnoticed."""
 
+import contextlib
 import gc
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import PATIENCE_S
 
 pytest_plugins = ["tests.hnswlib", "tests.live.fixtures", "tests.postgres", "tests.redis"]
 
@@ -49,13 +53,24 @@ def no_lost_task() -> Iterator[None]:
 
 def _children() -> dict[str, str]:
     """Command lines of this process's children; the tracker that multiprocessing keeps on purpose is left out."""
-    found = {}
+    gone = FileNotFoundError, ProcessLookupError
+    """A thread or a child may end while it is looked at."""
+    pids: list[str] = []
     for listing in Path("/proc/self/task").glob("*/children"):
-        for pid in listing.read_text().split():
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if "resource_tracker" not in words:
-                found[pid] = words
-    return found
+        with contextlib.suppress(*gone):
+            pids += listing.read_text().split()
+    found = {}
+    for pid in pids:
+        with contextlib.suppress(*gone):
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return {pid: words for pid, words in found.items() if "resource_tracker" not in words}
+
+
+def _left(sockets: set[str]) -> list[str]:
+    """What there is beside these sockets."""
+    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    found = {"child processes": _children(), "threads": threads, "sockets": _sockets() - sockets}
+    return [f"{what} are left: {which}" for what, which in found.items() if which]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -74,10 +89,11 @@ def nothing_is_left() -> Iterator[None]:
     yield
     gc.unfreeze()
     gc.collect()
-    assert not _children(), f"child processes are left: {_children()}"
-    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    assert not threads, f"threads are left: {threads}"
-    assert _sockets() <= sockets, f"sockets are left: {_sockets() - sockets}"
+    end = time.monotonic() + PATIENCE_S
+    while _left(sockets) and time.monotonic() < end:
+        # What the last test has told to end may be on its way.
+        time.sleep(0.01)
+    assert not _left(sockets), "\n".join(_left(sockets))
 
 
 def _sockets() -> set[str]:

@@ -124,13 +124,20 @@ def figures(arena: Arena, made: Plan, now_ns: int) -> dict[str, list[int]]:
     }
 
 
-def starts(now_ns: int) -> list[int]:
+def stopped(patch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Both clocks as they are from now on: no period ends while it is looked at."""
+    now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+    patch.setattr(module, "time", SimpleNamespace(monotonic_ns=lambda: now_ns, time_ns=lambda: wall_ns))
+    return now_ns, wall_ns
+
+
+def starts(now_ns: int, wall_ns: int) -> list[int]:
     """When the periods of ``SPANS`` began, in microseconds of the wall clock, found without any calendar's help."""
-    now_s = time.time()
+    now_s = wall_ns / 1e9
     india = time.gmtime(now_s + 19800)
     minutes = int(now_s) // 60
     rolling = [
-        ((now_ns // part - 59) * part + time.time_ns() - now_ns) // 1000
+        ((now_ns // part - 59) * part + wall_ns - now_ns) // 1000
         for part in (-(-6 * 3600 * 10**9 // 59), -(-30 * 86400 * 10**9 // 59))
     ]
     day = int(now_s) // 86400 * 86400
@@ -169,11 +176,11 @@ def expected(rows: Sequence[LedgerRow], since: Sequence[int]) -> dict[str, list[
     }
 
 
-def test_every_limit_counts_what_its_period_has_used(arena: Arena, made: Plan) -> None:
-    rows = lot(time.time_ns() // 1000)
+def test_every_limit_counts_what_its_period_has_used(arena: Arena, made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns, wall_ns = stopped(monkeypatch)
+    rows = lot(wall_ns // 1000)
     filled = refill(arena, made, Rows(rows))  # type: ignore[arg-type]
-    now_ns = time.monotonic_ns()
-    assert figures(arena, made, now_ns) == expected(rows, starts(now_ns))
+    assert figures(arena, made, now_ns) == expected(rows, starts(now_ns, wall_ns))
     assert filled > 40
     # As the workers see it.
     worker = arena.worker(0)
@@ -185,13 +192,15 @@ def test_every_limit_counts_what_its_period_has_used(arena: Arena, made: Plan) -
     worker.close()
 
 
-def test_rows_that_wait_count_once_and_later_ones_not_at_all(arena: Arena, made: Plan) -> None:
-    now_us = time.time_ns() // 1000
-    rows = lot(now_us)
-    until_us = now_us - DAY_US // 48
+def test_rows_that_wait_count_once_and_later_ones_not_at_all(
+    arena: Arena, made: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns, wall_ns = stopped(monkeypatch)
+    rows = lot(wall_ns // 1000)
+    until_us = wall_ns // 1000 - DAY_US // 48
     refill(arena, made, Rows(rows[:400]), waiting=[*rows[300:], *rows[500:]], until_us=until_us)  # type: ignore[arg-type]
-    now_ns = time.monotonic_ns()
-    assert figures(arena, made, now_ns) == expected([r for r in rows if r.started_us < until_us], starts(now_ns))
+    told = [row for row in rows if row.started_us < until_us]
+    assert figures(arena, made, now_ns) == expected(told, starts(now_ns, wall_ns))
 
 
 def test_what_rolls_rolls_on_after_a_reboot(arena: Arena, made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +12,12 @@ import openai
 import pytest
 
 from gateway.demo import main
+from tests.waiting import PATIENCE_S, wait_for
 
 
-def _wait_for(path: str) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(path) == 0:
-                return
-        time.sleep(0.01)
-    raise AssertionError(f"nothing listens on {path}")
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +26,11 @@ def demo_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = multiprocessing.get_context("spawn").Process(target=main.run, args=(str(path),))
     process.start()
     try:
-        _wait_for(str(path))
+        wait_for(lambda: _listens(str(path)), f"somebody who listens on {path}")
         yield str(path)
     finally:
         process.terminate()
-        process.join(10)
+        process.join(PATIENCE_S)
         assert process.exitcode == 0
         assert not path.exists()
         process.close()

@@ -14,6 +14,7 @@ from gateway.faults import reading
 from gateway.faults.schema import KINDS, Fault, Prices, Setup, UpstreamEntry
 from tests.faults.client import call
 from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "faults.md").read_text()
@@ -97,7 +98,7 @@ def test_the_commands(page: tuple[str, str], number: int) -> None:
                     assert done.returncode == 0, (curl, done.stdout, done.stderr)
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(PATIENCE_S) == 0
 
 
 def test_there_are_as_many_commands_as_are_tried() -> None:

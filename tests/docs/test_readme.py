@@ -14,6 +14,7 @@ import yaml
 
 from gateway.config.loader import load
 from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -50,7 +51,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE_S) == 0
 
 
 def checked(curl: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.live.wire import Answer, AnswerReader, request
+from tests.waiting import PATIENCE_S
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
@@ -52,25 +53,29 @@ def call(
     *,
     path: str = CHAT,
     quiet: float = QUIET_S,
-    patience: float = 10.0,
+    patience: float = PATIENCE_S,
+    answers: int = 1,
     key: str = "sk-caller",
     fields: tuple[tuple[str, str], ...] = (),
     **members: Any,
 ) -> Heard:
-    """Send a request and read until the connection ends or stays silent: for ``quiet`` seconds behind a whole answer
-    or what is no HTTP, for ``patience`` before."""
-    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), 10) as sock:
-        return exchange(sock, request(path=path, body=body(**members), key=key, fields=fields), quiet, patience)
+    """Send a request and read until the connection ends or stays silent: for ``quiet`` seconds behind so many whole
+    answers or what is no HTTP, for ``patience`` before."""
+    raw = request(path=path, body=body(**members), key=key, fields=fields)
+    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), PATIENCE_S) as sock:
+        return exchange(sock, raw, quiet, patience, answers)
 
 
-def exchange(sock: socket.socket, raw: bytes, quiet: float = QUIET_S, patience: float = 10.0) -> Heard:
+def exchange(
+    sock: socket.socket, raw: bytes, quiet: float = QUIET_S, patience: float = PATIENCE_S, answers: int = 1
+) -> Heard:
     """The same on a connection that is open."""
     heard, reader = Heard(), AnswerReader()
     begun = time.monotonic()
     try:
         sock.sendall(raw)
         while True:
-            whole = bool(reader.final) and reader.final[0].complete
+            whole = len(reader.final) >= answers and reader.final[answers - 1].complete
             sock.settimeout(quiet if whole or heard.broken else patience)
             data = sock.recv(65536)
             if not data:

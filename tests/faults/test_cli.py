@@ -14,6 +14,7 @@ import pytest
 
 from gateway.faults.schema import KINDS
 from tests.faults.client import call
+from tests.waiting import PATIENCE_S
 
 COMMAND = [sys.executable, "-m", "gateway", "faults"]
 
@@ -27,7 +28,7 @@ def started(*arguments: str) -> Iterator[list[str]]:
             yield [process.stdout.readline().strip() for _ in range(2 if "--control" in arguments else 1)]
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(PATIENCE_S) == 0
 
 
 def refused(*arguments: str) -> str:

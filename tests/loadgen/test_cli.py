@@ -10,6 +10,7 @@ import pytest
 
 from gateway.loadgen import cli
 from tests.loadgen import demo_server
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def url() -> Iterator[str]:
         yield f"http://127.0.0.1:{ours.recv()}/v1/chat/completions"
     finally:
         ours.close()
-        process.join(10)
+        process.join(PATIENCE_S)
         assert process.exitcode == 0
         process.close()
 

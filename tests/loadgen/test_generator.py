@@ -56,11 +56,11 @@ def test_every_request_is_answered_and_timed() -> None:
 
 
 def test_latency_counts_from_the_intended_moment() -> None:
-    report = _against_demo("echo+slow-100ms", rate=100, seconds=0.1)
+    report = _against_demo("echo+slow-500ms", rate=200, seconds=0.05)
     # The delay is a timer of the loop's, which rounds to milliseconds.
-    assert report.tally.latency.lowest >= 98_000
+    assert report.tally.latency.lowest >= 498_000
     assert report.tally.latency.lowest >= report.tally.service.lowest
-    # Ten were meant to leave within 100 ms, and the first answer came after 100 ms: nobody waited for an answer.
+    # Ten were meant to leave within 50 ms, and the first answer came after 500 ms: nobody waited for an answer.
     assert report.peak_in_flight == 10
 
 
@@ -113,7 +113,8 @@ def test_what_is_not_answered_in_time_failed() -> None:
 
 
 def test_the_limit_of_connections_is_a_failure_not_a_queue() -> None:
-    report = _against_demo("stall", seconds=0.05, timeout=0.1, max_connections=3)
+    # So long that all were meant to leave before the first connection is given up.
+    report = _against_demo("stall", seconds=0.05, timeout=0.5, max_connections=3)
     assert report.tally.failures == {"timed out": 3, "no connection left": 7}
 
 

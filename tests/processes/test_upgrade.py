@@ -103,7 +103,7 @@ def test_nobody_is_refused_or_cut_over_several_upgrades(gateway: Gateway, worker
     assert len(set(supervisors)) == len(supervisors)
     assert gateway.wait() == 0
     wait_for(lambda: not any(map(alive, supervisors[:-1])), "the old supervisors end")
-    assert gateway.answering() == {str(index) for index in range(workers)}
+    wait_for(lambda: gateway.answering() == {str(index) for index in range(workers)}, "all answer")
 
 
 def test_nothing_is_left_over(gateway: Gateway) -> None:
@@ -203,7 +203,7 @@ def test_workers_that_do_not_start_leave_the_old_one_serving(gateway: Gateway, m
         outcome = gateway.upgrade()
     assert outcome.endswith("exited with status 1: its workers end as soon as they are started")
     assert load.errors == []
-    assert gateway.answering() == {"0", "1"}
+    wait_for(lambda: gateway.answering() == {"0", "1"}, "both answer")
 
 
 def test_a_successor_that_takes_too_long_is_given_up(gateway: Gateway, marks: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_successor_that_takes_too_long_is_given_up(gateway: Gateway, marks: Pa
     (marks / "boot-waits").touch()
     assert gateway.upgrade().endswith(": it did not serve within 0.5 s")
     assert gateway.get() == "ok"
-    assert len(gateway.children()) == 2
+    wait_for(lambda: len(gateway.children()) == 2, "worker and control alone run")
 
 
 def test_an_installation_that_is_gone_leaves_the_old_one_serving(gateway: Gateway, tmp_path: Path) -> None:

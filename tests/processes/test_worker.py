@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 import time
 
 import pytest
@@ -17,7 +18,7 @@ from tests.waiting import wait_for
 def test_both_event_loops_serve_and_drain(gateway: Gateway, loop: str) -> None:
     gateway.options["loop"] = loop
     gateway.start(workers=2)
-    assert gateway.answering() == {"0", "1"}
+    wait_for(lambda: gateway.answering() == {"0", "1"}, "both answer")
     gateway.signal(signal.SIGTERM)
     assert gateway.wait() == 0
     assert "Traceback" not in gateway.err
@@ -36,11 +37,29 @@ def test_a_published_version_is_applied_and_control_complaints_are_passed_on(gat
 
 def test_readiness_is_red_while_a_worker_does_not_serve(gateway: Gateway) -> None:
     gateway.start(workers=2)
-    wait_for(lambda: gateway.get("/ready") == "True", "all is well")
-    os.kill(gateway.worker(1), signal.SIGSTOP)
-    wait_for(lambda: gateway.get("/ready") == "False worker 1 does not serve", "the others see it")
-    os.kill(gateway.worker(1), signal.SIGKILL)
-    wait_for(lambda: {gateway.get("/ready") for _ in range(20)} == {"True"}, "all is well again")
+    # Behind it stands after a while that control is away, which here says nothing to workers.
+    with connected_to(gateway, 0) as other:
+        wait_for(lambda: ask(other, "/ready").startswith("True"), "all is well")
+        os.kill(gateway.worker(1), signal.SIGSTOP)
+        wait_for(lambda: ask(other, "/ready").startswith("False worker 1 does not serve"), "the other sees it")
+        os.kill(gateway.worker(1), signal.SIGKILL)
+        wait_for(lambda: ask(other, "/ready").startswith("True"), "all is well again")
+    wait_for(lambda: all(gateway.get("/ready").startswith("True") for _ in range(20)), "both say so")
+
+
+def connected_to(gateway: Gateway, slot: int) -> socket.socket:
+    """A connection that this worker has taken: a new one may wait in the queue of one that stands still."""
+
+    def taken() -> socket.socket | None:
+        sock = gateway.connect()
+        if ask(sock, "/slot") == str(slot):
+            return sock
+        sock.close()
+        return None
+
+    found = wait_for(taken, f"a connection to worker {slot}")
+    assert found is not None
+    return found
 
 
 def test_a_lone_drain_is_followed_by_a_successor_without_a_refused_caller(gateway: Gateway) -> None:

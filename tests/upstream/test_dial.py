@@ -206,7 +206,8 @@ def test_a_blackholed_address_times_out_and_leaves_time_for_the_next(run: Run, l
                 await dialer({"api.test": ["127.0.0.2"]}).dial(origin, Client)
             assert caught.value.kind == "timeout"
             client = Client()
-            transport = await dialer({"api.test": ["127.0.0.2", "127.0.0.1"]}).dial(origin, lambda: client)
+            patient = plain(listener.port, "api.test", connect_timeout=2.0)
+            transport = await dialer({"api.test": ["127.0.0.2", "127.0.0.1"]}).dial(patient, lambda: client)
             assert await exchange(transport, client, b"ping") == b"pong"
 
         run(main)
