@@ -4,6 +4,9 @@ import "@mantine/charts/styles.css";
 import { VisuallyHidden } from "@mantine/core";
 import type { Series } from "./charts";
 
+/** Pixels left of the curve: what stands below it and has the same scale begins there. */
+export const AXIS_WIDTH = 56;
+
 interface CurveProps {
   /** What is drawn: "Hits by threshold". */
   label: string;
@@ -29,14 +32,14 @@ export function CurveChart({ label, axis, points, series, format, formatX = Stri
           series={series.map((each) => ({ name: each.key, label: each.label, color: each.color ?? "indigo.6" }))}
           valueFormatter={format}
           withLegend={series.length > 1}
-          legendProps={{ verticalAlign: "bottom", height: 40 }}
+          legendProps={{ verticalAlign: "bottom", height: 56 }}
           withDots={false}
           connectNulls={false}
           strokeWidth={2}
           curveType="monotone"
           gridAxis="y"
           tickLine="none"
-          yAxisProps={{ width: 56, tickMargin: 6 }}
+          yAxisProps={{ width: AXIS_WIDTH, tickMargin: 6 }}
           xAxisProps={{ minTickGap: 32 }}
           lineChartProps={{ accessibilityLayer: false }}
           {...(marked === undefined ? {} : { referenceLines: [{ x: formatX(marked), color: "gray.5" }] })}

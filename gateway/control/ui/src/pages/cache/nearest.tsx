@@ -26,6 +26,9 @@ export interface SimilarTold {
   nearest: Neighbour[];
 }
 
+/** Two lines rather than the beginning of a reason. */
+const WHOLE = { root: { height: "auto", minHeight: 20 }, label: { whiteSpace: "normal", overflow: "visible", textOverflow: "clip" } } as const;
+
 const GUARD: Record<string, string> = {
   numbers: "other numbers",
   units: "other units",
@@ -87,7 +90,7 @@ export function Nearest({ told }: { told: SimilarTold }) {
               <Table.Tr>
                 <Table.Th>Known question</Table.Th>
                 <Table.Th ta="right">Cosine</Table.Th>
-                <Table.Th>Guard</Table.Th>
+                <Table.Th miw={96}>Guard</Table.Th>
                 {verified ? <Table.Th ta="right">Right</Table.Th> : null}
               </Table.Tr>
             </Table.Thead>
@@ -106,7 +109,7 @@ export function Nearest({ told }: { told: SimilarTold }) {
                     {each.similarity.toFixed(3)}
                   </Table.Td>
                   <Table.Td>
-                    <Badge variant="light" tt="none" color={each.guard ? "orange" : "teal"} className="cache-guard">
+                    <Badge variant="light" tt="none" color={each.guard ? "orange" : "teal"} styles={WHOLE}>
                       {each.guard ? (GUARD[each.guard] ?? each.guard) : "agrees"}
                     </Badge>
                   </Table.Td>

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { Copyable, type Schemas, count, percent, useMe } from "../../parts";
 import { ChartPanel } from "../../parts/charts";
-import { CurveChart } from "../../parts/curve";
+import { AXIS_WIDTH, CurveChart } from "../../parts/curve";
 
 type Semantic = Schemas["SemanticFigures"];
 type InForce = Schemas["SemanticInForce"];
@@ -64,6 +64,7 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
       />
       <Slider
         my="lg"
+        ml={AXIS_WIDTH}
         min={told[0]?.x ?? LEAST}
         max={told.at(-1)?.x ?? 1}
         step={0.01}
@@ -81,7 +82,9 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
           </Text>
           <Text size="xs" c="dimmed">
             {whole
-              ? `Neighbours further away than ${(told[0]?.x ?? 0).toFixed(2)} were not compared.`
+              ? (told[0]?.x ?? 0) > LEAST
+                ? `Neighbours further away than ${(told[0]?.x ?? 0).toFixed(2)} were not compared.`
+                : "Every question whose neighbour was near enough was asked afresh, and both answers compared."
               : "Answers that are told are compared only now and then, those that are not far more often: shares of hits are too low from the threshold in force on. Shadow mode compares all."}
           </Text>
         </Stack>
@@ -120,7 +123,7 @@ export function Shadow({ figures, settings }: { figures: Semantic; settings: InF
         {MODES[figures.mode]} Vectors come from {figures.embedder}
         {figures.problem ? `, which cannot be used now: ${figures.problem}` : ""}.
       </Text>
-      <SimpleGrid cols={{ base: 1, md: indexes.length ? 2 : 1 }}>
+      <SimpleGrid cols={{ base: 1, md: indexes.length ? 2 : 1 }} style={{ alignItems: "start" }}>
         <Table aria-label="Similar questions">
           <Table.Tbody>
             {rows.map(([name, value, more]) => (
