@@ -23,6 +23,8 @@ export const theme = createTheme({
     Notification: { defaultProps: { closeButtonProps: { "aria-label": "Dismiss" } } },
     Modal: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
     Drawer: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+    // With the usual radius a small one is round, as if one of several were to be chosen.
+    Checkbox: { defaultProps: { radius: "sm" } },
     Tooltip: { defaultProps: { withArrow: true, openDelay: 200, events: { hover: true, focus: true, touch: true } } },
     Table: { defaultProps: { fz: "sm" } },
   },
