@@ -242,8 +242,7 @@ class Supervisor:
     def _watch(self, slot: Slot, now_ns: int) -> None:
         slot.observe(self.arena.status(slot.place), now_ns)
         if slot.overdue(now_ns):
-            silence_s = slot.silence_ns(now_ns) / 1e9
-            log.error("worker %d gave no sign of life for %.1f s: killed", slot.index, silence_s)
+            log.error("worker %d gave no sign of life for %.1f s: killed", slot.index, slot.silence_ns(now_ns) / 1e9)
             os.kill(slot.pid, signal.SIGKILL)
 
     def _start_due(self, now_ns: int) -> None:
@@ -278,6 +277,7 @@ class Supervisor:
             return
         if all(up or slot.failures or late for up, slot in zip(ready, self.slots, strict=True)):
             self.listeners.listen()
+            self.listeners.steer(list(map(int, ready)))  # not to those that may never serve
             self._announce()
 
     def _announce(self) -> None:

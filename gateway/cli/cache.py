@@ -41,7 +41,8 @@ def stats(data_dir: str, as_json: bool, out: TextIO) -> int:
         return complain(told["problem"])
     console = _console(out)
     store = told["store"]
-    entries = "answers" if store["entries"] is None else f"{store['entries']:,} answers"
+    what = "answers" if told["semantic"] is None else "answers and questions"
+    entries = what if store["entries"] is None else f"{store['entries']:,} {what}"
     kept = f"{entries}, {size(store['bytes'])} of {size(store['max_bytes'])}"
     console.print(f"store    {escape(settings['store'] or store['kind'])}: {kept}")
     for remark in ([] if store["ok"] else [store["problem"]]) + store["notes"]:
@@ -55,18 +56,32 @@ def stats(data_dir: str, as_json: bool, out: TextIO) -> int:
     table.add_row("in all", *_cells(told["totals"]), end_section=True)
     console.print(table)
     if told["semantic"] is not None:
-        semantic = settings["semantic"]
-        console.print(f"similar questions: {semantic['mode']}, by {escape(semantic['embedder'])}")
-        _print_semantic(told["semantic"], console)
+        _print_semantic(told["semantic"], settings["semantic"], console)
     return EXIT_OK
 
 
-def _print_semantic(told: Mapping[str, Any], console: Console) -> None:
-    for name, value in told.items():
-        if name not in ("mode", "embedder", "curve"):
-            shown = json.dumps(value) if isinstance(value, dict | list) else value
-            console.print(f"  {escape(name.replace('_', ' '))}: {escape(str(shown))}")
-    points = [point for point in told.get("curve") or () if point["threshold"] >= LEAST_THRESHOLD]
+def _print_semantic(told: Mapping[str, Any], settings: Mapping[str, Any], console: Console) -> None:
+    """As the web interface tells it (``ui/src/pages/cache/similar.tsx``)."""
+
+    def line(text: str) -> None:
+        console.print(f"  {escape(text)}")
+
+    console.print(f"similar questions: {settings['mode']}, by {escape(settings['embedder'])}")
+    if told["problem"]:
+        line(told["problem"])
+    for dimension, index in told["indexes"].items():
+        vectors = "vectors" if index["entries"] is None else f"{index['entries']:,} vectors"
+        line(f"{vectors} of {dimension} dimensions, {size(index['bytes'])}")
+        for remark in ([] if index["ok"] else [index["problem"]]) + index["notes"]:
+            line(f"  {remark}")
+    line(f"looked up {told['lookups']:,}, near enough {told['would_be_hits']:,}")
+    if told["audited"]:
+        found = f"{told['wrong']:,} wrong ({told['wrong_per_hit']:.1%}"
+        sure = f"with 95 % confidence at most {told['wrong_per_hit_upper']:.1%}"
+        line(f"asked afresh and compared {told['audited']:,}: {found}, {sure}); {_of_lookups(told, settings)}")
+    else:
+        line("asked afresh and compared none so far")
+    points = [point for point in told["curve"] if point["threshold"] >= LEAST_THRESHOLD]
     if points:
         table = Table("  threshold", box=None, pad_edge=False)
         for name in ("hits without guard", "wrong", "hits with guard", "wrong"):
@@ -78,6 +93,11 @@ def _print_semantic(told: Mapping[str, Any], console: Console) -> None:
         console.print(table)
 
 
+def _of_lookups(told: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    most = f"of all look-ups at most {told['wrong_per_lookup_upper']:.2%}"
+    return f"{most}, bound {settings['error_bound']:.2%}" if settings["mode"] == "verified" else most
+
+
 def clear(named: Mapping[str, str], data_dir: str, out: TextIO) -> int:
     """Forget the answers of whom ``named`` names, or all; returns the exit status."""
     body = {kind: name for kind, name in named.items() if name}
@@ -85,7 +105,7 @@ def clear(named: Mapping[str, str], data_dir: str, out: TextIO) -> int:
         told = ask(data_dir, "POST", "/api/cache/clear", body)
     except Unreachable as error:
         return complain(str(error))
-    print(f"{told['forgotten']:,} answers forgotten", file=out)
+    print(f"{told['forgotten']:,} forgotten: answers, and questions kept beside them", file=out)
     if told["note"]:
         print(told["note"], file=out)
     return EXIT_OK
@@ -153,7 +173,7 @@ def _print_explanation(told: Mapping[str, Any], console: Console) -> None:
 
 def _print_similar(similar: Mapping[str, Any], console: Console) -> None:
     for name, value in similar.items():
-        if name != "nearest":
+        if name != "nearest" and value is not None:
             console.print(f"similar    {escape(name.replace('_', ' '))}: {escape(str(value))}")
     rows = similar.get("nearest") or []
     if rows:

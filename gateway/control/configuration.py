@@ -43,8 +43,9 @@ POLL_S = 0.2
 """How often the file is looked at. A change is taken over when two looks agree, so that no half-written file is read:
 within half a second, of the second that E7 allows."""
 
-FOLLOW_S = 1.0
-"""How long an operator's change waits for the workers before it is answered all the same."""
+FOLLOW_S = 5.0
+"""How long an operator's change waits for the workers before it is answered all the same: one that is frozen must not
+keep it for good, one that is busy may be seconds late, and what was answered is used at once."""
 
 LOOK_AT_DATABASE_S = 0.4
 """How often it is asked whether somebody else has changed it: another host with the same database."""
@@ -195,7 +196,7 @@ class Configuration:
         return self._database is None or await asyncio.to_thread(self._database.revision) >= 0
 
     async def follow_database(self) -> ReloadResult:
-        """The same with the file as it was last read, once the workers serve it or have had a second for it."""
+        """The same with the file as it was last read, once the workers serve it or have had their time for it."""
         done = await self._rebuild(self._made.loaded if self._made is not None else None)
         if self.server is not None and self.server.versions:
             await self.server.acknowledged(self.snapshot.version, self._context.workers, FOLLOW_S)

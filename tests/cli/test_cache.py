@@ -25,7 +25,7 @@ NOTHING = {**dict.fromkeys(SUMS, 0), "exact_rate": None, "similar_rate": None, "
 REPORT: dict[str, Any] = {
     "settings": {
         "enabled": True, "ttl_s": 3600.0, "scope": "team", "store": "",
-        "semantic": {"mode": "shadow", "embedder": "a/b"},
+        "semantic": {"mode": "shadow", "embedder": "a/b", "error_bound": 0.02},
     },
     "running": True,
     "problem": "",
@@ -37,9 +37,22 @@ REPORT: dict[str, Any] = {
     "totals": SUMS,
     "days": [{"day": f"2026-11-{day:02}", "sums": NOTHING} for day in range(28, 0, -1)],
     "semantic": {
-        "vectors": 77,
-        "wrong_hits": {"estimate": 0.01},
         "mode": "shadow",
+        "embedder": "a/b",
+        "problem": "",
+        "indexes": {
+            "384": {"ok": True, "problem": "", "entries": 7700, "bytes": 3 << 20, "notes": []},
+            "768": {"ok": False, "problem": "[damaged]", "entries": None, "bytes": 10, "notes": ["a note"]},
+        },
+        "lookups": 1544,
+        "would_be_hits": 62,
+        "audited": 60,
+        "wrong": 19,
+        "wrong_per_hit": 0.31666666666666665,
+        "wrong_per_hit_upper": 0.45,
+        "wrong_per_lookup_upper": 0.0181,
+        "observations": 0,
+        "compared": 377,
         "curve": [
             {"threshold": threshold, "plain_hits": plain, "plain_wrong": 20, "hits": 1900, "wrong": 3}
             for threshold, plain in ((0.6, 9), (0.9, 2000), (1.0, 0))
@@ -63,7 +76,7 @@ def test_stats(monkeypatch: pytest.MonkeyPatch) -> None:
     done = stats(monkeypatch, REPORT)
     assert done.exit_code == 0
     lines = [line.rstrip() for line in done.output.splitlines()]
-    assert lines[0] == "store    lmdb: 1,234 answers, 5.0 MiB of 1.0 GiB"
+    assert lines[0] == "store    lmdb: 1,234 answers and questions, 5.0 MiB of 1.0 GiB"
     assert lines[1] == "         [a note]"
     assert lines[2] == "answers  kept for 1 h, shared by team; 2 lost"
     assert lines[3].split() == ["look-ups", "exact", "similar", "joined", "missed", "saved", "USD", "saved", "time"]
@@ -73,12 +86,36 @@ def test_stats(monkeypatch: pytest.MonkeyPatch) -> None:
     assert total.split()[2:] == [
         "12,000", "6,000", "(50.0%)", "0", "(0.0%)", "3,000", "(25.0%)", "3,000", "1.500000007", "2", "h", "2", "min",
     ]  # fmt: skip
-    assert lines[-5:-2] == [
-        "similar questions: shadow, by a/b", "  vectors: 77", '  wrong hits: {"estimate": 0.01}',
-    ]  # fmt: skip
+    assert lines[-9:-2] == [
+        "similar questions: shadow, by a/b",
+        "  7,700 vectors of 384 dimensions, 3.0 MiB",
+        "  vectors of 768 dimensions, 10 B",
+        "    [damaged]",
+        "    a note",
+        "  looked up 1,544, near enough 62",
+        (
+            "  asked afresh and compared 60: 19 wrong (31.7%, with 95 % confidence at most 45.0%); of all look-ups at "
+            "most 1.81%"
+        ),
+    ]
     assert lines[-2].split() == ["threshold", "hits", "without", "guard", "wrong", "hits", "with", "guard", "wrong"]
     assert lines[-1].split() == ["0.90", "2,000", "20", "1,900", "3"]
     assert json.loads(stats(monkeypatch, REPORT, "--json").output) == REPORT
+
+
+def test_stats_of_verified_mode_and_of_nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = REPORT["settings"] | {"semantic": REPORT["settings"]["semantic"] | {"mode": "verified"}}
+    told = stats(monkeypatch, REPORT | {"settings": settings}).output
+    assert "similar questions: verified, by a/b" in told
+    assert "of all look-ups at most 1.81%, bound 2.00%" in told
+    semantic = REPORT["semantic"] | {"audited": 0, "curve": [], "indexes": {}, "problem": "a/b does not embed"}
+    told = stats(monkeypatch, REPORT | {"semantic": semantic}).output
+    assert told.splitlines()[-3:] == [
+        "  a/b does not embed", "  looked up 1,544, near enough 62", "  asked afresh and compared none so far",
+    ]  # fmt: skip
+    told = stats(monkeypatch, REPORT | {"semantic": None}).output
+    assert told.startswith("store    lmdb: 1,234 answers, ")
+    assert "similar questions" not in told
 
 
 def test_stats_of_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,10 +148,10 @@ def test_clear_asks_before_all_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert run(said="n\n").exit_code == 1
     assert asked == []
-    assert run(said="y\n").output.endswith("1,234 answers forgotten\n")
-    assert run("--yes").output == "1,234 answers forgotten\n"
+    assert run(said="y\n").output.endswith("1,234 forgotten: answers, and questions kept beside them\n")
+    assert run("--yes").output == "1,234 forgotten: answers, and questions kept beside them\n"
     named = run("--team", "red", "--partition", "p")
-    assert named.output == "1,234 answers forgotten\na note\n"
+    assert named.output == "1,234 forgotten: answers, and questions kept beside them\na note\n"
     assert asked == [{}, {}, {"team": "red", "partition": "p"}]
 
 

@@ -6,14 +6,18 @@ import { events, take, takeWhole } from "./reading";
 
 /** In the memory of this page and nowhere else. */
 let own: Schemas["PlaygroundKey"] | undefined;
+let making: Promise<Schemas["PlaygroundKey"]> | undefined;
 const SPARE_MS = 60_000;
 const LOG_TRIES = 6;
 const LOG_WAIT_MS = 400;
 
-export async function playgroundKey(renew = false): Promise<string> {
-  if (renew || own === undefined || Date.parse(own.expires_at) - Date.now() < SPARE_MS) {
-    own = await told(api.POST("/api/playground", { body: {} }));
-  }
+/** The key, another one than was ``refused``. A new one ends the one before, so all who need one at once share it. */
+export async function playgroundKey(refused = ""): Promise<string> {
+  if (own !== undefined && own.key !== refused && Date.parse(own.expires_at) - Date.now() > SPARE_MS) return own.key;
+  making ??= told(api.POST("/api/playground", { body: {} })).finally(() => {
+    making = undefined;
+  });
+  own = await making;
   return own.key;
 }
 
@@ -28,8 +32,9 @@ export async function askGateway(path: string, body: unknown, headers: Record<st
       body: JSON.stringify(body),
       ...(signal ? { signal } : {}),
     });
-  const response = await ask(await playgroundKey());
-  return response.status === 401 ? ask(await playgroundKey(true)) : response;
+  const key = await playgroundKey();
+  const response = await ask(key);
+  return response.status === 401 ? ask(await playgroundKey(key)) : response;
 }
 
 /** The answer as it grows: `tell` has it each time it has changed. Never rejects: what goes wrong is in the answer. */
