@@ -91,6 +91,7 @@ class LogReading:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def give_way() -> None:
+def give_way(niceness: int = NICENESS) -> None:
+    """This thread, to whoever else wants the processor."""
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

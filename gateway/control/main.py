@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 
@@ -33,6 +34,7 @@ from gateway.control.ledger_feed import LedgerFeed
 from gateway.control.ledger_sums import LedgerSums
 from gateway.control.live import Live
 from gateway.control.log_choice import choice_of, limits_of, redactor_of
+from gateway.control.log_reading import give_way
 from gateway.control.model_lists import ModelLists
 from gateway.control.periods import Periods
 from gateway.control.record_tap import Tap
@@ -77,6 +79,9 @@ TEND_S = 0.25
 
 MAINTENANCE_S = 60.0
 """How often closed segments are indexed and old ones dropped."""
+
+INDEXING_NICENESS = 15
+"""A full hour is indexed for many seconds, for which nobody waits: behind those who look for something meanwhile."""
 
 EXIT_FAILED = 1
 
@@ -300,16 +305,17 @@ class _Control:
             logs.tend()
 
     async def _maintain(self) -> None:
+        indexing = ThreadPoolExecutor(1, "indexing", partial(give_way, INDEXING_NICENESS))
         while True:
             await asyncio.sleep(MAINTENANCE_S)
             try:
+                await asyncio.get_running_loop().run_in_executor(indexing, self.log_store.maintain)
                 await asyncio.to_thread(self._tidy)
             except (OSError, StoreUnavailable) as error:
                 log.warning("maintenance: %s", error)
 
     def _tidy(self) -> None:
         """On a thread. An hour's segment that is indexed leaves more free memory behind than control needs."""
-        self.log_store.maintain()
         self.rollups.maintain()
         if self.database.is_ready:
             self.database.config.forget_expired()
