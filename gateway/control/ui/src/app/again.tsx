@@ -1,7 +1,6 @@
 import { Anchor, Button, Group, Modal, PasswordInput, Stack, Text } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import { api, told } from "../api/client";
+import { useLogIn } from "../api/login";
 import { ME } from "../api/me";
 import { leave, sessionBegun } from "../api/session";
 import { ErrorNotice } from "../parts/notices";
@@ -10,35 +9,16 @@ import { useOver } from "../parts/over";
 /** The session has ended while somebody was here: what is typed on the page is still there after the log-in. */
 export function LogInAgain({ name }: { name: string }) {
   const client = useQueryClient();
-  const [password, setPassword] = useState("");
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
+  const { password, setPassword, error, busy, onSubmit } = useLogIn(name, async (who) => {
+    client.setQueryData(ME, who);
+    sessionBegun();
+    await client.invalidateQueries();
+  });
   useOver(true);
-
-  const logIn = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const who = await told(api.POST("/api/login", { body: { name, password } }));
-      client.setQueryData(ME, who);
-      sessionBegun();
-      await client.invalidateQueries();
-    } catch (failure) {
-      setError(failure);
-      setPassword("");
-    } finally {
-      setBusy(false);
-    }
-  };
 
   return (
     <Modal opened onClose={() => undefined} title="Your session has ended" centered withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} overlayProps={{ blur: 14, backgroundOpacity: 0.6 }}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void logIn();
-        }}
-      >
+      <form onSubmit={onSubmit}>
         <Stack>
           <Text size="sm">Log in again as {name} to go on where you were.</Text>
           <input type="text" name="username" autoComplete="username" value={name} readOnly hidden />

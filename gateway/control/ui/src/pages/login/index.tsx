@@ -2,7 +2,7 @@ import { Button, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
-import { api, told } from "../../api/client";
+import { useLogIn } from "../../api/login";
 import { ME } from "../../api/me";
 import { sessionBegun } from "../../api/session";
 import { EntryPage } from "../../app/entry";
@@ -10,38 +10,20 @@ import { ErrorNotice } from "../../parts/notices";
 
 export function Component() {
   const [name, setName] = useState("");
-  const [password, setPassword] = useState("");
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
   const [search] = useSearchParams();
   const navigate = useNavigate();
   const client = useQueryClient();
 
-  const logIn = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const who = await told(api.POST("/api/login", { body: { name, password } }));
-      client.clear();
-      sessionBegun();
-      client.setQueryData(ME, who);
-      await navigate(backIn(search.get("back")), { replace: true });
-    } catch (failure) {
-      setError(failure);
-      setPassword("");
-    } finally {
-      setBusy(false);
-    }
-  };
+  const { password, setPassword, error, busy, onSubmit } = useLogIn(name, async (who) => {
+    client.clear();
+    sessionBegun();
+    client.setQueryData(ME, who);
+    await navigate(backIn(search.get("back")), { replace: true });
+  });
 
   return (
     <EntryPage title="Log in">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void logIn();
-        }}
-      >
+      <form onSubmit={onSubmit}>
         <Stack>
           <TextInput label="Name" autoComplete="username" required autoFocus value={name} onChange={(event) => setName(event.currentTarget.value)} />
           <PasswordInput label="Password" autoComplete="current-password" required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
