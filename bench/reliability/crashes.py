@@ -122,7 +122,24 @@ class Killing:
         """One that has served long enough, at a moment of its own."""
         wait_until(self.seasoned, "a worker has served for a while")
         time.sleep(self.chance.random() * 0.1)
-        victim = self.chance.choice(self.seasoned())
+        self._kill(self.chance.choice(self.seasoned()))
+
+    def busy_worker(self) -> None:
+        """One that has served long enough and has calls in hand. It is stopped to look at it, so that none of them
+        ends between the look and the kill: at a random moment a worker of a busy machine may well have none."""
+        wait_until(self._kill_busy, "a worker that has served for a while has calls in hand")
+
+    def _kill_busy(self) -> bool:
+        for victim in self.seasoned():
+            os.kill(victim, signal.SIGSTOP)
+            place = next(place for place, (pid, _) in self.serving.items() if pid == victim)
+            if self.arena.pending(place):
+                self._kill(victim)
+                return True
+            os.kill(victim, signal.SIGCONT)
+        return False
+
+    def _kill(self, victim: int) -> None:
         os.kill(victim, signal.SIGKILL)
         self.dead.add(victim)
         self.kills["worker"] += 1

@@ -12,9 +12,9 @@ from bench.reliability.crashes import Killing, asked, compared
 def test_no_call_is_lost_with_its_worker_or_with_control() -> None:
     with asked() as (gateway, upstream, askers):
         with contextlib.closing(Killing(gateway, random.Random(1))) as killing:
-            killing.worker()
+            killing.busy_worker()
             killing.control()
-            killing.worker()
+            killing.busy_worker()
         askers.stop()
         values, kept = compared(gateway, upstream)
     assert kept, values
