@@ -102,7 +102,8 @@ END_BITS: Final = 20
 """Of an end: the period's number. The rest is the time, so periods end up to a millisecond late."""
 END_MASK: Final = (1 << END_BITS) - 1
 STEP_SHIFT: Final = 10
-"""Fraction bits of a GCRA step: its error is below 2**-10 ns a unit, always to the strict side."""
+"""Fraction bits of a GCRA step: its error is below 2**-10 ns a unit, always to the strict side. The time of a whole
+burst is rounded up to a nanosecond: what a limit lets pass is what its rate gives, to the nanosecond."""
 NUMBER_BITS: Final = 48
 NUMBER_MASK: Final = (1 << NUMBER_BITS) - 1
 

@@ -28,7 +28,7 @@ LOW_WATER = 16384
 CLOSE_NS = 5_000_000_000
 """How long the other end may take to answer a Close."""
 LINGER_NS = 1_000_000_000
-"""After a violation what still comes is dropped for so long, lest a reset eat the Close."""
+"""After a violation, or the other end's Close, what still comes is dropped for so long, lest a reset eat ours."""
 LINGER_BYTES = 1 << 20
 OWN_WORDS = 4
 """Refusals that a caller may leave unread before nothing more is read from it."""
@@ -237,8 +237,19 @@ class Side(Caller):
             self.write(self.frames.close(None if code == NO_STATUS else code))
             if self.owner is not None:
                 self.owner.closed(self, code, reason)
-        if self.transport is not None:
+            self.leave()
+        elif self.transport is not None:
             self.transport.close()
+
+    def leave(self) -> None:
+        """The server's end goes first (RFC 6455, 7.1.1), and hears a caller out who does not stop at its own Close."""
+        transport = self.transport
+        if transport is None:
+            return
+        if not self.frames.client and transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
 
     def violated(self, code: int, reason: str) -> None:
         self.deaf = True

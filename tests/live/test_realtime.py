@@ -7,6 +7,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -516,6 +517,25 @@ def test_a_close_is_passed_on_as_it_is(code: int, by: str, shared: Gateway, prov
 
 
 # --- what goes wrong
+
+
+def test_who_sends_on_after_its_close_gets_the_answer(shared: Gateway) -> None:
+    """What comes too late must not make the connection's end a reset, which eats what has not been read yet."""
+
+    async def main() -> None:
+        end = await session(shared)
+        end.pause()
+        await end.close(1000)
+        ended = select.poll()
+        ended.register(end.writer.get_extra_info("socket"), select.POLLRDHUP)
+        await until(lambda: bool(ended.poll(0)))
+        for _ in range(3):
+            await end.raw(frame(PING, b"late"))
+        end.resume()
+        assert await end.ended() == Closed(1000)
+        assert await end.gone()
+
+    run(main())
 
 
 @pytest.mark.parametrize("how", ["reset", "end"])

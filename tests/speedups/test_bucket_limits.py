@@ -189,12 +189,13 @@ def test_counts_like_a_plain_counter(
 
 
 def within_bound(events: list[tuple[int, int]], limit: int, period: int, burst: int) -> bool:
-    """Over every stretch of time: sum <= burst + rate x t."""
+    """Over every stretch of time: sum <= burst + rate x t, to a nanosecond: times are whole ones, and the burst's own
+    is rounded up to one."""
     for i, (start, _) in enumerate(events):
         total = 0
         for end, amount in events[i:]:
             total += amount
-            if (total - burst) * period > limit * (end - start):
+            if (total - burst) * period > limit * (end - start + 1):
                 return False
     return True
 
