@@ -37,7 +37,7 @@ serve: $(built) $(venv)/interface
 	exec $(python) -m gateway serve --demo $(ARGS)
 
 test: $(venv)/dev $(built) $(venv)/interface
-	$(python) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(python) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(venv)/dev
 	@$(MAKE) --no-print-directory MICROGATE_BUILD=$(strict_build) $(venv)/built-$(strict_build)
