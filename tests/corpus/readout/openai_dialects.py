@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from openai._models import construct_type
@@ -32,7 +33,13 @@ _EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 def made(kind: Any, value: Any, strict: bool) -> Any:
     """``value`` as the SDK's type; ``strict``: it has to be valid."""
-    return TypeAdapter(kind).validate_python(value) if strict else construct_type(value=value, type_=kind)
+    return _adapter(kind).validate_python(value) if strict else construct_type(value=value, type_=kind)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made once: the SDK's types are put together as they are first used, which takes some 10 ms."""
+    return TypeAdapter(kind)
 
 
 def finish(word: Any) -> str:
