@@ -9,11 +9,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.waiting import PATIENCE_S
 
 pytest_plugins = ["tests.hnswlib", "tests.live.fixtures", "tests.postgres", "tests.redis"]
+
+# How long an example takes is the machine's business, which is shared.
+too_slow = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=too_slow)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection() -> None:
