@@ -58,12 +58,12 @@ class Plays:
 class Place:
     """A gateway, its upstream, and what the stand-in of its cache has written down."""
 
-    def __init__(self, folder: Path, env: dict[str, str], upstream: Upstream, plays: Plays, **key: Any) -> None:
+    def __init__(self, folder: Path, upstream: Upstream, plays: Plays, **key: Any) -> None:
         self.notes = folder / "notes"
         self.notes.mkdir()
         self.upstream = upstream
         self.plays = plays
-        self.many = 100 if {**os.environ, **env}.get("MICROGATE_PURE") else 1000
+        self.many = 100 if os.environ.get("MICROGATE_PURE") else 1000
         """Requests at once, as the build is quick or slow."""
         claude = {
             "dialect": "anthropic", "base_url": upstream.url.removesuffix("/v1"),
@@ -85,7 +85,7 @@ class Place:
             prices=[{"model": "m", "input": 1.5, "output": 6}],
         )
         config["providers"] |= {"claude": claude, "narrow": narrow}
-        self.gateway = Gateway(folder, config, env={**env, "MICROGATE_TEST_NOTES": str(self.notes)})
+        self.gateway = Gateway(folder, config, env={"MICROGATE_TEST_NOTES": str(self.notes)})
         self.gateway.launcher = [sys.executable, "-m", "tests.cache.launch"]
 
     def lines(self, name: str) -> list[str]:

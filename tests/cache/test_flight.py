@@ -24,7 +24,6 @@ from tests.cache.flying import (
     so,
     to_claude,
 )
-from tests.live.fixtures import BUILDS
 from tests.live.upstreams import (
     CHAT,
     USAGE_EVENT,
@@ -41,11 +40,11 @@ from tests.live.wire import Answer
 from tests.waiting import wait_for
 
 
-@pytest.fixture(scope="module", params=BUILDS)
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     plays = Plays()
     with Upstream(plays) as upstream:
-        made = Place(tmp_path_factory.mktemp("gateway"), BUILDS[request.param], upstream, plays)
+        made = Place(tmp_path_factory.mktemp("gateway"), upstream, plays)
         made.gateway.start()
         try:
             yield made

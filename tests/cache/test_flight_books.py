@@ -31,7 +31,7 @@ def test_who_made_the_call_pays_for_it(tmp_path: Path) -> None:
     page = http(b"<html>", content_type="text/html")
     plays.steps["fails"] = [[plays.gate("fails"), page], [page], [http(CHAT)]]
     with Upstream(plays) as upstream:
-        place = Place(tmp_path, {}, upstream, plays, budgets=[{"usd": 1000, "per": "day"}])
+        place = Place(tmp_path, upstream, plays, budgets=[{"usd": 1000, "per": "day"}])
         place.gateway.start()
 
         async def answered(user: str, those: list[Asked]) -> list[str]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cache.flying import Place, Plays, asking, check_joined, gone, group, joiners, run, so, to_claude
-from tests.live.fixtures import BUILDS
 from tests.live.upstreams import Act, Step, Upstream, chunk, chunked_head, delta, event, http, stream_events
 from tests.live.wire import Answer
 
@@ -20,7 +19,7 @@ LONG = [delta(f"{number} " + "x" * 30_000) for number in range(30)]
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     plays = Plays()
     with Upstream(plays) as upstream:
-        made = Place(tmp_path_factory.mktemp("gateway"), BUILDS["as built"], upstream, plays)
+        made = Place(tmp_path_factory.mktemp("gateway"), upstream, plays)
         made.gateway.start()
         try:
             yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,11 +11,6 @@ from tests.live.instance import Gateway, configuration
 from tests.live.upstreams import Upstream
 
 Start = Callable[..., Gateway]
-
-BUILDS: dict[str, dict[str, str]] = {"as built": {}, "pure": {"MICROGATE_PURE": "1"}}
-"""Environments of instances for tests that hold of both; a run that is pure itself has one."""
-if os.environ.get("MICROGATE_PURE"):
-    del BUILDS["pure"]
 
 
 @pytest.fixture(scope="session")

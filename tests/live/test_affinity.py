@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.fixtures import BUILDS, Start
+from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
 from tests.live.upstreams import CHAT, Received, Step, Upstream, http
 from tests.live.wire import ask, request
@@ -52,9 +52,8 @@ def tables(gateway: Gateway) -> list[str]:
     return [name for name in os.listdir(gateway.paths.runtime_dir) if name.startswith("affinity-")]
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_conversations_stay_and_spread(start_gateway: Start, upstream: Upstream, build: str) -> None:
-    gateway = start_gateway(config_of(upstream, 8, ALWAYS), env=BUILDS[build])
+def test_conversations_stay_and_spread(start_gateway: Start, upstream: Upstream) -> None:
+    gateway = start_gateway(config_of(upstream, 8, ALWAYS))
     for turn in range(4):
         for conversation in range(8):
             assert say(gateway, prompt(conversation, turn)) == 200

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.live.fixtures import BUILDS, Start
+from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration, files_in
 from tests.live.upstreams import Received, Step, Upstream, delta, http, stream
 from tests.live.wire import Answer, ask, request
@@ -53,10 +53,10 @@ def config(upstream: Upstream, **more: Any) -> dict[str, Any]:
     )
 
 
-@pytest.fixture(scope="module", params=BUILDS)
-def gateway(request: pytest.FixtureRequest, start_for_module: Start) -> Iterable[Gateway]:
+@pytest.fixture(scope="module")
+def gateway(start_for_module: Start) -> Iterable[Gateway]:
     with Upstream(answers) as upstream:
-        yield start_for_module(config(upstream, cache={"enabled": True}), workers=2, env=BUILDS[request.param])
+        yield start_for_module(config(upstream, cache={"enabled": True}), workers=2)
 
 
 def said(gateway: Gateway, text: str, key: str = FULL, *, log: str = "", **more: Any) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.live.fixtures import BUILDS, Start
+from tests.live.fixtures import Start
 from tests.live.instance import Gateway, configuration
 from tests.live.test_health import HEALTH, asked, body, failing, many, several, upstreams
 from tests.live.trail import trail_of
@@ -39,12 +39,11 @@ def passed(told: dict[str, Any]) -> dict[str, str]:
     return {each["target"]: each["passed"] for each in told["targets"] if each["passed"]}
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_nobody_is_asked(start_gateway: Start, build: str) -> None:
+def test_nobody_is_asked(start_gateway: Start) -> None:
     config = several(3)
     config["routes"]["m"] = {"targets": ["u0/m", "u1/m"], "fallbacks": ["u2/x"], "strategy": "order"}
     with upstreams(config, None, None, None) as made:
-        gateway = start_gateway(config, env=BUILDS[build])
+        gateway = start_gateway(config)
         told = explained(gateway)
         assert (told["object"], told["model"], told["route"]) == ("route.explanation", "m", "m")
         assert (told["strategy"], told["because"], told["drawn"]) == ("order", "order", False)
@@ -126,13 +125,12 @@ def test_one_in_trouble_is_passed_over(start_gateway: Start) -> None:
         assert 0 < health["out_for_s"] <= 72
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_a_probe_that_is_due_is_left_to_a_call(start_gateway: Start, build: str) -> None:
+def test_a_probe_that_is_due_is_left_to_a_call(start_gateway: Start) -> None:
     config = several(2)
     config["health"] = {**HEALTH, "consecutive": 1, "rest": "300ms", "rest_max": "300ms"}
     config["routes"]["m"] = {"targets": ["u0/m"], "fallbacks": ["u1/m"]}
     with upstreams(config, failing, None) as made:
-        gateway = start_gateway(config, env=BUILDS[build])
+        gateway = start_gateway(config)
         many(gateway, 1)
         made[0].clear()
         made[0].script = lambda received: [http(CHAT)]

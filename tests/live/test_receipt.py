@@ -14,7 +14,7 @@ import pytest
 
 from gateway.records import Kind
 from gateway.routing.receipt import Step, receipt_in
-from tests.live.fixtures import BUILDS, Start
+from tests.live.fixtures import Start
 from tests.live.instance import Gateway
 from tests.live.test_health import HEALTH, asked, body, failing, many, several, upstreams
 from tests.live.test_translation import asking
@@ -75,12 +75,11 @@ def fallback(count: int = 2, **more: Any) -> dict[str, Any]:
     return config
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_a_plain_request(start_gateway: Start, build: str) -> None:
+def test_a_plain_request(start_gateway: Start) -> None:
     """Nothing is kept where nothing happened, and nothing is told to those who do not ask."""
     config = several(2)
     with upstreams(config, None, None):
-        gateway = start_gateway(config, env=BUILDS[build])
+        gateway = start_gateway(config)
         answer = explained(gateway)
         route, step = told(answer)
         assert route == ("route", {"name": "m", "strategy": "weighted"})
@@ -95,11 +94,10 @@ def test_a_plain_request(start_gateway: Start, build: str) -> None:
         assert kept(gateway) == [[], [], [], []]
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_a_fallback(start_gateway: Start, build: str) -> None:
+def test_a_fallback(start_gateway: Start) -> None:
     config = fallback()
     with upstreams(config, failing, None):
-        gateway = start_gateway(config, env=BUILDS[build])
+        gateway = start_gateway(config)
         answer = explained(gateway)
         assert ways(answer) == [
             ("asked", "0", "u0/m", "only", "503"),
@@ -129,8 +127,7 @@ def test_the_next_target_and_the_last_word(start_gateway: Start) -> None:
         assert (len(found.steps), found.end) == (3, "attempts")
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_another_key(start_gateway: Start, build: str) -> None:
+def test_another_key(start_gateway: Start) -> None:
     config = several(1, retry=QUICK)
     config["providers"]["u0"]["keys"] = [{"name": name, "value": f"sk-{name}-canary"} for name in ("ka", "kb")]
     limited = b'{"error":{"message":"slow down","type":"rate_limit"}}'
@@ -139,7 +136,7 @@ def test_another_key(start_gateway: Start, build: str) -> None:
         return [http(limited, 429)] if len(made[0].requests) == 1 else [http(CHAT)]
 
     with upstreams(config, script) as made:
-        gateway = start_gateway(config, env=BUILDS[build])
+        gateway = start_gateway(config)
         answer = explained(gateway)
         first, second = told(answer)[1:]
         assert [way[3:] for way in ways(answer)] == [("only", "429"), ("other-key", "200")]
@@ -148,12 +145,11 @@ def test_another_key(start_gateway: Start, build: str) -> None:
         assert "ka" not in (answer.header("x-microgate-explain") or "")
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_an_ejected_one_is_passed_over_and_probed(start_gateway: Start, build: str) -> None:
+def test_an_ejected_one_is_passed_over_and_probed(start_gateway: Start) -> None:
     config = fallback()
     config["health"] = {**HEALTH, "consecutive": 1, "rest": "2s", "rest_max": "2s"}
     with upstreams(config, failing, None) as made:
-        gateway = start_gateway(config, env=BUILDS[build])
+        gateway = start_gateway(config)
         many(gateway, 1)
         answer = explained(gateway)
         assert ways(answer) == [("passed", "0", "u0/m", "ejected"), ("asked", "1", "u1/m", "fallback", "200")]
@@ -179,15 +175,14 @@ def test_panic(start_gateway: Start) -> None:
         assert last == ("end", "attempts")
 
 
-@pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("wins", ["first", "second"])
-def test_a_hedge(start_gateway: Start, wins: str, build: str) -> None:
+def test_a_hedge(start_gateway: Start, wins: str) -> None:
     config = fallback()
     config["routes"]["m"]["hedge"] = {"after": "100ms", "share": 1}
     late: list[Any] = [Until(lambda: made[1].requests), http(CHAT)]
     first, second = (late, [Act.HOLD]) if wins == "first" else ([Act.HOLD], [http(CHAT)])
     with upstreams(config, lambda received: first, lambda received: second) as made:
-        gateway = start_gateway(config, env=BUILDS[build])
+        gateway = start_gateway(config)
         answer = explained(gateway)
         lost, won = ("asked", "1", "u1/m", "hedge"), ("asked", "0", "u0/m", "only")
         if wins == "second":
@@ -236,13 +231,13 @@ def test_named_fallbacks(start_gateway: Start) -> None:
         assert ways(answer)[-1] == ("asked", "2", "u2/x", "fallback", "200")
 
 
-@pytest.fixture(scope="module", params=BUILDS)
-def world(request: pytest.FixtureRequest, start_for_module: Start) -> Iterator[tuple[Gateway, Upstream]]:
+@pytest.fixture(scope="module")
+def world(start_for_module: Start) -> Iterator[tuple[Gateway, Upstream]]:
     """A gateway whose first target always fails, and its second one."""
     config = fallback(health={"consecutive": 1000, "volume": 1_000_000, "throttle": False})
     config["retry"] = {**QUICK, "attempts": 2, "budget": 1}
     with upstreams(config, failing, None) as made:
-        yield start_for_module(config, env=BUILDS[request.param]), made[1]
+        yield start_for_module(config), made[1]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
