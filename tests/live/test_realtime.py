@@ -846,10 +846,10 @@ def test_nothing_is_left_behind(provider: Provider, start_gateway: Start) -> Non
                 provider.cut(provider.ends[-1 - n % 50])
         for end in ends:
             if not end.writer.transport.is_closing():
-                async with asyncio.timeout(5):
-                    with contextlib.suppress(TimeoutError):
-                        await end.close()
-                        await end.ended()
+                # The gateway may have gone for good meanwhile: it hears out who broke the protocol for a second.
+                with contextlib.suppress(ConnectionError):
+                    await end.close()
+                    await end.ended()
             end.abort()
 
     run(main())
