@@ -1,4 +1,4 @@
-"""What was spent, added up by day, for reports over months: on a thread that gives way, when many rows have come."""
+"""What was spent, added up by hour and by day for reports: on a thread that gives way, when many rows have come."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from gateway.stores.urls import path_of, scheme_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0004"
+HEAD = "0005"
 """Newest version under ``migrations/versions`` (a test holds the two together)."""
 
 TIMEOUT_S = 300.0

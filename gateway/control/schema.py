@@ -135,22 +135,32 @@ ledger = Table(
 )
 """Columns as ``LedgerRow`` has them and says what they mean."""
 
-ledger_days = Table(
-    "ledger_days",
-    metadata,
-    Column("day", Integer, primary_key=True, autoincrement=False, comment="Of UTC, since the epoch."),
-    *[
-        Column(name, _LEDGER_TYPES.get(name, BigInteger), primary_key=True, autoincrement=False)
-        for name in (*KEPT, "shadow")
-    ],
-    *[Column(name, BigInteger, nullable=False) for name in SUMS],
-    comment="What the rows of a day come to that have all this in common: gateway/stores/sql_usage.py.",
-    sqlite_with_rowid=False,
-)
 
-ledger_summed = Table(
-    "ledger_summed",
-    metadata,
-    Column("through_id", BigInteger, primary_key=True, autoincrement=False, comment="The last row's id."),
-    comment="Up to where the ledger is in ledger_days; one row, or none yet.",
-)
+def _sums_by(unit: str, name: str, comment: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column(unit, Integer, primary_key=True, autoincrement=False, comment="Of UTC, since the epoch."),
+        *[
+            Column(name, _LEDGER_TYPES.get(name, BigInteger), primary_key=True, autoincrement=False)
+            for name in (*KEPT, "shadow")
+        ],
+        *[Column(name, BigInteger, nullable=False) for name in SUMS],
+        comment=comment,
+        sqlite_with_rowid=False,
+    )
+
+
+def _summed(name: str, comment: str) -> Table:
+    through = Column("through_id", BigInteger, primary_key=True, autoincrement=False, comment="The last row's id.")
+    return Table(name, metadata, through, comment=comment)
+
+
+_COMES_TO = "What the rows of %s come to that have all this in common: gateway/stores/sql_usage.py."
+_OF_0004 = "For a program of schema 0004 that still runs; goes with the next schema."
+
+usage_hours = _sums_by("hour", "usage_hours", _COMES_TO % "an hour")
+usage_days = _sums_by("day", "usage_days", _COMES_TO % "a day")
+usage_summed = _summed("usage_summed", "Up to where the ledger is in usage_hours and usage_days; one row, or none yet.")
+ledger_days = _sums_by("day", "ledger_days", _OF_0004)
+ledger_summed = _summed("ledger_summed", _OF_0004)

@@ -16,8 +16,8 @@ MOST_ROWS = 10_000
 """Of one page."""
 
 SUMMED_AT_ONCE = 100_000
-"""Rows that are added to their days together: some 6 us each, and fewer at a time cost more each. Those that are posted
-meanwhile wait 0.2 s; a report reads that many one by one in half a second."""
+"""Rows that are added to their hours and days together: some 6 us each, and fewer at a time cost more each. Those that
+are posted meanwhile wait 0.2 s; a report reads that many one by one in half a second."""
 
 ASKED_AT_ONCE = 400
 """Requests looked up by one statement."""

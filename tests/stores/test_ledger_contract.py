@@ -197,7 +197,7 @@ def test_sums_agree_whichever_way_they_are_made(ledger: LedgerStore) -> None:
         assert Counter(spent[:5] for spent in alone).keys() == {spent[:5] for spent in parts}
 
 
-def test_sums_by_day_say_what_the_rows_say(ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_by_hour_and_day_say_what_the_rows_say(ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any report, before rows are added up, when some are, when all are, and when more have come since."""
     monkeypatch.setattr(sql_ledger, "SUMMED_AT_ONCE", 200)
     lot = random.Random(11)
@@ -219,7 +219,11 @@ def test_sums_by_day_say_what_the_rows_say(ledger: LedgerStore, monkeypatch: pyt
         ]  # fmt: skip
 
     def asked() -> UsageQuery:
-        since, until = (lot.choice((None, lot.randrange(61 * DAY_US), lot.randrange(61) * DAY_US)) for _ in range(2))
+        def time_us() -> int | None:
+            whole = lot.randrange(61) * DAY_US, lot.randrange(61 * 24) * DAY_US // 24
+            return lot.choice((None, lot.randrange(61 * DAY_US), lot.randrange(2 * DAY_US), *whole))
+
+        since, until = time_us(), time_us()
         return UsageQuery(
             by=tuple(lot.sample(names, lot.randrange(4))),
             since_us=since,
@@ -230,7 +234,7 @@ def test_sums_by_day_say_what_the_rows_say(ledger: LedgerStore, monkeypatch: pyt
             shadows=lot.choice((True, False)),
         )
 
-    queries = [asked() for _ in range(60)]
+    queries = [asked() for _ in range(120)]
     ledger.post(lots(0, 650))
     before = [ledger.usage(query) for query in queries]
     for added_up in (True, True, True, False, False):
