@@ -74,13 +74,18 @@ def _print_semantic(told: Mapping[str, Any], settings: Mapping[str, Any], consol
         line(f"{vectors} of {dimension} dimensions, {size(index['bytes'])}")
         for remark in ([] if index["ok"] else [index["problem"]]) + index["notes"]:
             line(f"  {remark}")
-    line(f"looked up {told['lookups']:,}, near enough {told['would_be_hits']:,}")
+    if settings["mode"] == "verified":
+        sure = f"sure enough {told['would_be_hits']:,}"
+        line(f"looked up {told['lookups']:,}, learned from {told['observations']:,} comparisons, {sure}")
+    else:
+        line(f"looked up {told['lookups']:,}, near enough {told['would_be_hits']:,}")
     if told["audited"]:
         found = f"{told['wrong']:,} wrong ({told['wrong_per_hit']:.1%}"
         sure = f"with 95 % confidence at most {told['wrong_per_hit_upper']:.1%}"
         line(f"asked afresh and compared {told['audited']:,}: {found}, {sure}); {_of_lookups(told, settings)}")
     else:
-        line("asked afresh and compared none so far")
+        of = " of these" if settings["mode"] == "verified" else ""
+        line(f"asked afresh and compared none{of} so far")
     points = [point for point in told["curve"] if point["threshold"] >= LEAST_THRESHOLD]
     if points:
         table = Table("  threshold", box=None, pad_edge=False)

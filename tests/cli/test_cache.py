@@ -107,6 +107,7 @@ def test_stats_of_verified_mode_and_of_nothing_yet(monkeypatch: pytest.MonkeyPat
     settings = REPORT["settings"] | {"semantic": REPORT["settings"]["semantic"] | {"mode": "verified"}}
     told = stats(monkeypatch, REPORT | {"settings": settings}).output
     assert "similar questions: verified, by a/b" in told
+    assert "looked up 1,544, learned from 0 comparisons, sure enough 62" in told
     assert "of all look-ups at most 1.81%, bound 2.00%" in told
     semantic = REPORT["semantic"] | {"audited": 0, "curve": [], "indexes": {}, "problem": "a/b does not embed"}
     told = stats(monkeypatch, REPORT | {"semantic": semantic}).output

@@ -119,7 +119,8 @@ def test_who_comes_second_is_told_and_may_go_on(window: Window, seeded: Gateway)
 
 
 def test_nothing_typed_is_lost(window: Window, seeded: Gateway) -> None:
-    """By a key that closes, by a way to elsewhere, by the session's end; a dialog over another one closes alone."""
+    """By a key that closes, by a way to elsewhere, by closing the tab, by the session's end; a dialog over another one
+    closes alone."""
     page = window.page
     window.open("keys")
     page.get_by_role("button", name="bob").click()
@@ -138,6 +139,11 @@ def test_nothing_typed_is_lost(window: Window, seeded: Gateway) -> None:
         ask.get_by_role("button", name="Keep editing").click()
         expect(ask).to_be_hidden()
         expect(amount).to_have_value("77")
+    with page.expect_event("dialog") as asking:
+        page.close(run_before_unload=True)
+    assert asking.value.type == "beforeunload"
+    asking.value.dismiss()
+    expect(amount).to_have_value("77")
     page.context.clear_cookies()
     window.expected |= {401}
     form.get_by_role("button", name="Save").click()
@@ -149,6 +155,10 @@ def test_nothing_typed_is_lost(window: Window, seeded: Gateway) -> None:
     form.get_by_role("button", name="Save").click()
     expect(form).to_be_hidden()
     assert entity(Admin(seeded), "virtual-keys", "bob")["spec"]["limits"] == [{"requests": 77, "per": 60.0}]
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    assert asked == []
 
 
 def test_several_keys_at_once(window: Window, seeded: Gateway) -> None:
@@ -157,9 +167,13 @@ def test_several_keys_at_once(window: Window, seeded: Gateway) -> None:
     window.open("keys")
     page.get_by_role("textbox", name="Search virtual keys").fill("many-")
     expect(page.locator("tbody tr")).to_have_count(3)
+    first = page.get_by_role("checkbox", name="Choose many-0")
+    stood = first.bounding_box()
     page.get_by_role("checkbox", name="Choose all virtual keys shown").check()
-    page.get_by_role("checkbox", name="Choose many-0").uncheck()
     several = page.get_by_role("group", name="Chosen keys")
+    expect(several).to_be_visible()
+    assert first.bounding_box() == stood
+    first.uncheck()
     several.get_by_role("button", name="Switch off").click()
     expect(page.get_by_text("2 keys switched off")).to_be_visible()
     assert [admin.chat(key, "demo/echo") for key in made] == [200, 401, 401]

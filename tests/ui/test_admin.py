@@ -77,6 +77,7 @@ def test_settings_that_somebody_else_changed(window: Window, admin: Admin) -> No
     window.open("settings?group=timeouts")
     field = page.get_by_role("textbox", name="Connect")
     field.fill("2500ms")
+    expect(page.locator("[data-in-force=connect] + span")).to_have_text("default")
     [version] = [each["version"] for each in admin.ask("GET", "/api/settings")["entries"] if each["name"] == "timeouts"]
     fields = {"authorization": f"Bearer {admin.token}", "if-match": f'"{version}"'}
     body = {"spec": {"connect": "9s"}}

@@ -88,6 +88,28 @@ def test_figures_the_nearest_and_a_threshold(chromium: Browser, asked: Gateway) 
     window.close()
 
 
+def test_verified_mode_is_explained_while_it_learns(chromium: Browser, asked: Gateway) -> None:
+    """It has no threshold, and nothing is sure yet of what shadow mode compared."""
+    api = Api(asked)
+    [group] = [each for each in api.told("GET", "/api/settings")["entries"] if each["name"] == "cache"]
+    spec = {**group["spec"], "semantic": {**group["spec"]["semantic"], "mode": "verified"}}
+    api.told("PUT", "/api/settings/cache", {"spec": spec}, group["version"])
+    wait_for(lambda: (api.told("GET", "/api/cache")["semantic"] or {}).get("mode") == "verified", "the mode")
+    told = api.told("GET", "/api/cache")["semantic"]
+    assert told["observations"] == 1
+    window = Window(chromium, asked.base_url)
+    window.log_in(to="cache")
+    page = window.page
+    expect(page.get_by_text("It is still learning: 1 answer was compared, and none is sure enough yet")).to_be_visible()
+    rows = page.get_by_role("table", name="Similar questions").get_by_role("row")
+    for name, value in (("Looked up", told["lookups"]), ("Learned from", 1), ("Sure enough", told["would_be_hits"])):
+        expect(rows.filter(has_text=name).get_by_role("cell").first).to_have_text(str(value))
+    explorer = page.get_by_role("region", name="Threshold explorer")
+    expect(explorer.get_by_text("No threshold is in force in verified mode")).to_be_visible()
+    expect(explorer.get_by_text("in force", exact=True)).to_have_count(0)
+    window.close()
+
+
 def test_another_embedder_begins_with_nothing(asked: Gateway) -> None:
     """Cosines of different ones do not compare: neither questions nor what was learned of them are taken over."""
     api = Api(asked)

@@ -19,6 +19,7 @@ from gateway.stores.protocols import AnswerStore, StoreUnavailable
 
 log = logging.getLogger("microgate.cache")
 
+MODES = ("shadow", "threshold", "verified")
 POOL_NS = 366 * 86400 * 10**9
 """Kept for so long after the last observation."""
 
@@ -33,13 +34,16 @@ class Learning:
         self._pool_key = pool_key(settings.embedder)
         directory = os.path.join(directory, hashlib.sha256(settings.embedder.encode()).hexdigest()[:16])
         self._curve_path = os.path.join(directory, "curve")
-        self._audit_path = os.path.join(directory, "audit")
+        self._audit_paths = {mode: os.path.join(directory, f"audit-{mode}") for mode in MODES}
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        self.curve, self.audit, self.pool = ThresholdCurve(), Audit(), Pool()
+        self.curve, self.pool = ThresholdCurve(), Pool()
+        self._audits = dict.fromkeys(MODES, Audit())
+        """By mode: each has hits of its own kind, so that its wrong ones say nothing of another mode's."""
         with contextlib.suppress(OSError, ValueError), open(self._curve_path, "rb") as file:
             self.curve = ThresholdCurve.from_bytes(file.read())
-        with contextlib.suppress(OSError, ValueError), open(self._audit_path, "rb") as file:
-            self.audit = Audit.from_bytes(file.read())
+        for mode, path in self._audit_paths.items():
+            with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
+                self._audits[mode] = Audit.from_bytes(file.read())
         with contextlib.suppress(StoreUnavailable, ValueError):
             data = answers.get(self._pool_key)
             if data:
@@ -50,7 +54,7 @@ class Learning:
         hits = counts.get("similar", 0) + counts.get("would_hit", 0)
         lookups = counts.get("looked", 0)
         with self._lock:
-            self.audit += Audit(lookups=lookups, hits=hits)
+            self._audits[self.settings.mode] += Audit(lookups=lookups, hits=hits)
 
     def note(
         self,
@@ -68,7 +72,7 @@ class Learning:
         self.curve.add(near, not differs, right)
         if would_hit:
             with self._lock:
-                self.audit += Audit(audited=1, wrong=int(not right))
+                self._audits[self.settings.mode] += Audit(audited=1, wrong=int(not right))
         if differs or self.settings.mode == "threshold":
             # Which of them are asked afresh depends on how near they are: no fair sample.
             return
@@ -85,11 +89,11 @@ class Learning:
         )
 
     def stats(self) -> dict[str, Any]:
-        """As reports show it."""
-        audit = self.audit
+        """As reports show it: of the mode in force, but for the look-ups, which the curve is compared with."""
+        audit = self._audits[self.settings.mode]
         return {
             "observations": self.pool.observations,
-            "lookups": audit.lookups,
+            "lookups": sum(each.lookups for each in self._audits.values()),
             "would_be_hits": audit.hits,
             "audited": audit.audited,
             "wrong": audit.wrong,
@@ -105,7 +109,8 @@ class Learning:
         with contextlib.suppress(StoreUnavailable):
             if self.pool.observations:
                 self.answers.put([(self._pool_key, self.pool.to_bytes(), time.time_ns() + POOL_NS)])
-        for path, data in ((self._curve_path, self.curve.to_bytes()), (self._audit_path, self.audit.to_bytes())):
+        audits = ((self._audit_paths[mode], audit.to_bytes()) for mode, audit in self._audits.items())
+        for path, data in ((self._curve_path, self.curve.to_bytes()), *audits):
             try:
                 with open(f"{path}.new", "wb") as file:
                     file.write(data)

@@ -41,12 +41,14 @@ interface TimeChartProps {
   height?: number;
   /** The legend is left out for one series unless this says otherwise. */
   legend?: boolean;
+  /** Each point is a day of UTC, told by its date alone. */
+  daily?: boolean;
 }
 
 /** Values over time. */
-export function TimeChart({ label, points, series, kind = "area", stacked = false, format = String, exact = format, height = 220, legend }: TimeChartProps) {
+export function TimeChart({ label, points, series, kind = "area", stacked = false, format = String, exact = format, height = 220, legend, daily = false }: TimeChartProps) {
   const span = points && points.length > 1 ? (points.at(-1)?.t ?? 0) - (points[0]?.t ?? 0) : 0;
-  const data = useMemo(() => (points ?? []).map((point) => ({ ...point, time: timeLabel(point.t, span) })), [points, span]);
+  const data = useMemo(() => (points ?? []).map((point) => ({ ...point, time: daily ? dayLabel(point.t) : timeLabel(point.t, span) })), [points, span, daily]);
   const dots = useMemo(() => series.some(({ key }) => hasLonely(points ?? [], key)), [points, series]);
   if (points === undefined) return <Skeleton height={height} />;
   const shared = {
@@ -171,6 +173,10 @@ function axisWidth(points: readonly Point[], series: readonly Series[], stacked:
 function hasLonely(points: readonly Point[], key: string): boolean {
   const there = (at: number) => typeof points[at]?.[key] === "number";
   return points.some((_, at) => there(at) && !there(at - 1) && !there(at + 1));
+}
+
+function dayLabel(at: number): string {
+  return new Date(at * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 }
 
 function timeLabel(at: number, span: number): string {

@@ -104,7 +104,7 @@ export function EntityForm(props: EntityFormProps) {
           <fieldset disabled={Boolean(readOnly)} className="plain-fieldset">
             <Stack>{children}</Stack>
           </fieldset>
-          <div ref={notice}>
+          <div ref={notice} className="form-notice">
             {conflict ? (
               <ConflictNotice
                 error={shown}

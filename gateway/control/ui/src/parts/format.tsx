@@ -132,7 +132,7 @@ export function Duration({ value, ...rest }: Shown<number>) {
 export function TimeAgo({ value, ...rest }: Shown<Time>) {
   const now = useNow(value === null || value === undefined ? 0 : 10_000);
   return (
-    <Text span inherit title={dateTime(value)} {...rest}>
+    <Text span inherit title={dateTime(value)} style={{ whiteSpace: "nowrap" }} {...rest}>
       {timeAgo(value, now)}
     </Text>
   );

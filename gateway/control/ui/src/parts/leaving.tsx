@@ -1,5 +1,6 @@
 /** What is typed and not saved is not lost by a key or a click: leaving asks first. */
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { useEffect } from "react";
 import { useBlocker } from "react-router";
 import { useOver } from "./over";
 
@@ -36,9 +37,16 @@ interface LeavingProps {
   within?: boolean;
 }
 
-/** While it is there, ways to another place of the interface ask first: links, Back and Forward. Mount it while something
- * is changed. */
+/** While it is there, ways to another place ask first: links, Back and Forward of the interface itself; the browser asks
+ * before it loads the page anew or closes it. Mount it while something is changed. */
 export function Leaving({ free = () => false, within = false }: LeavingProps) {
   const blocker = useBlocker(({ currentLocation: from, nextLocation: to }) => !free() && (from.pathname !== to.pathname || (!within && from.search !== to.search)));
+  useEffect(() => {
+    const ask = (event: BeforeUnloadEvent) => {
+      event.preventDefault();
+    };
+    window.addEventListener("beforeunload", ask);
+    return () => window.removeEventListener("beforeunload", ask);
+  }, []);
   return <AskLeaving opened={blocker.state === "blocked"} onStay={() => blocker.reset?.()} onLeave={() => blocker.proceed?.()} />;
 }

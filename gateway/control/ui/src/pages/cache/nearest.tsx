@@ -59,7 +59,7 @@ function outcome(each: Neighbour, told: SimilarTold): string {
     case "not near enough":
       return `not told: below the threshold ${told.threshold ?? ""}`;
     case "asked afresh":
-      return "not told: too little is known of it yet";
+      return "not told: it is not sure enough that it is right";
     case "by lot":
       return `told to ${percent(each.chance)} of those who ask`;
     default:
@@ -91,7 +91,7 @@ export function Nearest({ told }: { told: SimilarTold }) {
                 <Table.Th>Known question</Table.Th>
                 <Table.Th ta="right">Cosine</Table.Th>
                 <Table.Th miw={96}>Guard</Table.Th>
-                {verified ? <Table.Th ta="right">Right</Table.Th> : null}
+                {verified ? <Table.Th ta="right" title="How likely its answer is right, at least">Surely right</Table.Th> : null}
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -118,7 +118,7 @@ export function Nearest({ told }: { told: SimilarTold }) {
                       {each.right === undefined ? "–" : percent(each.right)}
                       {each.observed === undefined ? null : (
                         <Text size="xs" c="dimmed">
-                          {each.observed} seen
+                          of {each.observed} compared
                         </Text>
                       )}
                     </Table.Td>

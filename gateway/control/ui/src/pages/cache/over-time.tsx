@@ -37,10 +37,10 @@ export function OverTime({ range, days }: { range: Range; days: CacheReport["day
     <SimpleGrid cols={{ base: 1, lg: 2 }}>
       <ChartPanel title="Requests answered from the cache" aside={lookups ? <Text size="sm" c="dimmed">{percent((sum("exact") + sum("similar") + sum("joined")) / lookups)} of {count(lookups)}</Text> : null}>
         {fine && !lookups ? <Nothing /> : null}
-        <TimeChart label="Hits by kind" points={fine} series={KINDS} kind="bar" stacked format={count} legend />
+        <TimeChart label="Hits by kind" points={fine} series={KINDS} kind="bar" stacked format={count} legend daily={Boolean(error)} />
       </ChartPanel>
       <ChartPanel title="Money saved, by day" aside={<Text size="sm" c="dimmed">{money(sum("saved", daily))}</Text>}>
-        <TimeChart label="Money saved by day" points={daily} series={[{ key: "saved", label: "money saved", color: "indigo.6" }]} kind="bar" format={money} />
+        <TimeChart label="Money saved by day" points={daily} series={[{ key: "saved", label: "money saved", color: "indigo.6" }]} kind="bar" format={money} daily />
       </ChartPanel>
     </SimpleGrid>
   );

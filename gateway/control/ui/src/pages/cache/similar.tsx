@@ -29,12 +29,14 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
   const me = useMe();
   const curve = toldPart(figures.curve, settings.threshold);
   const [wanted, setWanted] = useState(settings.threshold);
+  // Verified mode decides for each question: there, no threshold is in force.
+  const verified = settings.mode === "verified";
   if (figures.compared === 0 || curve.length === 0) {
     return (
       <ChartPanel title="Threshold explorer">
         <Text size="sm" c="dimmed">
-          Nothing was compared yet. In shadow mode every question whose neighbour is near enough is asked afresh, and both answers are compared; the curve grows from these. Questions have to come for
-          that: {count(figures.lookups)} were looked up so far.
+          Nothing was compared yet. {verified ? "Every question with a neighbour that has yet to prove itself" : "In shadow mode every question whose neighbour is near enough"} is asked afresh, and both
+          answers are compared; the curve grows from these. Questions have to come for that: {count(figures.lookups)} were looked up so far.
         </Text>
       </ChartPanel>
     );
@@ -72,7 +74,7 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
         onChange={setWanted}
         label={(value) => value.toFixed(2)}
         thumbLabel="Threshold"
-        marks={[{ value: settings.threshold, label: "in force" }]}
+        {...(verified ? {} : { marks: [{ value: settings.threshold, label: "in force" }] })}
       />
       <Group justify="space-between" mt="xl" align="flex-start">
         <Stack gap={2} flex="1 1 320px">
@@ -85,12 +87,14 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
               ? (told[0]?.x ?? 0) > LEAST
                 ? `Neighbours further away than ${(told[0]?.x ?? 0).toFixed(2)} were not compared.`
                 : "Every question whose neighbour was near enough was asked afresh, and both answers compared."
-              : "Answers that are told are compared only now and then, those that are not far more often: shares of hits are too low from the threshold in force on. Shadow mode compares all."}
+              : verified
+                ? "No threshold is in force in verified mode, which decides for each known question; this is what one for all would have meant. Answers that are told are compared only now and then: good hits are more than the curve shows."
+                : "Answers that are told are compared only now and then, those that are not far more often: shares of hits are too low from the threshold in force on. Shadow mode compares all."}
           </Text>
         </Stack>
         <Group gap="xs">
           <Copyable value={`threshold: ${at.x.toFixed(2)}`} label="Copy the line for cache.semantic" />
-          {me.may("admin") && at.x.toFixed(2) !== settings.threshold.toFixed(2) ? (
+          {me.may("admin") && !verified && at.x.toFixed(2) !== settings.threshold.toFixed(2) ? (
             <Button component={Link} to="/settings?group=cache" state={{ semantic: { threshold: Number(at.x.toFixed(2)) } }} variant="light" size="xs">
               Set it …
             </Button>
@@ -104,23 +108,48 @@ export function Thresholds({ figures, settings }: { figures: Semantic; settings:
 const MODES: Record<string, string> = {
   shadow: "Similar questions are counted and compared; their answers are not told.",
   threshold: "A question that is near enough, and with which the guard agrees, is answered.",
-  verified: "A question is answered where its neighbour's answer has proved right often enough.",
 };
+
+/** What verified mode is at, for who never heard of it. */
+function learned(figures: Semantic, settings: InForce): string {
+  const how = `A known question's answer is told once comparisons have shown that it is right for such a similar one, so that at most ${percent(settings.error_bound)} of all look-ups are answered wrongly. Until then the provider is asked, and both answers are compared.`;
+  if (figures.would_be_hits) return how;
+  const many = figures.observations;
+  return `${how} It is still learning: ${many ? `${count(many)} answer${many === 1 ? " was" : "s were"} compared, and none is sure enough yet` : "nothing was compared yet"}. Questions that are asked often get there first.`;
+}
+
+type Row = [name: string, value: string, more: string];
+
+function rowsOf(figures: Semantic, settings: InForce): Row[] {
+  const wrong = figures.audited ? `${percent(figures.wrong_per_hit)}, with 95 % confidence at most ${percent(figures.wrong_per_hit_upper)}` : "nothing was compared yet";
+  const bound = figures.audited ? `≤ ${percent(figures.wrong_per_lookup_upper)}` : "–";
+  if (settings.mode === "verified") {
+    return [
+      ["Looked up", count(figures.lookups), "questions that were compared with known ones"],
+      ["Learned from", count(figures.observations), "comparisons of a known answer with a fresh one"],
+      ["Sure enough", count(figures.would_be_hits), `answers told, but for ${percent(settings.audit)} of them that are asked afresh as a check`],
+      ["Checked", count(figures.audited), figures.audited ? "of those that were sure enough" : "none of those that were sure enough so far"],
+      ["Of these wrong", count(figures.wrong), figures.audited ? wrong : "nothing was checked yet"],
+      ["Wrong, of all look-ups", bound, `the bound is ${percent(settings.error_bound)}${figures.audited ? "; few checks say little, more bring the figure down" : ""}`],
+    ];
+  }
+  return [
+    ["Looked up", count(figures.lookups), "questions that were compared with known ones"],
+    ["Near enough", count(figures.would_be_hits), `at the threshold ${settings.threshold}, told or asked afresh`],
+    ["Asked afresh and compared", count(figures.audited), settings.mode === "shadow" ? "all of them, in shadow mode" : `${percent(settings.audit)} of the hits are`],
+    ["Of these wrong", count(figures.wrong), wrong],
+    ["Wrong, of all look-ups", bound, "with 95 % confidence"],
+  ];
+}
 
 /** What has been seen of similar questions. */
 export function Shadow({ figures, settings }: { figures: Semantic; settings: InForce }) {
-  const rows: [string, string, string][] = [
-    ["Looked up", count(figures.lookups), "questions that were compared with known ones"],
-    ["Near enough", count(figures.would_be_hits), `at the threshold ${settings.threshold}, told or asked afresh`],
-    ["Asked afresh and compared", count(figures.audited), `${percent(settings.audit)} of the hits are, in shadow mode all`],
-    ["Of these wrong", count(figures.wrong), figures.audited ? `${percent(figures.wrong_per_hit)}, with 95 % confidence at most ${percent(figures.wrong_per_hit_upper)}` : "nothing was compared yet"],
-    ["Wrong, of all look-ups", figures.audited ? `≤ ${percent(figures.wrong_per_lookup_upper)}` : "–", settings.mode === "verified" ? `the bound is ${percent(settings.error_bound)}` : "with 95 % confidence"],
-  ];
+  const rows = rowsOf(figures, settings);
   const indexes = Object.entries(figures.indexes);
   return (
     <ChartPanel title="Similar questions" aside={<Badge variant="light" tt="none">{figures.mode}</Badge>}>
       <Text size="sm" c="dimmed" mb="sm">
-        {MODES[figures.mode]} Vectors come from {figures.embedder}
+        {MODES[figures.mode] ?? learned(figures, settings)} Vectors come from {figures.embedder}
         {figures.problem ? `, which cannot be used now: ${figures.problem}` : ""}.
       </Text>
       <SimpleGrid cols={{ base: 1, md: indexes.length ? 2 : 1 }} style={{ alignItems: "start" }}>

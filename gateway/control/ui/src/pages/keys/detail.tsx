@@ -102,7 +102,7 @@ function Used({ filter, name }: { filter: "key" | "team" | "customer"; name: str
     queryFn: () => told(api.GET("/api/usage", { params: { query: { by: "model", since: Math.floor(Date.now() / 1000) - DAYS * 86_400, [filter]: name } } })),
     refetchInterval: 10_000,
   });
-  const rows = [...(usage.data?.entries ?? [])].sort((a, b) => b.cost_nanodollars - a.cost_nanodollars || b.requests - a.requests);
+  const rows = (usage.data?.entries ?? []).filter((row) => row.requests || row.prompt_tokens || row.cost_nanodollars).sort((a, b) => b.cost_nanodollars - a.cost_nanodollars || b.requests - a.requests);
   return (
     <Stack gap="xs" component="section" aria-label={`Last ${DAYS} days`}>
       <Group justify="space-between">

@@ -68,7 +68,7 @@ export function Budgets({ budgets, onChange, readOnly }: { budgets: Budget[]; on
         const name = `budget ${at + 1}`;
         return (
           <Row key={at} name={name} onRemove={() => onChange(budgets.filter((_, index) => index !== at))} readOnly={readOnly}>
-            <NumberInput label="At most" aria-label={`Amount of ${name}`} prefix="$" min={0} decimalScale={6} thousandSeparator="," value={budget.usd} onChange={(value) => change(at, { ...budget, usd: String(value) || "0" })} w={140} hideControls />
+            <NumberInput label="At most" aria-label={`Amount of ${name}`} prefix="$" min={0} decimalScale={6} thousandSeparator="," value={plain(budget.usd)} onChange={(value) => change(at, { ...budget, usd: String(value) || "0" })} w={140} hideControls />
             <Span name={name} value={budget.per} onChange={(per) => change(at, { ...budget, per } as Budget)} readOnly={readOnly} placeholder="once for all" />
             <Select label="Window" aria-label={`Window of ${name}`} data={WINDOWS.slice(0, 2)} value={budget.window ?? "fixed"} allowDeselect={false} onChange={(window) => change(at, { ...budget, window: window as never })} w={100} disabled={readOnly} />
           </Row>
@@ -76,6 +76,11 @@ export function Budgets({ budgets, onChange, readOnly }: { budgets: Budget[]; on
       })}
     </Section>
   );
+}
+
+/** Money is stored with nine decimals; six can be typed here, so those that say nothing are no half-typed ones. */
+function plain(usd: number | string): number | string {
+  return typeof usd === "string" && /\.\d{9}$/.test(usd) ? usd.replace(/\.?0+$/, "") : usd;
 }
 
 function Span({ name, value, onChange, readOnly, placeholder }: { name: string; value: number | string | null | undefined; onChange: (per: number | string | null) => void; readOnly: boolean; placeholder?: string }) {

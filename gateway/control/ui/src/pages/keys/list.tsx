@@ -84,7 +84,7 @@ export function HolderList({ kind }: { kind: Holder }) {
         </Stack>
       ),
     },
-    ...(kind === "customers" ? [] : [{ key: "of", title: kind === "teams" ? "Customer" : "Team", from: "sm" as const, render: (each: Entity<Holder>) => ownerOf(each.spec as Seen | null) }]),
+    ...(kind === "customers" ? [] : [{ key: "of", title: kind === "teams" ? "Customer" : "Team", from: "sm" as const, render: (each: Entity<Holder>) => ownerOf(kind, each.spec as Seen | null) }]),
     { key: "models", title: "May ask for", from: "md", render: (each) => <Allowed spec={each.spec as Seen | null} /> },
     { key: "limits", title: "Limits and budget", render: (each) => <Standing entity={each} /> },
     { key: "changed", title: "Changed", from: "lg", render: (each) => (each.updated_at ? <TimeAgo value={each.updated_at} /> : "–") },
@@ -97,7 +97,6 @@ export function HolderList({ kind }: { kind: Holder }) {
         {add}
       </Group>
       {opened && entity === null ? <Gone what={`${noun} ${opened}`} onClose={() => show(null)} /> : null}
-      {picked.length ? <Several chosen={picked} onDone={() => setChosen(new Set())} /> : null}
       {rows?.length === 0 && !search ? (
         <Paper withBorder>
           <EmptyState icon={kind === "virtual-keys" ? <IconKey size={28} aria-hidden /> : <IconUsers size={28} aria-hidden />} title={WHAT[kind].empty} action={add}>
@@ -114,6 +113,7 @@ export function HolderList({ kind }: { kind: Holder }) {
           </Button>
         </Group>
       ) : null}
+      {picked.length ? <Several chosen={picked} onDone={() => setChosen(new Set())} /> : null}
       {entity && !form ? <Detail key={entity.path} kind={kind} entity={entity} onClose={() => show(null)} onEdit={() => setForm(entity)} onRenewed={(made) => shownOnce(made)} /> : null}
       {making || form ? (
         <HolderForm
@@ -134,8 +134,9 @@ export function HolderList({ kind }: { kind: Holder }) {
   );
 }
 
-function ownerOf(spec: Seen | null): string {
-  return spec?.team ?? spec?.customer ?? "–";
+function ownerOf(kind: Holder, spec: Seen | null): string {
+  if (kind === "teams") return spec?.customer ?? "–";
+  return spec?.team ?? (spec?.customer ? `customer ${spec.customer}` : "–");
 }
 
 function Allowed({ spec }: { spec: Seen | null }) {
@@ -167,5 +168,5 @@ function Standing({ entity }: { entity: Entity<Holder> }) {
   const { data } = useStanding(entity.path, own && entity.state === "in_force", false);
   if (!own) return <Text size="sm" c="dimmed">none</Text>;
   const nearest = [...(data ?? [])].filter((each) => each.level !== "provider").sort((a, b) => Number(b.spent) / Number(b.limit) - Number(a.spent) / Number(a.limit))[0];
-  return nearest ? <MiniBar standing={nearest} /> : <Text size="sm" c="dimmed">…</Text>;
+  return nearest ? <MiniBar standing={nearest} whose={nearest.level === "team" || nearest.level === "customer" ? (nearest.name === entity.name ? undefined : `of ${nearest.level} ${nearest.name}`) : undefined} /> : <Text size="sm" c="dimmed">…</Text>;
 }

@@ -57,7 +57,7 @@ export function Several({ chosen, onDone }: Props) {
   };
 
   return (
-    <Paper withBorder p="xs" role="group" aria-label="Chosen keys">
+    <Paper withBorder shadow="md" p="xs" role="group" aria-label="Chosen keys" className="chosen-bar">
       <Group gap="xs">
         <Text size="sm" fw={600} px="xs" role="status">
           {keysIn(chosen.length)} chosen

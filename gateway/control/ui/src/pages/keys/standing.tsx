@@ -37,8 +37,8 @@ function colorOf(share: number): string {
   return share >= 100 ? "red" : share >= 80 ? "orange" : "indigo";
 }
 
-/** One bar without words, for tables. */
-export function MiniBar({ standing }: { standing: Standing }) {
+/** One bar, for tables. `whose` it is, where it is not the row's own. */
+export function MiniBar({ standing, whose }: { standing: Standing; whose?: string | undefined }) {
   const { spent, reserved } = shares(standing);
   const what = `${amount(standing, standing.spent)} of ${amount(standing, standing.limit)} ${standing.counts === "usd" ? "" : standing.counts.replace("_", " ")}`;
   return (
@@ -47,6 +47,11 @@ export function MiniBar({ standing }: { standing: Standing }) {
         {what}
         {standing.window ? ` / ${standing.window}` : ""}
       </Text>
+      {whose ? (
+        <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
+          {whose}
+        </Text>
+      ) : null}
       <Progress.Root size="sm">
         <Progress.Section value={spent} color={colorOf(spent)} aria-label={`${what} spent`} />
         <Progress.Section value={reserved} color="gray.5" aria-label="reserved" />

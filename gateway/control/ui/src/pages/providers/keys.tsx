@@ -79,7 +79,11 @@ function KeyFields({ entry, share, alone, models, credentials, standing, tried, 
       <Stack gap="sm">
         <Group justify="space-between" wrap="nowrap" align="flex-end">
           <TextInput label="Key name" value={entry.name} onChange={(event) => onChange({ name: event.currentTarget.value })} required flex={1} />
-          {standing ? <StateBadge deployment={standing} /> : null}
+          {standing ? (
+            <Group h={36}>
+              <StateBadge deployment={standing} />
+            </Group>
+          ) : null}
           {readOnly ? null : (
             <Tooltip label="Remove this key">
               <ActionIcon variant="subtle" color="red" size="lg" aria-label={`Remove the key ${entry.name}`} onClick={onRemove}>

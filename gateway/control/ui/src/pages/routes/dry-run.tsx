@@ -21,17 +21,18 @@ export function DryRun({ model, route }: { model?: string; route?: Draft<"routes
   const [headers, setHeaders] = useState("");
   const run = useMutation<Explanation, ApiError, Question>({ mutationFn: (question) => json("POST", "/api/routes/explain", question) });
 
-  const ask = () => {
+  /** Undefined: the body is no JSON. */
+  const question = (): Question | undefined => {
     let said: unknown;
     try {
       said = body.trim() ? JSON.parse(body) : undefined;
     } catch {
-      return;
+      return undefined;
     }
     const fields = Object.fromEntries(
       headers.split("\n").map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()] as const).filter(([name]) => name),
     );
-    run.mutate({
+    return {
       model: model ?? asked,
       operation: operation as never,
       stream,
@@ -40,8 +41,10 @@ export function DryRun({ model, route }: { model?: string; route?: Draft<"routes
       ...(said ? { body: said as Record<string, never> } : {}),
       ...(Object.keys(fields).length ? { headers: fields } : {}),
       ...(route ? { route: route as never } : {}),
-    });
+    };
   };
+  const now = question();
+  const old = run.data !== undefined && JSON.stringify(now) !== JSON.stringify(run.variables);
 
   return (
     <Paper withBorder p="md" component="section" aria-label="Dry run">
@@ -62,12 +65,17 @@ export function DryRun({ model, route }: { model?: string; route?: Draft<"routes
         <JsonInput label="Body" placeholder='{"messages": [{"role": "user", "content": "…"}]}' autosize minRows={2} maxRows={10} value={body} onChange={setBody} validationError="This is no JSON" spellCheck={false} />
         <TextInput label="Header fields" placeholder="x-microgate-session: ann" value={headers} onChange={(event) => setHeaders(event.currentTarget.value)} />
         <Group>
-          <Button leftSection={<IconPlayerPlay size={16} aria-hidden />} onClick={ask} loading={run.isPending} disabled={!(model ?? asked)}>
+          <Button leftSection={<IconPlayerPlay size={16} aria-hidden />} onClick={() => now && run.mutate(now)} loading={run.isPending} disabled={!(model ?? asked) || !now}>
             Dry run
           </Button>
         </Group>
         <div aria-live="polite">
           <ErrorNotice error={run.error} title="This cannot be run" />
+          {old && !run.isPending ? (
+            <Text size="sm" c="dimmed" mb="xs">
+              Told before the latest changes: run it anew.
+            </Text>
+          ) : null}
           {run.data ? <Told found={run.data} /> : run.error ? null : <EmptyState title="Nothing asked yet">The steps that a request would take appear here, with the reason for each.</EmptyState>}
         </div>
       </Stack>

@@ -2,7 +2,7 @@
 import { Accordion, Alert, Anchor, Autocomplete, Button, Group, NumberInput, Paper, Select, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { IconArrowLeft, IconLock } from "@tabler/icons-react";
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 import { Link } from "react-router";
 import { ApiError, ConfirmButton, ConflictNotice, type Entity, ErrorNotice, LatestChange, Page, SourceBadge, done, json, useMe, useRemove } from "../../parts";
 import { useDraft } from "../../parts/draft";
@@ -43,6 +43,11 @@ export function RouteEditor({ entity, providers, onClose }: EditorProps) {
   });
   const error = draft.error;
   const conflict = error instanceof ApiError && error.isConflict;
+  const notice = useRef<HTMLDivElement>(null);
+  const checked = check.isPending ? undefined : (check.error ?? check.data);
+  useEffect(() => {
+    if (error || checked) notice.current?.scrollIntoView({ block: "nearest" });
+  }, [error, checked]);
 
   return (
     <Page
@@ -115,10 +120,12 @@ export function RouteEditor({ entity, providers, onClose }: EditorProps) {
                   </Accordion>
                 </Stack>
               </fieldset>
-              {conflict ? <ConflictNotice error={error} what={`the route ${draft.name}`} onLoadTheirs={draft.loadTheirs} onKeepEditing={draft.keepEditing}>{base ? <LatestChange kind="route" name={base.name} /> : null}</ConflictNotice> : <ErrorNotice error={error} title="Not saved" />}
-              <div aria-live="polite">
-                {check.error ? <ErrorNotice error={check.error} title="It cannot be used like this" /> : null}
-                {check.isSuccess && !check.isPending ? <Alert color="green">Nothing is wrong with it.</Alert> : null}
+              <div ref={notice} className="form-notice">
+                {conflict ? <ConflictNotice error={error} what={`the route ${draft.name}`} onLoadTheirs={draft.loadTheirs} onKeepEditing={draft.keepEditing}>{base ? <LatestChange kind="route" name={base.name} /> : null}</ConflictNotice> : <ErrorNotice error={error} title="Not saved" />}
+                <div aria-live="polite">
+                  {check.error ? <ErrorNotice error={check.error} title="It cannot be used like this" /> : null}
+                  {check.isSuccess && !check.isPending ? <Alert color="green">Nothing is wrong with it.</Alert> : null}
+                </div>
               </div>
               <Group justify="space-between" className="form-buttons">
                 <Group gap="xs">

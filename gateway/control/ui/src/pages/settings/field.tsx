@@ -5,8 +5,10 @@ import { type Field, labelOf, shown } from "./schema";
 
 interface Props {
   field: Field;
-  /** As it is stored; undefined: nothing is. */
+  /** As it is edited; undefined: nothing is given. */
   value: unknown;
+  /** As it is stored; undefined: nothing is. */
+  kept: unknown;
   inForce: unknown;
   ofFile: unknown;
   disabled: boolean;
@@ -16,11 +18,11 @@ interface Props {
 }
 
 /** One member: what it means, what is stored of it, what holds and why. */
-export function FieldRow({ field, value, inForce, ofFile, disabled, onChange, within = "" }: Props) {
+export function FieldRow({ field, value, kept, inForce, ofFile, disabled, onChange, within = "" }: Props) {
   const declared = ofFile !== null && ofFile !== undefined;
   const label = labelOf(field.name);
   const id = `setting-${within}${field.name}`;
-  if (field.kind === "object" && !declared) return <Members field={field} value={value} inForce={inForce} disabled={disabled} onChange={onChange} within={`${within}${field.name}-`} />;
+  if (field.kind === "object" && !declared) return <Members field={field} value={value} kept={kept} inForce={inForce} disabled={disabled} onChange={onChange} within={`${within}${field.name}-`} />;
   return (
     <div className="setting">
       <div className="setting-words">
@@ -48,7 +50,7 @@ export function FieldRow({ field, value, inForce, ofFile, disabled, onChange, wi
           {shown(field, inForce)}
         </Text>
         <Text size="xs" c="dimmed" span>
-          {declared ? "file" : value === undefined || value === null ? "default" : "stored"}
+          {declared ? "file" : kept === undefined || kept === null ? "default" : "stored"}
         </Text>
       </div>
     </div>
@@ -56,11 +58,12 @@ export function FieldRow({ field, value, inForce, ofFile, disabled, onChange, wi
 }
 
 /** An object: a row for each of its members. Without any of them nothing of it is stored. */
-function Members({ field, value, inForce, disabled, onChange, within }: Omit<Props, "ofFile">) {
-  const stored = isObject(value) ? value : {};
+function Members({ field, value, kept, inForce, disabled, onChange, within }: Omit<Props, "ofFile">) {
+  const edited = isObject(value) ? value : {};
+  const stored = isObject(kept) ? kept : {};
   const holds = isObject(inForce) ? inForce : undefined;
   const set = (name: string, next: unknown) => {
-    const changed = { ...stored, [name]: next };
+    const changed = { ...edited, [name]: next };
     if (next === undefined) delete changed[name];
     onChange(Object.keys(changed).length ? changed : undefined);
   };
@@ -79,7 +82,8 @@ function Members({ field, value, inForce, disabled, onChange, within }: Omit<Pro
         <FieldRow
           key={each.name}
           field={each}
-          value={stored[each.name]}
+          value={edited[each.name]}
+          kept={stored[each.name]}
           inForce={holds && (holds[each.name] ?? each.usual)}
           ofFile={undefined}
           disabled={disabled}

@@ -119,7 +119,7 @@ export function GroupForm({ title, group, shape, draft, onDraft, reload }: Props
       ) : (
         <div>
           {shape.fields.map((field) => (
-            <FieldRow key={field.name} field={field} value={spec[field.name]} inForce={group.in_force[field.name]} ofFile={group.file[field.name]} disabled={why !== undefined} onChange={(value) => set(field.name, value)} />
+            <FieldRow key={field.name} field={field} value={spec[field.name]} kept={storedIn(group)[field.name]} inForce={group.in_force[field.name]} ofFile={group.file[field.name]} disabled={why !== undefined} onChange={(value) => set(field.name, value)} />
           ))}
         </div>
       )}
