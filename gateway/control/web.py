@@ -8,6 +8,7 @@ elements with the number that this answer alone carries (the component library m
 from __future__ import annotations
 
 import gzip
+import re
 import secrets
 from collections.abc import Mapping
 from hashlib import sha256
@@ -32,6 +33,9 @@ PAGES = frozenset(
     )
 )  # fmt: skip
 """First segments of the paths that the page itself knows (``ui/src/app/router.tsx``)."""
+
+WORDS = re.compile(r"[\w-]+(/[\w-]+)*/?", re.ASCII)
+"""A path that may be one of a page; those of files have a point."""
 
 INDEX = "index.html"
 HASHED = "assets/"
@@ -107,6 +111,11 @@ class Web:
             return _file(asset, dict(reversed(scope["headers"])))
         if not name or name.partition("/")[0] in PAGES:
             return self._page()
+        if WORDS.fullmatch(name) and any(
+            b"text/html" in value for field, value in scope["headers"] if field == b"accept"
+        ):
+            # An address that a person mistyped: the page says so, and leads on.
+            return 404, *self._page()[1:]
         return _text(404, "There is no such file.\n")
 
     def _page(self) -> tuple[int, Fields, bytes]:

@@ -84,6 +84,17 @@ def test_a_file_is_sent_as_the_browser_takes_it(folder: Path) -> None:
     assert (again.status, again.body) == (304, b"")
 
 
+def test_who_mistypes_a_page_is_told_by_the_page(folder: Path) -> None:
+    web, browser = Web.built(folder), "text/html,application/xhtml+xml,*/*;q=0.8"
+    for path in ("/ui/nothing/here", "/ui/route/"):
+        answer = Asked(web, path, accept=browser)
+        assert (answer.status, b'nonce="' in answer.body) == (404, True)
+        assert "nonce-" in answer.fields["content-security-policy"]
+    for path, accept in (("/ui/nothing/here", "*/*"), ("/ui/assets/gone.js", browser), ("/ui/../secret", browser)):
+        answer = Asked(web, path, accept=accept)
+        assert (answer.status, answer.fields["content-type"]) == (404, "text/plain; charset=utf-8")
+
+
 def test_head_is_answered_without_a_body(folder: Path) -> None:
     for path in ("/ui/", "/ui/mark.svg"):
         answer = Asked(Web.built(folder), path, "HEAD")

@@ -70,6 +70,15 @@ def test_who_is_not_logged_in_is_led_there_and_back(chromium: Browser, seeded: G
     window.close()
 
 
+def test_an_address_of_no_page_leads_on(window: Window) -> None:
+    window.expected = {404}
+    window.open("nothing/here")
+    expect(window.page.get_by_role("heading", name="There is no such page", level=1)).to_be_visible()
+    assert serious(window.page) == []
+    window.page.get_by_role("link", name="To the start").click()
+    window.page.wait_for_url("**/ui/dashboard")
+
+
 def test_the_navigation_by_keyboard(window: Window) -> None:
     page = window.page
     window.open("prices")

@@ -1,6 +1,7 @@
 import { Button, Group } from "@mantine/core";
 import { Link, isRouteErrorResponse, useRouteError } from "react-router";
-import { EmptyState, ErrorNotice } from "../parts/notices";
+import { ErrorNotice } from "../parts/notices";
+import { Page } from "../parts/page";
 
 /** A page that could not be shown. */
 export function Failure() {
@@ -11,15 +12,12 @@ export function Failure() {
 
 export function NotFound() {
   return (
-    <EmptyState
-      title="There is no such page"
-      action={
-        <Group>
-          <Button component={Link} to="/">
-            To the start
-          </Button>
-        </Group>
-      }
-    />
+    <Page title="There is no such page" description="Its address is misspelled, or it has another one now. Every page stands in the navigation.">
+      <Group>
+        <Button component={Link} to="/">
+          To the start
+        </Button>
+      </Group>
+    </Page>
   );
 }
