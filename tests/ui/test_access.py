@@ -87,6 +87,12 @@ def test_a_route_is_tried_before_it_is_saved(window: Window, seeded: Gateway) ->
     expect(trial.get_by_text("Condition holds")).to_be_visible()
     without_fault(window)
     page.get_by_label("Condition of target 1").fill("stream &&")
+    expect(trial.get_by_text("Told before the latest changes")).to_be_visible()
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("two words")
+    expect(page.get_by_text("without blanks")).to_be_visible()
+    expect(page.get_by_role("button", name="Save")).to_be_disabled()
+    name.fill("tried")
     window.expected |= {400}
     page.get_by_role("button", name="Check").click()
     expect(page.get_by_text("It cannot be used like this")).to_be_visible()

@@ -102,7 +102,7 @@ export function tilesOf(points: readonly Point[], now: Point, before: Point | nu
     {
       label: "Tokens a second",
       value: now.tokensPerSecond ? count(Math.round(now.tokensPerSecond.p50)) : "–",
-      note: "per streamed answer, p50",
+      note: "per answer, p50",
       change: against((point) => point.tokensPerSecond?.p50),
       moreIsGood: true,
       course: held((point) => point.tokensPerSecond?.p50),

@@ -79,7 +79,7 @@ export function RouteEditor({ entity, providers, onClose }: EditorProps) {
               ) : null}
               <fieldset disabled={locked} className="plain-fieldset">
                 <Stack>
-                  <TextInput label="Name" description="What callers write as the model." required value={draft.name} onChange={(event) => draft.setName(event.currentTarget.value)} />
+                  <TextInput label="Name" description="What callers write as the model." required error={/[^!-~]/.test(draft.name) ? "Letters, digits and signs of ASCII, without blanks" : null} maxLength={256} value={draft.name} onChange={(event) => draft.setName(event.currentTarget.value)} />
                   <Select
                     label="Strategy"
                     description={STRATEGIES.find((each) => each.value === strategy)?.about}
@@ -140,7 +140,7 @@ export function RouteEditor({ entity, providers, onClose }: EditorProps) {
                     Check
                   </Button>
                   {locked ? null : (
-                    <Button type="submit" loading={save.isPending} disabled={!draft.dirty || !whole || !draft.name}>
+                    <Button type="submit" loading={save.isPending} disabled={!draft.dirty || !whole || !draft.name || /[^!-~]/.test(draft.name)}>
                       Save
                     </Button>
                   )}

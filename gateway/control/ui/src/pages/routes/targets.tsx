@@ -53,7 +53,7 @@ export function Targets({ title, about, one, targets, onChange, providers, weigh
           </Text>
         </div>
         {readOnly ? null : (
-          <Button size="xs" variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={() => onChange([...targets, { provider: first?.name ?? "", model: "" }])}>
+          <Button size="xs" flex="none" variant="default" leftSection={<IconPlus size={16} aria-hidden />} onClick={() => onChange([...targets, { provider: first?.name ?? "", model: "" }])}>
             Add
           </Button>
         )}
