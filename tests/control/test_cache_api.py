@@ -136,7 +136,7 @@ def test_what_it_was_good_for(cached: Cached, beside: CacheBeside) -> None:
 
 def test_what_is_known_of_similar_questions(cached: Cached, beside: CacheBeside) -> None:
     learning = beside.keeping.meanings.learning
-    learning.audit = Audit()
+    learning._audits["shadow"] = Audit()
     scope = scope_of(KEY, id_hash(ALICE))
     for number in range(20):
         near, wrong = 0.9 + number / 250, number == 3
