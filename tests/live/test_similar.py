@@ -226,7 +226,9 @@ def test_all_of_it_is_set_through_the_api(start_gateway: Start, upstream: Upstre
     shown = api.told("PUT", path, {"spec": {"enabled": True, "semantic": semantic}}, shown["version"])
     wait_for(lambda: verdict(send(gateway, chat(SENTENCE), KEY, **{"": "read"})) == "hit-exact", "what was kept before")
     until_similar(gateway, SENTENCE, SIMILAR)
-    wait_for(lambda: api.told("GET", "/api/cache")["semantic"]["mode"] == "threshold", "the cache process's mode")
+    wait_for(
+        lambda: (api.told("GET", "/api/cache")["semantic"] or {}).get("mode") == "threshold", "the cache process's mode"
+    )
     everything = [api.asked("GET", each).body for each in ("/api/settings", "/api/cache", "/api/audit", "/api/export")]
     everything += files_in(gateway.data_dir).values()
     assert not any(b"canary-0123456789" in each for each in everything)
