@@ -75,7 +75,7 @@ export function Detail<K extends Holder>({ kind, entity, onClose, onEdit, onRene
         </SimpleGrid>
         <Stack gap="xs" component="section" aria-label="Limits and budgets">
           <Text fw={600}>Limits and budgets</Text>
-          {entity.state === "in_force" ? <Standings path={entity.path} /> : <Text size="sm" c="dimmed">It is not in force.</Text>}
+          {entity.state === "in_force" ? <Standings path={entity.path} going={remove.isPending || remove.isSuccess} /> : <Text size="sm" c="dimmed">It is not in force.</Text>}
         </Stack>
         <Used filter={FILTER[kind]} name={entity.name} />
       </Stack>

@@ -60,8 +60,9 @@ export function MiniBar({ standing, whose }: { standing: Standing; whose?: strin
   );
 }
 
-export function Standings({ path }: { path: string }) {
-  const { data, error, refetch } = useStanding(path);
+/** `going`: it is being removed, and may be gone before that is known here: nobody asks for it any more. */
+export function Standings({ path, going }: { path: string; going: boolean }) {
+  const { data, error, refetch } = useStanding(path, !going);
   if (error) return <ErrorNotice error={error} title="Limits could not be read" retry={() => void refetch()} />;
   if (!data) return <Skeleton height={60} />;
   if (data.length === 0) return <Text size="sm" c="dimmed">No limit and no budget: requests are held to none.</Text>;
