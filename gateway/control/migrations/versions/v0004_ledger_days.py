@@ -28,20 +28,30 @@ def _type(name: str) -> sa.types.TypeEngine[Any]:
     return sa.Integer() if name in INTEGERS else sa.Text() if name in TEXTS else sa.BigInteger()
 
 
-def upgrade() -> None:
+def create_sums(unit: str, table: str) -> None:
+    """Sums by day or by another whole number."""
     op.create_table(
-        "ledger_days",
-        sa.Column("day", sa.Integer, nullable=False),
+        table,
+        sa.Column(unit, sa.Integer, nullable=False),
         *[sa.Column(name, _type(name), nullable=False) for name in PLACE],
         *[sa.Column(name, sa.BigInteger, nullable=False) for name in SUMS],
-        sa.PrimaryKeyConstraint("day", *PLACE, name="ledger_days_pk"),
+        sa.PrimaryKeyConstraint(unit, *PLACE, name=f"{table}_pk"),
         sqlite_with_rowid=False,
     )
+
+
+def create_summed(table: str) -> None:
+    """Up to where the ledger is in such sums."""
     op.create_table(
-        "ledger_summed",
+        table,
         sa.Column("through_id", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("through_id", name="ledger_summed_pk"),
+        sa.PrimaryKeyConstraint("through_id", name=f"{table}_pk"),
     )
+
+
+def upgrade() -> None:
+    create_sums("day", "ledger_days")
+    create_summed("ledger_summed")
 
 
 def downgrade() -> None:
